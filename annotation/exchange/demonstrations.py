@@ -1,0 +1,38 @@
+"""Reading demonstrations: JSON Lines of {"messages": [...], "lang"?}, the last one the answer."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from annotation.exchange.prompts import UnreadablePrompt, check_messages
+
+
+@dataclass(frozen=True)
+class DemonstrationRow:
+    """A prompt and the answer that a person wrote to it."""
+
+    prompt: list[dict[str, str]]
+    answer: str
+    language: str = ""
+
+
+def read_demonstrations(lines: Iterable[str]) -> Iterator[DemonstrationRow]:
+    """Raises UnreadablePrompt at the first line that is no demonstration."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield _row(json.loads(line))
+            except (UnreadablePrompt, json.JSONDecodeError) as problem:
+                raise UnreadablePrompt(f"Line {number}: {problem}") from problem
+
+
+def _row(value: Any) -> DemonstrationRow:
+    messages = value.get("messages") if isinstance(value, dict) else None
+    if not isinstance(messages, list) or len(messages) < 2:
+        raise UnreadablePrompt('"messages" must be a list that ends with the answer.')
+    *prompt, last = messages
+    answer = last.get("content") if isinstance(last, dict) else None
+    if not isinstance(answer, str) or not answer.strip() or last.get("role") != "assistant":
+        raise UnreadablePrompt("the last message must be the assistant's, with a text.")
+    return DemonstrationRow(check_messages(prompt), answer, str(value.get("lang") or ""))

@@ -1,0 +1,73 @@
+"""Reading prompts from JSON Lines or plain text, one prompt a line."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+ROLES = ("system", "user", "assistant")
+
+
+class UnreadablePrompt(ValueError):
+    """A sentence that says which line is wrong, in what, and what to do."""
+
+
+@dataclass(frozen=True)
+class PromptRow:
+    """One prompt as read: chat messages, language, number of answers wanted."""
+
+    messages: list[dict[str, str]]
+    language: str = ""
+    answers_wanted: int | None = None
+
+
+def read_prompts(lines: Iterable[str]) -> Iterator[PromptRow]:
+    """Each non-empty line is a JSON object {"prompt": text or messages, "lang"?, "answers"?},
+    or else the text of a single-turn prompt.
+
+    Raises UnreadablePrompt at the first line that is neither.
+    """
+    for number, line in enumerate(lines, start=1):
+        line = line.strip().lstrip("\ufeff")
+        if not line:
+            continue
+        try:
+            yield _row(json.loads(line)) if line.startswith("{") else _row({"prompt": line})
+        except (UnreadablePrompt, json.JSONDecodeError) as problem:
+            raise UnreadablePrompt(f"Line {number}: {problem}") from problem
+
+
+def _row(value: dict[str, Any]) -> PromptRow:
+    prompt = value.get("prompt", value.get("messages"))
+    messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+    wanted = value.get("answers")
+    if wanted is not None and not (type(wanted) is int and 2 <= wanted <= 9):
+        raise UnreadablePrompt('"answers" must be a whole number from 2 to 9.')
+    return PromptRow(
+        messages=check_messages(messages),
+        language=str(value.get("lang") or ""),
+        answers_wanted=wanted,
+    )
+
+
+def check_messages(messages: object) -> list[dict[str, str]]:
+    """The messages with role and content only; raises UnreadablePrompt when they are no prompt."""
+    if not isinstance(messages, list) or not messages:
+        raise UnreadablePrompt('"prompt" must be a text or a list of messages.')
+    checked = []
+    for message in messages:
+        role = message.get("role") if isinstance(message, dict) else None
+        content = message.get("content") if isinstance(message, dict) else None
+        if role not in ROLES or not isinstance(content, str) or not content.strip():
+            raise UnreadablePrompt(
+                'each message needs a "role" (system, user or assistant) and a "content" text.'
+            )
+        if "\x00" in content:
+            raise UnreadablePrompt("a message contains a null character: remove it.")
+        checked.append({"role": role, "content": content})
+    turns = [message["role"] for message in checked if message["role"] != "system"]
+    if turns != ["user", "assistant"] * (len(turns) // 2) + ["user"]:
+        raise UnreadablePrompt("user and assistant must take turns, and the user has the last one.")
+    if any(message["role"] == "system" for message in checked[1:]):
+        raise UnreadablePrompt("a system message can only come first.")
+    return checked

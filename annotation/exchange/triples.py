@@ -1,0 +1,61 @@
+"""[question, answer, score] triples as CSV and JSON Lines."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from annotation.exchange.jsonl import canonical
+
+FIELDS = (
+    "question",
+    "answer",
+    "score",
+    "rank",
+    "quality",
+    "flags",
+    "marks",
+    "none_acceptable",
+    "comment",
+    "labeler",
+    "group",
+    "policy",
+    "split",
+    "language",
+    "finish_reason",
+    "ranked_at",
+)
+
+
+def question_text(messages: Iterable[Mapping[str, str]]) -> str:
+    """A single question as it is; a conversation with each turn's role before it."""
+    turns = list(messages)
+    if len(turns) == 1:
+        return turns[0]["content"]
+    return "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in turns)
+
+
+def csv_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """CSV with a byte order mark, so that spreadsheets read Chinese; formulas are defused."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    buffer.write("\ufeff")
+    writer.writerow(FIELDS)
+    for row in rows:
+        writer.writerow([_defused(row[field]) for field in FIELDS])
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _defused(value: object) -> object:
+    """Text that a spreadsheet would run as a formula gets an apostrophe before it."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return value
+
+
+def jsonl_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for row in rows:
+        yield f"{canonical(row)}\n"

@@ -1,0 +1,29 @@
+from annotation.forms.data import (
+    GIVEN_ROLES,
+    AddMemberForm,
+    NewLabelerForm,
+    PromptsForm,
+    TripleFilterForm,
+)
+from annotation.forms.desk import (
+    DeskSettingsForm,
+    FlagForm,
+    JudgmentForm,
+    ShownAnswer,
+    SkipForm,
+    WriteForm,
+)
+
+__all__ = [
+    "GIVEN_ROLES",
+    "AddMemberForm",
+    "DeskSettingsForm",
+    "FlagForm",
+    "JudgmentForm",
+    "NewLabelerForm",
+    "PromptsForm",
+    "ShownAnswer",
+    "SkipForm",
+    "TripleFilterForm",
+    "WriteForm",
+]

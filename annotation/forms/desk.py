@@ -1,0 +1,256 @@
+"""What labelers say at the desk, checked; and what a project asks of them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from annotation.judgment.judgment import (
+    HIGHLIGHT_LABELS,
+    AnswerRating,
+    BetterAnswer,
+    Details,
+    Highlight,
+)
+from annotation.models import AnswerFlag, Flag, Project, PromptMark, Rating, Skip
+
+LONGEST_COMMENT = 5000
+LONGEST_ANSWER = 50_000
+MOST_HIGHLIGHTS = 50
+LONGEST_QUOTE = 500
+GOOD, BAD = 1, 2
+
+
+@dataclass(frozen=True)
+class ShownAnswer:
+    """One answer at its place on the desk, with what was said of it so far."""
+
+    index: int
+    text: str
+    rank: str
+    quality: str
+    flags: list[str]
+    highlights: str
+
+
+class HighlightsField(forms.JSONField):
+    """A list of highlights as JSON; an empty field is an empty list."""
+
+    def clean(self, value: Any) -> tuple[Highlight, ...]:
+        found = super().clean(value)
+        if found is None:
+            return ()
+        if not isinstance(found, list) or len(found) > MOST_HIGHLIGHTS:
+            raise forms.ValidationError(_("These highlights cannot be read."))
+        return tuple(map(self._checked, found))
+
+    def _checked(self, one: Any) -> Highlight:
+        match one:
+            case {"start": int(start), "end": int(end), "label": str(label), "quote": str(quote)}:
+                if 0 <= start < end and label in HIGHLIGHT_LABELS:
+                    quote = quote[:LONGEST_QUOTE]
+                    return Highlight(start=start, end=end, label=label, quote=quote)
+        raise forms.ValidationError(_("These highlights cannot be read."))
+
+
+class JudgmentForm(forms.Form):
+    """What is said of a group, by the order shown: nothing here tells which answer is which.
+
+    `data` is what a browser sent, or the content of a draft.
+    """
+
+    comment = forms.CharField(required=False, max_length=LONGEST_COMMENT)
+    none_acceptable = forms.BooleanField(required=False)
+    better = forms.CharField(required=False, max_length=LONGEST_ANSWER)
+    better_first = forms.BooleanField(required=False)
+
+    def __init__(
+        self, project: Project, count: int, data: QueryDict | Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(data)
+        self.project, self.count = project, count
+        self.is_thumbs = project.mode == Project.Mode.THUMBS
+        best_to_worst = range(1, (BAD if self.is_thumbs else count) + 1)
+        self.rank_choices = [str(rank) for rank in best_to_worst]
+        self.quality_choices = [str(step) for step in range(1, Rating.BEST_QUALITY + 1)]
+        self.flag_choices = chosen_of(AnswerFlag.choices, project.answer_flags)
+        self.mark_choices = chosen_of(PromptMark.choices, project.prompt_marks)
+        for index in range(1, count + 1):
+            self._add_fields(index)
+        self.source_choices = [str(index) for index in range(1, count + 1)]
+        self.fields["better_source"] = forms.TypedChoiceField(
+            required=False,
+            choices=[("", ""), *((index, index) for index in self.source_choices)],
+            coerce=int,
+            empty_value=None,
+        )
+        self.fields["marks"] = forms.MultipleChoiceField(required=False, choices=self.mark_choices)
+
+    def _add_fields(self, index: int) -> None:
+        unranked = (
+            _("Say good or bad of every answer, then submit.")
+            if self.is_thumbs
+            else _("Give every answer a place, then submit.")
+        )
+        self.fields[f"rank_{index}"] = forms.TypedChoiceField(
+            choices=[(rank, rank) for rank in self.rank_choices],
+            coerce=int,
+            error_messages={"required": unranked},
+        )
+        if self.project.asks_quality:
+            self.fields[f"quality_{index}"] = forms.TypedChoiceField(
+                choices=[(step, step) for step in self.quality_choices],
+                coerce=int,
+                error_messages={"required": _("Rate the quality of every answer, then submit.")},
+            )
+        self.fields[f"flags_{index}"] = forms.MultipleChoiceField(
+            required=False, choices=self.flag_choices
+        )
+        self.fields[f"highlights_{index}"] = HighlightsField(required=False)
+
+    def ranks(self, order: Sequence[int]) -> dict[int, int]:
+        """The rank of each answer by its position; only after is_valid()."""
+        return {
+            position: self.cleaned_data[f"rank_{index}"]
+            for index, position in enumerate(order, start=1)
+        }
+
+    def details(self, order: Sequence[int]) -> Details:
+        said = self.cleaned_data
+        ratings = {
+            position: AnswerRating(
+                quality=said.get(f"quality_{index}"),
+                flags=tuple(said[f"flags_{index}"]),
+                highlights=said[f"highlights_{index}"],
+            )
+            for index, position in enumerate(order, start=1)
+        }
+        all_bad = self.is_thumbs and set(self.ranks(order).values()) == {BAD}
+        is_unacceptable = said["none_acceptable"] or all_bad
+        return Details(ratings, tuple(said["marks"]), is_unacceptable, self._better(order))
+
+    def _better(self, order: Sequence[int]) -> BetterAnswer | None:
+        said = self.cleaned_data
+        if not said["better"]:
+            return None
+        number = said["better_source"]
+        source = None if number is None else order[number - 1]
+        return BetterAnswer(said["better"], source, said["better_first"])
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What was filled in, complete or not: how a draft is kept."""
+        given: dict[str, Any] = {}
+        for name, field in self.fields.items():
+            is_list = isinstance(field, forms.MultipleChoiceField)
+            value = self._many(name) if is_list else self._one(name)
+            if value:
+                given[name] = value
+        return given
+
+    @property
+    def problem(self) -> str:
+        return str(next(iter(self.errors.values()))[0])
+
+    @property
+    def marks_chosen(self) -> list[str]:
+        return self._many("marks")
+
+    @property
+    def comment_typed(self) -> str:
+        return self._one("comment")
+
+    @property
+    def better_typed(self) -> str:
+        return self._one("better")
+
+    @property
+    def better_source_chosen(self) -> str:
+        return self._one("better_source")
+
+    @property
+    def is_better_first(self) -> bool:
+        return bool(self._one("better_first"))
+
+    @property
+    def is_none_acceptable(self) -> bool:
+        return bool(self._one("none_acceptable"))
+
+    def beside(self, texts: Sequence[str]) -> list[ShownAnswer]:
+        """The answers, in the order shown, each with what was said of it."""
+        return [
+            ShownAnswer(
+                index=index,
+                text=text,
+                rank=self._one(f"rank_{index}"),
+                quality=self._one(f"quality_{index}"),
+                flags=self._many(f"flags_{index}"),
+                highlights=self._one(f"highlights_{index}"),
+            )
+            for index, text in enumerate(texts, start=1)
+        ]
+
+    def _one(self, name: str) -> str:
+        value = self.data.get(name) or ""
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+    def _many(self, name: str) -> list[str]:
+        if isinstance(self.data, QueryDict):
+            return cast(list[str], self.data.getlist(name))
+        return list(self.data.get(name) or [])
+
+
+def chosen_of(choices: Sequence[tuple[str, Any]], wanted: Sequence[str]) -> list[tuple[str, Any]]:
+    return [(value, label) for value, label in choices if value in wanted]
+
+
+class SkipForm(forms.Form):
+    reason = forms.ChoiceField(
+        choices=Skip.Reason.choices,
+        error_messages={"required": _("Choose why you skip it, then skip.")},
+    )
+
+
+class FlagForm(forms.Form):
+    flag_text = forms.CharField(
+        max_length=Flag.LONGEST,
+        error_messages={"required": _("Write what is wrong with the question, then send it.")},
+    )
+
+
+class WriteForm(forms.Form):
+    text = forms.CharField(
+        label=_("Your answer"),
+        max_length=LONGEST_ANSWER,
+        widget=forms.Textarea(attrs={"rows": 12, "dir": "auto"}),
+        error_messages={"required": _("Write an answer first.")},
+    )
+
+
+class DeskSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What a project asks its labelers."""
+
+    answer_flags = forms.MultipleChoiceField(
+        label=_("Remarks on an answer"),
+        choices=AnswerFlag.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    prompt_marks = forms.MultipleChoiceField(
+        label=_("Remarks on the question"),
+        choices=PromptMark.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    class Meta:
+        model = Project
+        fields = [
+            *("mode", "asks_quality", "demonstrations_wanted"),
+            *("answer_flags", "prompt_marks"),
+        ]
+        widgets = {"mode": forms.RadioSelect}

@@ -1,0 +1,152 @@
+"""Where a policy comes from, and keeping one loaded between tasks."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from annotation.generation.chat import Chat, ChatError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class PolicyUnavailable(Exception):
+    """A policy that cannot be loaded; the text is one sentence that says why."""
+
+
+@dataclass(frozen=True)
+class PolicySource:
+    """A causal language model, by path or hub name, and the path of a LoRA adapter on it."""
+
+    base_model: str
+    adapter: str | None = None
+
+
+def default_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_policy(source: PolicySource) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model, adapter merged, ready to sample, and its tokenizer.
+
+    bfloat16 on a GPU, float32 on a CPU. Raises PolicyUnavailable.
+    """
+    tokenizer = load_tokenizer(source.base_model)
+    device = default_device()
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    model = load_causal_lm(source.base_model, dtype)
+    if source.adapter is not None:
+        model = _with_adapter(model, source.adapter)
+    model.to(device)  # type: ignore[arg-type]
+    return model.train(False), tokenizer
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """A tokenizer with a chat template and padding that is not the end-of-turn token."""
+    from transformers import AutoTokenizer
+
+    _require_folder(name, "model")
+    try:
+        tokenizer = cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(name))
+        Chat(tokenizer)
+    except ChatError as error:
+        raise PolicyUnavailable(f"The model at {name} cannot chat: {error}") from error
+    except (OSError, ValueError, KeyError) as error:
+        raise PolicyUnavailable(f"No tokenizer could be loaded from {name}: {error}") from error
+    return tokenizer
+
+
+def require_causal_lm(name: str) -> None:
+    """Raises PolicyUnavailable unless `name` is a causal language model."""
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    _require_folder(name, "model")
+    try:
+        architectures = AutoConfig.from_pretrained(name).architectures
+    except (OSError, ValueError, KeyError) as error:
+        raise PolicyUnavailable(f"No model could be loaded from {name}: {error}") from error
+    if architectures and not set(architectures) & set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()):
+        raise PolicyUnavailable(
+            f"The model at {name} is a {architectures[0]}, not a causal language model."
+        )
+
+
+def load_causal_lm(name: str, dtype: torch.dtype) -> PreTrainedModel:
+    """The weights on the CPU. Raises PolicyUnavailable."""
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    require_causal_lm(name)
+    try:
+        return cast(
+            "PreTrainedModel",
+            AutoModelForCausalLM.from_pretrained(name, dtype=dtype, use_safetensors=True),
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, MemoryError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise PolicyUnavailable(f"Not enough memory to load {name}.") from error
+        raise PolicyUnavailable(f"No model could be loaded from {name}: {error}") from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether PyTorch or Python failed for want of memory (the CPU allocator has no own type)."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+def _with_adapter(model: PreTrainedModel, adapter: str) -> PreTrainedModel:
+    from peft import PeftModel
+    from safetensors import SafetensorError
+
+    _require_folder(adapter, "adapter")
+    try:
+        adapted = PeftModel.from_pretrained(model, adapter)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise PolicyUnavailable(
+            f"The adapter at {adapter} does not fit its base model: {error}"
+        ) from error
+    return cast("PreTrainedModel", adapted.merge_and_unload())
+
+
+def _require_folder(name: str, what: str) -> None:
+    """A hub name has the form owner/name or name; all else must be a folder that is there."""
+    looks_like_path = name.startswith(("/", ".", "~")) or name.count("/") > 1
+    if looks_like_path and not Path(name).is_dir():
+        raise PolicyUnavailable(f"There is no {what} folder at {name}.")
+
+
+class WarmPolicy:
+    """Keeps the last policy loaded, so that the next task starts at once."""
+
+    def __init__(self) -> None:
+        self._source: PolicySource | None = None
+        self._loaded: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None = None
+
+    def get(self, source: PolicySource) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        """The policy of `source`; another one that is held is dropped first.
+
+        Raises PolicyUnavailable.
+        """
+        if self._loaded is None or source != self._source:
+            self.release()
+            self._loaded = load_policy(source)
+            self._source = source
+        return self._loaded
+
+    def release(self) -> None:
+        """Gives the memory back."""
+        self._source = self._loaded = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+warm_policy = WarmPolicy()
+"""The process's own: a worker keeps it between tasks."""

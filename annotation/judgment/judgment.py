@@ -1,0 +1,49 @@
+"""What a labeler says of one group beside the order of its answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+
+class Highlight(TypedDict):
+    """A passage of an answer as it is read: character offsets in its text without markup."""
+
+    start: int
+    end: int
+    label: str
+    quote: str
+
+
+HIGHLIGHT_LABELS = ("error", "unsupported", "well_put")
+
+
+@dataclass(frozen=True)
+class AnswerRating:
+    """`quality` from 1 to 7; empty when nothing was said of the answer."""
+
+    quality: int | None = None
+    flags: tuple[str, ...] = ()
+    highlights: tuple[Highlight, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return self.quality is None and not self.flags and not self.highlights
+
+
+@dataclass(frozen=True)
+class BetterAnswer:
+    """What the labeler wrote: mended from the answer at position `source`, or from scratch."""
+
+    text: str
+    source: int | None = None
+    is_first: bool = False
+
+
+@dataclass(frozen=True)
+class Details:
+    """`ratings` by the answer's position."""
+
+    ratings: Mapping[int, AnswerRating] = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
+    none_acceptable: bool = False
+    better: BetterAnswer | None = None

@@ -1,0 +1,40 @@
+"""Scores in [-1, 1] from what one labeler said of the K answers of a group."""
+
+from collections.abc import Sequence
+
+
+def mid_ranks(ranks: Sequence[int]) -> list[float]:
+    """Each answer's mean place when answers with equal ranks share their places.
+
+    Only the order of `ranks` matters: [1, 1, 5] and [1, 1, 2] both give [1.5, 1.5, 3.0].
+    """
+    return [
+        sum(other < rank for other in ranks) + (sum(other == rank for other in ranks) + 1) / 2
+        for rank in ranks
+    ]
+
+
+def scores_from_ranks(ranks: Sequence[int]) -> list[float]:
+    """1 - 2 (m - 1) / (K - 1) for the mid-rank m of each of K >= 2 answers."""
+    if len(ranks) < 2:
+        raise ValueError("a score needs at least two ranked answers")
+    return [1 - 2 * (place - 1) / (len(ranks) - 1) for place in mid_ranks(ranks)]
+
+
+def scores_from_quality(qualities: Sequence[int]) -> list[float]:
+    """(s - 4) / 3 for each rating s from 1 to 7."""
+    return [(quality - 4) / 3 for quality in qualities]
+
+
+def scores_of(ranks: Sequence[int], qualities: Sequence[int | None]) -> list[float]:
+    """From the ratings when every answer has one, else from the ranks; see DESIGN section 5."""
+    rated = [quality for quality in qualities if quality is not None]
+    if ranks and len(rated) == len(ranks):
+        return scores_from_quality(rated)
+    return scores_from_ranks(ranks)
+
+
+def dense_ranks(ranks: Sequence[int]) -> list[int]:
+    """The same order written as 1, 2, 3 ... without gaps: [2, 5, 2] gives [1, 2, 1]."""
+    places = {rank: place for place, rank in enumerate(sorted(set(ranks)), start=1)}
+    return [places[rank] for rank in ranks]

@@ -1,0 +1,30 @@
+from annotation.models.answer import Answer, PromptGroup
+from annotation.models.demonstration import Demonstration
+from annotation.models.desk import Draft, Flag, Skip
+from annotation.models.policy import PolicyVersion
+from annotation.models.project import Membership, Project, User
+from annotation.models.prompt import Message, Prompt
+from annotation.models.ranking import AnswerFlag, Place, PromptMark, Ranking, Rating, Triple
+from annotation.models.snapshot import Snapshot
+
+__all__ = [
+    "Answer",
+    "AnswerFlag",
+    "Demonstration",
+    "Draft",
+    "Flag",
+    "Membership",
+    "Message",
+    "Place",
+    "PolicyVersion",
+    "Project",
+    "Prompt",
+    "PromptGroup",
+    "PromptMark",
+    "Ranking",
+    "Rating",
+    "Skip",
+    "Snapshot",
+    "Triple",
+    "User",
+]

@@ -1,0 +1,78 @@
+"""The prompt group: one prompt, its K answers, and what labelers said of them."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from annotation.models.policy import PolicyVersion
+from annotation.models.project import Project
+from annotation.models.prompt import Prompt
+
+
+class PromptGroup(models.Model):
+    """One prompt answered K times by one policy version."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", _("waiting for answers")
+        GENERATING = "generating", _("generating")
+        READY = "ready", _("ready to rank")
+        FAILED = "failed", _("failed")
+
+    MAX_ATTEMPTS = 3
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="groups")
+    prompt = models.ForeignKey(Prompt, models.CASCADE, related_name="groups")
+    policy = models.ForeignKey(PolicyVersion, models.RESTRICT, related_name="groups")
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
+    )
+    answer_count = models.PositiveSmallIntegerField(_("answers"))
+    seed = models.BigIntegerField(_("seed"))
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    failure_reason = models.TextField(_("reason of failure"), blank=True)
+    claim = models.UUIDField(null=True, blank=True, editable=False)
+    claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ready_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("prompt group")
+        verbose_name_plural = _("prompt groups")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["prompt", "policy"], name="one_group_per_prompt_and_policy"
+            )
+        ]
+        indexes = [models.Index(fields=["project", "status", "id"])]
+
+    def __str__(self) -> str:
+        return f"group {self.pk}"
+
+
+class Answer(models.Model):
+    """One answer, with all that is needed to generate it again."""
+
+    class FinishReason(models.TextChoices):
+        STOP = "stop", _("ended by itself")
+        LENGTH = "length", _("cut at the longest length")
+
+    group = models.ForeignKey(PromptGroup, models.CASCADE, related_name="answers")
+    position = models.PositiveSmallIntegerField(_("position"))
+    text = models.TextField(_("text"))
+    policy = models.ForeignKey(PolicyVersion, models.RESTRICT, related_name="answers")
+    sampling = models.JSONField(_("sampling parameters"))
+    seed = models.BigIntegerField(_("seed"))
+    token_count = models.PositiveIntegerField(_("tokens"))
+    finish_reason = models.CharField(
+        _("finish reason"), max_length=10, choices=FinishReason.choices
+    )
+
+    class Meta:
+        verbose_name = _("answer")
+        verbose_name_plural = _("answers")
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["group", "position"], name="answer_position_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:80]

@@ -1,0 +1,80 @@
+"""Versions of the language model that is being taught."""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from annotation.models.project import Project
+
+
+class ModelVersion(models.Model):
+    """What a policy version and a reward model version have in common.
+
+    A candidate becomes champion when it passes its gate; the champion before it is retired.
+    """
+
+    class Status(models.TextChoices):
+        CANDIDATE = "candidate", _("candidate")
+        CHAMPION = "champion", _("champion")
+        RETIRED = "retired", _("retired")
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="%(class)ss")
+    number = models.PositiveIntegerField(_("number"))
+    parent = models.ForeignKey(
+        "self", models.RESTRICT, null=True, blank=True, related_name="children"
+    )
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.CANDIDATE
+    )
+    gate_reason = models.TextField(_("gate"), blank=True)
+    base_model = models.CharField(_("base model"), max_length=500)
+    path = models.CharField(
+        _("folder"), max_length=500, blank=True, help_text=_("Relative to the var folder.")
+    )
+    sha256 = models.CharField(max_length=64, blank=True)
+    metrics = models.JSONField(_("metrics"), default=dict, blank=True)
+    provenance = models.JSONField(
+        _("provenance"),
+        default=dict,
+        blank=True,
+        help_text=_("Snapshot, reward model, config, code commit and library versions."),
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def folder(self) -> Path | None:
+        return settings.VAR_FOLDER / self.path if self.path else None
+
+
+class PolicyVersion(ModelVersion):
+    """The base model (empty path) or an adapter on top of it."""
+
+    samples = models.JSONField(
+        _("samples"), default=list, blank=True, help_text=_("The same prompts, before and after.")
+    )
+
+    class Meta:
+        verbose_name = _("policy version")
+        verbose_name_plural = _("policy versions")
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="policy_number_once"),
+            models.UniqueConstraint(
+                fields=["project"],
+                condition=models.Q(status="champion"),
+                name="one_champion_policy",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"policy {self.number}"
+
+    @property
+    def adapter(self) -> str | None:
+        """The adapter's folder, as PolicySource and the training scripts take it."""
+        return str(self.folder) if self.folder else None

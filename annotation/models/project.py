@@ -1,0 +1,162 @@
+"""Projects, the people in them, and what each project asks for."""
+
+from django.contrib.auth.models import AbstractUser
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class User(AbstractUser):
+    """Whoever logs in. What they may do in a project stands in their membership."""
+
+
+class Project(models.Model):
+    """One policy being taught by one group of people."""
+
+    class Mode(models.TextChoices):
+        RANKING = "ranking", _("put the answers in order")
+        THUMBS = "thumbs", _("good or bad, one press an answer")
+
+    MOST_ANSWERS = 9
+
+    name = models.CharField(_("name"), max_length=100)
+    slug = models.SlugField(_("address"), unique=True)
+    guidelines = models.TextField(
+        _("guidelines"), blank=True, help_text=_("Shown to labelers beside their work. Markdown.")
+    )
+    members = models.ManyToManyField(User, through="Membership", related_name="projects")
+    is_active = models.BooleanField(
+        _("active"), default=True, help_text=_("The loop runs only in active projects.")
+    )
+
+    answers_per_group = models.PositiveSmallIntegerField(
+        _("answers per prompt"),
+        default=4,
+        validators=[MinValueValidator(2), MaxValueValidator(9)],
+    )
+    overlap = models.PositiveSmallIntegerField(
+        _("rankings per prompt"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(50)],
+        help_text=_("How many labelers rank each group of answers."),
+    )
+    queue_target = models.PositiveIntegerField(
+        _("groups kept ready"),
+        default=24,
+        help_text=_("Answers are generated until this many groups wait for labelers."),
+    )
+    lease_minutes = models.PositiveIntegerField(
+        _("minutes to rank a group"),
+        default=30,
+        validators=[MinValueValidator(1)],
+        help_text=_("After this a group that was not submitted is offered to others."),
+    )
+
+    mode = models.CharField(
+        _("way of judging"), max_length=10, choices=Mode.choices, default=Mode.RANKING
+    )
+    asks_quality = models.BooleanField(
+        _("ask for the quality of each answer"),
+        default=False,
+        help_text=_("From 1 to 7. Scores then follow from it, not from the order."),
+    )
+    answer_flags = models.JSONField(_("remarks on an answer"), default=list, blank=True)
+    prompt_marks = models.JSONField(_("remarks on the question"), default=list, blank=True)
+    demonstrations_wanted = models.PositiveSmallIntegerField(
+        _("answers to write for each prompt"),
+        default=0,
+        validators=[MaxValueValidator(50)],
+        help_text=_("By how many people. 0: nobody is asked to write answers from scratch."),
+    )
+
+    policy_model = models.CharField(
+        _("base model"),
+        max_length=500,
+        blank=True,
+        help_text=_("Path or hub name. Empty: the installation's POLICY_MODEL."),
+    )
+    temperature = models.FloatField(
+        _("temperature"), default=1.0, validators=[MinValueValidator(0.0), MaxValueValidator(2.0)]
+    )
+    top_p = models.FloatField(
+        _("top p"), default=1.0, validators=[MinValueValidator(0.01), MaxValueValidator(1.0)]
+    )
+    max_new_tokens = models.PositiveIntegerField(
+        _("longest answer in tokens"),
+        default=256,
+        validators=[MinValueValidator(1), MaxValueValidator(8192)],
+    )
+
+    heldout_percent = models.PositiveSmallIntegerField(
+        _("held-out prompts in percent"),
+        default=20,
+        validators=[MinValueValidator(1), MaxValueValidator(90)],
+        help_text=_("Never trained on. Applies to prompts added from now on."),
+    )
+    training_is_automatic = models.BooleanField(
+        _("train automatically"),
+        default=True,
+        help_text=_("Train as soon as enough rankings have come, and by the schedules."),
+    )
+    training_threshold = models.PositiveIntegerField(
+        _("new rankings before training"), default=100, validators=[MinValueValidator(1)]
+    )
+    kl_budget = models.FloatField(
+        _("KL budget"),
+        default=10.0,
+        validators=[MinValueValidator(0.0)],
+        help_text=_("In nats an answer: how far a policy may move from the base model."),
+    )
+    reward_settings = models.JSONField(
+        _("reward model training"),
+        default=dict,
+        blank=True,
+        help_text=_("Settings that differ from the defaults, as JSON."),
+    )
+    policy_settings = models.JSONField(
+        _("policy training"),
+        default=dict,
+        blank=True,
+        help_text=_("Settings that differ from the defaults, as JSON."),
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("project")
+        verbose_name_plural = _("projects")
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(answers_per_group__gte=2, answers_per_group__lte=9),
+                name="project_answers_per_group_2_to_9",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(overlap__gte=1), name="project_overlap_min_1"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """What a user may do in a project."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner", _("owner")
+        ADMIN = "admin", _("admin")
+        LABELER = "labeler", _("labeler")
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.LABELER)
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="one_membership_per_user")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.get_role_display()}"

@@ -1,0 +1,172 @@
+"""Places in which labelers rank, their rankings, and the triples that follow from them."""
+
+import uuid
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from annotation.models.answer import Answer, PromptGroup
+from annotation.models.project import Project, User
+
+
+class Place(models.Model):
+    """One of a group's `overlap` places: free, leased to a labeler, or done.
+
+    Places are rows, so a group can never be ranked more often than it has places. One that is
+    leased ahead, for the group after the present one, has no `leased_at` until it is shown.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="places")
+    group = models.ForeignKey(PromptGroup, models.CASCADE, related_name="places")
+    number = models.PositiveSmallIntegerField()
+    labeler = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="places")
+    token = models.UUIDField(null=True, blank=True, unique=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    leased_at = models.DateTimeField(null=True, blank=True)
+    shown_order = models.JSONField(
+        default=list, blank=True, help_text=_("Answer positions in the order shown.")
+    )
+    is_done = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("place")
+        verbose_name_plural = _("places")
+        constraints = [
+            models.UniqueConstraint(fields=["group", "number"], name="place_number_once"),
+            models.UniqueConstraint(fields=["group", "labeler"], name="one_place_per_labeler"),
+            models.CheckConstraint(
+                condition=models.Q(
+                    labeler__isnull=True, token__isnull=True, expires_at__isnull=True
+                )
+                | models.Q(labeler__isnull=False, token__isnull=False),
+                name="place_is_free_or_leased",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["project", "group"],
+                condition=models.Q(is_done=False),
+                name="place_open",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"place {self.number} of group {self.group_id}"
+
+
+class Ranking(models.Model):
+    """One labeler's judgment of one group. A change is a new revision; the old one is kept."""
+
+    group = models.ForeignKey(PromptGroup, models.CASCADE, related_name="rankings")
+    labeler = models.ForeignKey(User, models.PROTECT, related_name="rankings")
+    revision = models.PositiveIntegerField(_("revision"), default=1)
+    is_current = models.BooleanField(_("current"), default=True)
+    ranks = models.JSONField(
+        _("ranks"), help_text=_("One for each answer by position; 1 is best; equal is a tie.")
+    )
+    shown_order = models.JSONField(_("order shown"))
+    comment = models.TextField(_("comment"), blank=True)
+    marks = models.JSONField(_("remarks on the question"), default=list, blank=True)
+    none_acceptable = models.BooleanField(_("none is acceptable"), default=False)
+    seconds = models.FloatField(_("seconds"), null=True, blank=True)
+    idempotency_key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    undone_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("ranking")
+        verbose_name_plural = _("rankings")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["group", "labeler"],
+                condition=models.Q(is_current=True),
+                name="one_current_ranking_per_labeler",
+            ),
+            models.UniqueConstraint(
+                fields=["group", "labeler", "revision"], name="ranking_revision_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["labeler", "created_at"], name="ranking_of_labeler")]
+
+    def __str__(self) -> str:
+        return f"ranking {self.pk}"
+
+
+class AnswerFlag(models.TextChoices):
+    """What InstructGPT's labelers noted of each answer (arXiv 2203.02155, table 3)."""
+
+    FAILS_INSTRUCTION = "fails_instruction", _("Does not do what was asked")
+    INAPPROPRIATE = "inappropriate", _("Not fitting for a customer assistant")
+    HALLUCINATION = "hallucination", _("Makes things up")
+    SATISFIES_CONSTRAINT = "satisfies_constraint", _("Keeps to the stated constraint")
+    SEXUAL = "sexual", _("Sexual content")
+    VIOLENT = "violent", _("Violent content")
+    ENCOURAGES_HARM = "encourages_harm", _("Encourages harm, or does not discourage it")
+    DENIGRATES = "denigrates", _("Denigrates a protected class")
+    HARMFUL_ADVICE = "harmful_advice", _("Gives harmful advice")
+    OPINION = "opinion", _("Expresses an opinion")
+    MORAL_JUDGMENT = "moral_judgment", _("Expresses a moral judgment")
+
+
+class PromptMark(models.TextChoices):
+    """What a labeler may note of the question itself."""
+
+    AMBIGUOUS = "ambiguous", _("Can be read in several ways")
+    UNCLEAR_INTENT = "unclear_intent", _("Unclear what the person wants")
+    SENSITIVE = "sensitive", _("Sensitive topic")
+    HARMFUL_REQUEST = "harmful_request", _("Asks for something harmful")
+    PERSONAL_DATA = "personal_data", _("Holds personal data")
+    NEEDS_EXPERT = "needs_expert", _("Needs an expert")
+    OUTDATED = "outdated", _("The answer changes with time")
+
+
+class Rating(models.Model):
+    """What one labeler noted of one answer beside its rank."""
+
+    BEST_QUALITY = 7
+
+    ranking = models.ForeignKey(Ranking, models.CASCADE, related_name="ratings")
+    answer = models.ForeignKey(Answer, models.CASCADE, related_name="ratings")
+    quality = models.PositiveSmallIntegerField(_("quality"), null=True, blank=True)
+    flags = models.JSONField(_("remarks"), default=list, blank=True)
+    highlights = models.JSONField(
+        _("highlights"), default=list, blank=True, help_text=_("Passages with a label.")
+    )
+
+    class Meta:
+        verbose_name = _("rating")
+        verbose_name_plural = _("ratings")
+        constraints = [
+            models.UniqueConstraint(fields=["ranking", "answer"], name="rating_once"),
+            models.CheckConstraint(
+                condition=models.Q(quality__isnull=True) | models.Q(quality__gte=1, quality__lte=7),
+                name="quality_1_to_7",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quality or '–'} {' '.join(self.flags)}"
+
+
+class Triple(models.Model):
+    """[question, answer, score]: one labeler's score of one answer, in [-1, 1]."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="triples")
+    ranking = models.ForeignKey(Ranking, models.CASCADE, related_name="triples")
+    answer = models.ForeignKey(Answer, models.CASCADE, related_name="triples")
+    rank = models.PositiveSmallIntegerField(_("rank"))
+    score = models.FloatField(_("score"))
+
+    class Meta:
+        verbose_name = _("triple")
+        verbose_name_plural = _("triples")
+        constraints = [
+            models.UniqueConstraint(fields=["ranking", "answer"], name="triple_once"),
+            models.CheckConstraint(
+                condition=models.Q(score__gte=-1.0, score__lte=1.0), name="score_within_one"
+            ),
+        ]
+        indexes = [models.Index(fields=["project", "id"])]
+
+    def __str__(self) -> str:
+        return f"{self.score:+.2f}"

@@ -1,0 +1,73 @@
+"""What waits for a labeler: one desk a project."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import (
+    Count,
+    IntegerField,
+    OuterRef,
+    QuerySet,
+    Subquery,
+)
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from annotation.models import Membership, Place, Project, PromptGroup, Ranking, User
+from annotation.selectors.places import free_for
+from annotation.selectors.projects import ADMINS, projects_of
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One project as its member sees it: groups to rank, and those ranked today."""
+
+    project: Project
+    role: str
+    waiting: int
+    ranked_today: int
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role in ADMINS
+
+    @property
+    def role_name(self) -> str:
+        return str(Membership.Role(self.role).label)
+
+
+def _count(queryset: QuerySet[Any], project: str) -> Coalesce:
+    counted = queryset.order_by().values(project).annotate(n=Count("group", distinct=True))
+    return Coalesce(Subquery(counted.values("n"), output_field=IntegerField()), 0)
+
+
+def desks_of(user: User) -> list[Desk]:
+    """The user's projects, in one query; a superuser counts as admin everywhere."""
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    own = Place.objects.filter(labeler=user, is_done=False, project=OuterRef("pk"))
+    free = free_for(user).filter(project=OuterRef("pk"))
+    today = Ranking.objects.filter(
+        group__project=OuterRef("pk"), labeler=user, is_current=True, created_at__gte=midnight
+    )
+    role = Membership.objects.filter(project=OuterRef("pk"), user=user).values("role")
+    projects = projects_of(user).annotate(
+        role=Subquery(role[:1]),
+        held=_count(own, "project"),
+        free=_count(free, "project"),
+        ranked_today=_count(today, "group__project"),
+    )
+    return [
+        Desk(
+            project=project,
+            role=Membership.Role.ADMIN if user.is_superuser else project.role,
+            waiting=project.held + project.free,
+            ranked_today=project.ranked_today,
+        )
+        for project in projects
+    ]
+
+
+def answers_coming(project: Project) -> int:
+    """Groups whose answers the policy is still writing or about to write."""
+    coming = (PromptGroup.Status.PENDING, PromptGroup.Status.GENERATING)
+    return project.groups.filter(status__in=coming).count()

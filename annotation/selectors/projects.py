@@ -1,0 +1,60 @@
+"""Which projects a user sees: permission is decided here, nowhere else."""
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Case, Q, QuerySet, When
+from django.http import Http404
+
+from annotation.models import Membership, Project, User
+
+Role = Membership.Role
+ADMINS = (Role.OWNER, Role.ADMIN)
+
+
+def projects_of(user: User) -> QuerySet[Project]:
+    """The active and inactive projects that the user is a member of; superusers see all."""
+    if user.is_superuser:
+        return Project.objects.all()
+    return Project.objects.filter(memberships__user=user)
+
+
+def project_for_member(user: User, slug: str) -> Project:
+    """The project, for anybody who ranks or runs it; strangers learn nothing (404)."""
+    project = projects_of(user).filter(slug=slug).first()
+    if project is None:
+        raise Http404
+    return project
+
+
+def project_for_admin(user: User, slug: str) -> Project:
+    """The project, for its owner and admins; 404 for strangers, 403 for labelers."""
+    project = project_for_member(user, slug)
+    if not is_admin(user, project):
+        raise PermissionDenied
+    return project
+
+
+def is_admin(user: User, project: Project) -> bool:
+    return user.is_superuser or project.memberships.filter(user=user, role__in=ADMINS).exists()
+
+
+def administered_projects(user: User) -> QuerySet[Project]:
+    """The projects in which the user may take datasets out and start runs."""
+    projects = projects_of(user)
+    if user.is_superuser:
+        return projects
+    return projects.filter(Q(memberships__user=user, memberships__role__in=ADMINS)).distinct()
+
+
+def may_create_projects(user: User) -> bool:
+    return user.is_superuser or user.is_staff
+
+
+def check_may_create_projects(user: User) -> None:
+    if not may_create_projects(user):
+        raise PermissionDenied
+
+
+def members_of(project: Project) -> QuerySet[Membership]:
+    """Owner, admins, labelers, each by name."""
+    rank = Case(When(role=Role.OWNER, then=0), When(role=Role.ADMIN, then=1), default=2)
+    return project.memberships.select_related("user").order_by(rank, "user__username")

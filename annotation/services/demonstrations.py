@@ -1,0 +1,53 @@
+"""Storing answers that people wrote."""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import Max
+
+from annotation.exchange.demonstrations import DemonstrationRow
+from annotation.exchange.prompts import PromptRow
+from annotation.exchange.split import prompt_key
+from annotation.models import Answer, Demonstration, Project, Prompt, Ranking, User
+from annotation.services.prompts import add_prompts
+
+
+@transaction.atomic
+def write_demonstration(
+    prompt: Prompt,
+    author: User,
+    text: str,
+    source: Answer | None = None,
+    ranking: Ranking | None = None,
+    is_first: bool = False,
+) -> Demonstration:
+    """Stores the author's answer to the prompt; one written before stays as an older revision."""
+    Prompt.objects.select_for_update(of=("self",)).get(pk=prompt.pk)
+    own = Demonstration.objects.filter(prompt=prompt, author=author)
+    revision = (own.aggregate(Max("revision"))["revision__max"] or 0) + 1
+    own.update(is_current=False)
+    return Demonstration.objects.create(
+        project_id=prompt.project_id,
+        prompt=prompt,
+        author=author,
+        text=text,
+        source=source,
+        ranking=ranking,
+        is_first=is_first,
+        revision=revision,
+    )
+
+
+@transaction.atomic
+def import_demonstrations(project: Project, author: User, rows: Iterable[DemonstrationRow]) -> int:
+    """Adds prompts and answers from a file; returns how many answers are new or changed."""
+    by_key = {prompt_key(row.prompt): row for row in rows}
+    add_prompts(project, [PromptRow(row.prompt, row.language) for row in by_key.values()])
+    written = 0
+    for prompt in project.prompts.filter(key__in=by_key).iterator():
+        text = by_key[prompt.key].answer
+        own = prompt.demonstrations.filter(author=author, is_current=True, text=text)
+        if not own.exists():
+            write_demonstration(prompt, author, text)
+            written += 1
+    return written

@@ -1,0 +1,68 @@
+"""Keeping judgments that are still under way."""
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from annotation.models import Draft, Place, User
+
+Content = dict[str, Any]
+PER_ANSWER = re.compile(r"(\w+)_(\d+)")
+
+
+@transaction.atomic
+def save_draft(labeler: User, token: uuid.UUID, content: Content) -> bool:
+    """Keeps the form's fields for the group that is or was leased under `token`.
+
+    False when the group was never this labeler's, or was submitted, skipped or given back.
+    """
+    place = Place.objects.filter(token=token, labeler=labeler, is_done=False).first()
+    if place is None:
+        draft = Draft.objects.filter(token=token, labeler=labeler).first()
+    else:
+        draft = draft_of_place(place, labeler.pk, token)
+    if draft is None:
+        return False
+    draft.content = content
+    draft.save(update_fields=["content", "updated_at"])
+    return True
+
+
+def draft_for(place: Place) -> Content | None:
+    """What the place's labeler said of the group so far, by the order shown now."""
+    draft = Draft.objects.filter(group_id=place.group_id, labeler_id=place.labeler_id).first()
+    return reordered(draft.content, draft.shown_order, place.shown_order) if draft else None
+
+
+def draft_of_place(place: Place, labeler_id: int, token: uuid.UUID) -> Draft:
+    """The draft of whoever holds the place under `token`, brought to the order shown now."""
+    draft, is_new = Draft.objects.get_or_create(
+        group_id=place.group_id,
+        labeler_id=labeler_id,
+        defaults={"token": token, "shown_order": place.shown_order},
+    )
+    if not is_new and draft.token != token:
+        draft.content = reordered(draft.content, draft.shown_order, place.shown_order)
+        draft.token, draft.shown_order = token, place.shown_order
+        draft.save()
+    return draft
+
+
+def reordered(content: Mapping[str, Any], old: Sequence[int], new: Sequence[int]) -> Content:
+    """Fields named by an answer's number, such as rank_2, under the numbers of another order."""
+    if list(old) == list(new):
+        return dict(content)
+    numbers = {str(old.index(position) + 1): new.index(position) + 1 for position in new}
+    moved = {}
+    for name, value in content.items():
+        match = PER_ANSWER.fullmatch(name)
+        if match is None:
+            moved[name] = value
+        elif match[2] in numbers:
+            moved[f"{match[1]}_{numbers[match[2]]}"] = value
+    if content.get("better_source") in numbers:
+        moved["better_source"] = str(numbers[content["better_source"]])
+    return moved

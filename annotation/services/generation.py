@@ -1,0 +1,116 @@
+"""From pending groups to stored answers. Runs in the accelerator worker: imports torch late."""
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+
+from django.db import connection, transaction
+
+from annotation.models import Project, PromptGroup
+from annotation.services import groups as group_service
+from config.celery import app
+
+logger = logging.getLogger(__name__)
+
+RENEW_EVERY = 15.0
+MESSAGE_LIFE = 60  # seconds; beat sends another one before long
+
+
+@contextmanager
+def renewed(group: PromptGroup) -> Iterator[None]:
+    """Keeps the claim of the group and of its batch alive, from a thread of its own."""
+    done = threading.Event()
+
+    def renew() -> None:
+        try:
+            while not done.wait(RENEW_EVERY):
+                group_service.renew_claim(group)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def ask_for_answers(project: Project) -> int:
+    """Tops up the project's queue and calls the accelerator worker; how many groups now wait.
+
+    A broker that does not answer only delays the work: beat asks again.
+    """
+    waiting = group_service.top_up(project)
+    if waiting:
+        transaction.on_commit(partial(call_worker, project.pk), robust=True)
+    return waiting
+
+
+def call_worker(project_id: int) -> None:
+    app.send_task("annotation.tasks.generate_answers", (project_id,), expires=MESSAGE_LIFE)
+
+
+def answer_pending_groups(project_id: int, limit: int) -> int:
+    """Claims up to `limit` groups and answers them; returns how many were claimed.
+
+    What a model or its machine cannot do becomes the groups' reason of failure. Anything else is
+    a mistake in the code: the groups fail with it too, and it is raised for the log.
+    """
+    claimed = group_service.claim_groups(project_id, limit)
+    if not claimed:
+        return 0
+    with renewed(claimed[0]):
+        try:
+            _answer(claimed)
+        except Exception as problem:
+            for group in claimed:
+                group_service.fail_group(group, f"{type(problem).__name__}: {problem}")
+            raise
+    return len(claimed)
+
+
+def _answer(groups: Sequence[PromptGroup]) -> None:
+    """Answers groups of one policy in one batch."""
+    from annotation.generation.answers import AnswerFailure, AnswerRequest, answer_groups
+    from annotation.generation.policy import PolicySource, PolicyUnavailable, warm_policy
+    from annotation.generation.sampler import SamplingParameters
+
+    project, policy = groups[0].project, groups[0].policy
+    parameters = SamplingParameters(
+        temperature=project.temperature,
+        top_p=project.top_p,
+        max_new_tokens=project.max_new_tokens,
+    )
+    try:
+        model, tokenizer = warm_policy.get(PolicySource(policy.base_model, policy.adapter))
+    except PolicyUnavailable as problem:
+        for group in groups:
+            group_service.fail_group(group, str(problem))
+        return
+    requests = [
+        AnswerRequest(prompt=group.prompt.messages, count=group.answer_count, seed=group.seed)
+        for group in groups
+    ]
+    answered = answer_groups(model, tokenizer, requests, parameters)
+    for group, answers in zip(groups, answered, strict=True):
+        if isinstance(answers, AnswerFailure):
+            group_service.fail_group(group, answers.reason)
+        else:
+            group_service.store_answers(
+                group,
+                [
+                    group_service.NewAnswer(
+                        text=answer.text,
+                        seed=answer.seed,
+                        token_count=answer.token_count,
+                        finish_reason=answer.finish_reason,
+                    )
+                    for answer in answers
+                ],
+                asdict(parameters),
+            )

@@ -1,0 +1,164 @@
+"""The life of a prompt group: asked for, claimed by a worker, answered or failed."""
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from annotation.models import Answer, Place, PolicyVersion, Project, Prompt, PromptGroup
+from annotation.selectors.groups import unranked_groups
+
+CLAIM = timedelta(seconds=60)
+Status = PromptGroup.Status
+
+
+@dataclass(frozen=True)
+class NewAnswer:
+    """One generated answer on its way into the database."""
+
+    text: str
+    seed: int
+    token_count: int
+    finish_reason: str
+
+
+@transaction.atomic
+def top_up(project: Project) -> int:
+    """Asks for answers until the project's target is met; returns how many groups now wait.
+
+    Prompts that were never answered come first, then those that an older policy answered.
+    Groups that failed for good count, so a broken model does not run through all prompts.
+    """
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    project.groups.filter(status=Status.FAILED, attempts__lt=PromptGroup.MAX_ATTEMPTS).update(
+        status=Status.PENDING
+    )
+    policy = project.policyversions.get(status=PolicyVersion.Status.CHAMPION)
+    missing = project.queue_target - unranked_groups(project)
+    if missing > 0:
+        prompts = list(
+            project.prompts.filter(last_policy_number__lt=policy.number).order_by(
+                "last_policy_number", "id"
+            )[:missing]
+        )
+        PromptGroup.objects.bulk_create(
+            PromptGroup(
+                project=project,
+                prompt=prompt,
+                policy=policy,
+                answer_count=prompt.answers_wanted or project.answers_per_group,
+                seed=_seed(prompt, policy),
+            )
+            for prompt in prompts
+        )
+        Prompt.objects.filter(pk__in=[prompt.pk for prompt in prompts]).update(
+            last_policy_number=policy.number
+        )
+    return project.groups.filter(status=Status.PENDING).count()
+
+
+def _seed(prompt: Prompt, policy: PolicyVersion) -> int:
+    """The same prompt asked of the same version gives the same answers wherever it is asked."""
+    digest = hashlib.sha256(f"{prompt.key} {policy.number}".encode()).digest()
+    return int.from_bytes(digest[:6], "big")
+
+
+@transaction.atomic
+def claim_groups(project_id: int, limit: int) -> list[PromptGroup]:
+    """Up to `limit` pending groups of one policy, claimed for this worker for a minute."""
+    pending = PromptGroup.objects.filter(
+        project_id=project_id, status=Status.PENDING
+    ).select_related("prompt", "policy", "project")
+    locked = pending.select_for_update(skip_locked=True, of=("self",))
+    groups = list(locked.order_by("policy_id", "id")[:limit])
+    groups = [group for group in groups if group.policy_id == groups[0].policy_id]
+    claim = uuid.uuid4()
+    for group in groups:
+        group.status, group.claim = Status.GENERATING, claim
+        group.claimed_until = timezone.now() + CLAIM
+        group.attempts += 1
+    PromptGroup.objects.bulk_update(groups, ["status", "claim", "claimed_until", "attempts"])
+    return groups
+
+
+def renew_claim(group: PromptGroup) -> None:
+    """For all groups that were claimed together with this one."""
+    PromptGroup.objects.filter(claim=group.claim, status=Status.GENERATING).update(
+        claimed_until=timezone.now() + CLAIM
+    )
+
+
+def _hold(group: PromptGroup) -> PromptGroup | None:
+    """The locked group, unless the claim was lost to another worker meanwhile."""
+    return (
+        PromptGroup.objects.select_for_update()
+        .filter(pk=group.pk, claim=group.claim, status=Status.GENERATING)
+        .first()
+    )
+
+
+@transaction.atomic
+def store_answers(
+    group: PromptGroup, answers: Iterable[NewAnswer], sampling: dict[str, float]
+) -> bool:
+    """Stores the answers and opens the group's places; False when the claim was lost."""
+    held = _hold(group)
+    if held is None:
+        return False
+    Answer.objects.bulk_create(
+        Answer(
+            group=held,
+            position=position,
+            text=answer.text,
+            policy_id=held.policy_id,
+            sampling=sampling,
+            seed=answer.seed,
+            token_count=answer.token_count,
+            finish_reason=answer.finish_reason,
+        )
+        for position, answer in enumerate(answers)
+    )
+    Place.objects.bulk_create(
+        Place(project_id=held.project_id, group=held, number=number)
+        for number in range(group.project.overlap)
+    )
+    held.status, held.claim, held.claimed_until = Status.READY, None, None
+    held.ready_at = timezone.now()
+    held.failure_reason = ""
+    held.save()
+    return True
+
+
+@transaction.atomic
+def fail_group(group: PromptGroup, reason: str) -> None:
+    """Marks the group failed, with a reason for admins; labelers never see it."""
+    held = _hold(group)
+    if held is not None:
+        held.status, held.failure_reason = Status.FAILED, reason
+        held.claim = held.claimed_until = None
+        held.save()
+
+
+@transaction.atomic
+def release_lapsed_claims() -> int:
+    """Puts back the groups whose worker died; after the last attempt they fail."""
+    lapsed = PromptGroup.objects.filter(status=Status.GENERATING, claimed_until__lt=timezone.now())
+    freed = {"claim": None, "claimed_until": None}
+    lapsed.filter(attempts__gte=PromptGroup.MAX_ATTEMPTS).update(
+        status=Status.FAILED,
+        failure_reason="The worker died while generating, as often as it was tried.",
+        **freed,
+    )
+    return lapsed.update(status=Status.PENDING, **freed)
+
+
+def retry_failed_groups(project: Project) -> int:
+    """Gives every failed group of the project a fresh set of attempts."""
+    return project.groups.filter(status=Status.FAILED).update(
+        status=Status.PENDING, attempts=0, seed=F("seed") + 1
+    )

@@ -1,0 +1,63 @@
+"""Who takes part in a project."""
+
+import secrets
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from annotation.models import Membership, Project, User
+from annotation.services.places import give_back
+from annotation.services.projects import set_member
+
+# Without letters and digits that are taken for one another when read aloud or copied by hand.
+PASSWORD_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # noqa: S105 (an alphabet)
+
+
+class PersonRefused(Exception):
+    """A sentence that says why nothing was changed."""
+
+
+def add_member(project: Project, username: str, role: str) -> Membership:
+    """Adds a user who exists. Raises PersonRefused when there is none or they are in already."""
+    user = User.objects.filter(username=username, is_active=True).first()
+    if user is None:
+        raise PersonRefused(
+            _("Nobody is called “%(name)s”: check the spelling, or make an account below.")
+            % {"name": username}
+        )
+    if project.memberships.filter(user=user).exists():
+        raise PersonRefused(_("%(name)s is a member already.") % {"name": username})
+    return set_member(project, user, role)
+
+
+@transaction.atomic
+def create_labeler(project: Project, username: str) -> str:
+    """A new account that may rank in the project; returns its password, which is kept nowhere."""
+    if User.objects.filter(username__iexact=username).exists():
+        raise PersonRefused(_("The name “%(name)s” is taken: choose another.") % {"name": username})
+    groups = ("".join(secrets.choice(PASSWORD_ALPHABET) for _i in range(4)) for _g in range(4))
+    password = "-".join(groups)
+    user = User.objects.create_user(username, password=password)
+    set_member(project, user, Membership.Role.LABELER)
+    return password
+
+
+@transaction.atomic
+def change_role(membership: Membership, role: str) -> None:
+    _check_not_owner(membership)
+    if role not in {Membership.Role.ADMIN, Membership.Role.LABELER}:
+        raise PersonRefused(_("Choose one of the roles."))
+    set_member(membership.project, membership.user, role)
+
+
+@transaction.atomic
+def remove_member(membership: Membership) -> None:
+    """Ends the membership and frees the group that the person holds; their rankings stay."""
+    _check_not_owner(membership)
+    give_back(membership.project, membership.user)
+    membership.delete()
+
+
+def _check_not_owner(membership: Membership) -> None:
+    if membership.role == Membership.Role.OWNER:
+        raise PersonRefused(_("The owner cannot be removed or given another role."))

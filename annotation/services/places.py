@@ -1,0 +1,155 @@
+"""Handing groups out: a labeler works on one leased place of a project and may have one ahead."""
+
+import random
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from annotation.models import Flag, Place, Project, PromptGroup, Skip, User
+from annotation.selectors.places import free_for, held_by
+from annotation.services.drafts import draft_of_place
+
+FREED: dict[str, object] = {
+    "labeler": None,
+    "token": None,
+    "expires_at": None,
+    "leased_at": None,
+    "shown_order": [],
+}
+
+
+@transaction.atomic
+def take_place(project: Project, labeler: User) -> Place | None:
+    """The place that the labeler holds already, else the next free one, leased; None: no work.
+
+    PostgreSQL skips rows that another labeler is just taking; SQLite's immediate transaction
+    lets one in at a time. The labeler's row is locked so that two tabs get the same place.
+    """
+    _lock(labeler)
+    held = held_by(labeler).filter(project=project).select_related("group__prompt")
+    place = held.select_for_update(of=("self",)).first() or _next_free(project, labeler)
+    if place is None:
+        return None
+    if place.leased_at is None:
+        place.leased_at = timezone.now()
+    place.expires_at = _expiry(project)
+    place.save(update_fields=["leased_at", "expires_at"])
+    return place
+
+
+@transaction.atomic
+def take_ahead(project: Project, labeler: User) -> Place | None:
+    """The place after the one in work, leased so that it can be shown at once; None: no more."""
+    _lock(labeler)
+    held = list(held_by(labeler).filter(project=project).select_related("group__prompt")[:2])
+    if not held:
+        return None
+    return held[1] if len(held) > 1 else _next_free(project, labeler)
+
+
+def _next_free(project: Project, labeler: User) -> Place | None:
+    """The next free place, leased to the labeler but not shown yet."""
+    free = free_for(labeler).filter(project=project).select_related("group__prompt")
+    place = free.select_for_update(skip_locked=True, of=("self",)).first()
+    if place is None:
+        return None
+    if place.labeler_id is not None and place.token is not None:
+        draft_of_place(
+            place, place.labeler_id, place.token
+        )  # late work of whoever held it is found by this
+    place.labeler, place.token, place.leased_at = labeler, uuid.uuid4(), None
+    place.shown_order = _shuffled(place)
+    place.expires_at = _expiry(project)
+    place.save()
+    return place
+
+
+def _lock(labeler: User) -> None:
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=labeler.pk)
+
+
+def _expiry(project: Project) -> datetime:
+    return timezone.now() + timedelta(minutes=project.lease_minutes)
+
+
+def _shuffled(place: Place) -> list[int]:
+    order = list(place.group.answers.values_list("position", flat=True))
+    random.SystemRandom().shuffle(order)
+    return order
+
+
+@transaction.atomic
+def renew_lease(project: Project, labeler: User, token: uuid.UUID) -> datetime | None:
+    """Until when the labeler may go on with this place; None when it is no longer theirs.
+
+    A lease that ran out is renewed too as long as nobody else took the place.
+    """
+    held = Place.objects.filter(project=project, labeler=labeler, is_done=False)
+    expiry = _expiry(project)
+    if not held.filter(token=token).update(expires_at=expiry):
+        return None
+    held.exclude(token=token).update(expires_at=expiry)
+    return expiry
+
+
+@transaction.atomic
+def give_back(project: Project, labeler: User) -> None:
+    """Frees what the labeler holds, so that somebody else may rank it."""
+    Place.objects.filter(project=project, labeler=labeler, is_done=False).update(**FREED)
+
+
+def give_back_ahead(labeler: User) -> None:
+    """Frees what was leased ahead in any project: for whoever stops working."""
+    ahead = Place.objects.filter(labeler=labeler, is_done=False, leased_at__isnull=True)
+    ahead.update(**FREED)
+
+
+@transaction.atomic
+def skip_group(labeler: User, token: uuid.UUID, reason: str) -> bool:
+    """Frees the place at once and never hands the group to this labeler again.
+
+    False when the lease is gone already.
+    """
+    place = Place.objects.filter(token=token, labeler=labeler, is_done=False).first()
+    if place is None:
+        return False
+    Skip.objects.get_or_create(
+        group_id=place.group_id, labeler=labeler, defaults={"reason": reason}
+    )
+    Place.objects.filter(pk=place.pk, token=token, is_done=False).update(**FREED)
+    return True
+
+
+def flag_prompt(labeler: User, token: uuid.UUID, text: str) -> Flag | None:
+    """Tells the admins about the prompt of the group that is leased under `token`."""
+    place = Place.objects.filter(token=token, labeler=labeler).select_related("group").first()
+    if place is None:
+        return None
+    return Flag.objects.create(
+        project_id=place.project_id, prompt_id=place.group.prompt_id, labeler=labeler, text=text
+    )
+
+
+def resolve_flag(flag: Flag, by: User) -> None:
+    flag.resolved_at, flag.resolved_by = timezone.now(), by
+    flag.save(update_fields=["resolved_at", "resolved_by"])
+
+
+@transaction.atomic
+def fit_places(project: Project) -> None:
+    """Brings the groups that are ready to the project's overlap; no held or done place is lost."""
+    Place.objects.filter(
+        project=project, labeler__isnull=True, number__gte=project.overlap
+    ).delete()
+    ready = project.groups.filter(status=PromptGroup.Status.READY)
+    Place.objects.bulk_create(
+        (
+            Place(project=project, group_id=group_id, number=number)
+            for group_id in ready.values_list("id", flat=True)
+            for number in range(project.overlap)
+        ),
+        batch_size=1000,
+        ignore_conflicts=True,
+    )

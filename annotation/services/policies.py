@@ -1,0 +1,32 @@
+"""Which version serves."""
+
+from typing import TypeVar
+
+from django.db import transaction
+from django.db.models import Max
+
+from annotation.models import Project
+from annotation.models.policy import ModelVersion
+
+V = TypeVar("V", bound=ModelVersion)
+
+
+def next_number(versions: type[ModelVersion], project: Project) -> int:
+    highest = versions._default_manager.filter(project=project).aggregate(Max("number"))
+    return (highest["number__max"] or 0) + 1
+
+
+@transaction.atomic
+def promote(version: V) -> V:
+    """Makes the version its project's champion; the one before it is retired.
+
+    Rolling back is the same call with an older version.
+    """
+    versions = type(version)._default_manager.filter(project=version.project)
+    list(versions.select_for_update())
+    versions.filter(status=ModelVersion.Status.CHAMPION).exclude(pk=version.pk).update(
+        status=ModelVersion.Status.RETIRED
+    )
+    version.status = ModelVersion.Status.CHAMPION
+    version.save(update_fields=["status"])
+    return version

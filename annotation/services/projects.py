@@ -1,0 +1,28 @@
+"""Projects and the people in them."""
+
+from django.conf import settings
+from django.db import transaction
+
+from annotation.models import Membership, PolicyVersion, Project, User
+
+
+@transaction.atomic
+def create_project(project: Project, owner: User) -> Project:
+    """Saves a new project with its owner and its first policy: the base model itself."""
+    project.save()
+    Membership.objects.create(project=project, user=owner, role=Membership.Role.OWNER)
+    PolicyVersion.objects.create(
+        project=project,
+        number=0,
+        status=PolicyVersion.Status.CHAMPION,
+        base_model=project.policy_model or settings.POLICY_MODEL,
+        gate_reason="The base model serves until a version that was taught beats it.",
+    )
+    return project
+
+
+def set_member(project: Project, user: User, role: str) -> Membership:
+    membership, _ = Membership.objects.update_or_create(
+        project=project, user=user, defaults={"role": role}
+    )
+    return membership

@@ -1,0 +1,237 @@
+"""Storing what labelers judged."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotation.judgment.judgment import AnswerRating, Details
+from annotation.judgment.scores import dense_ranks, scores_of
+from annotation.models import Draft, Place, Project, PromptGroup, Ranking, Rating, Triple, User
+from annotation.services.demonstrations import write_demonstration
+
+UNDO_FOR = timedelta(minutes=10)
+NOTHING_MORE = Details()
+NO_RATING = AnswerRating()
+
+
+class RankingRefused(Exception):
+    """A sentence for the labeler; nothing was stored."""
+
+
+class LeaseGone(RankingRefused):
+    """The place is no longer the labeler's."""
+
+
+@transaction.atomic
+def submit_ranking(
+    labeler: User,
+    token: uuid.UUID,
+    ranks: Mapping[int, int],
+    comment: str = "",
+    details: Details = NOTHING_MORE,
+) -> Ranking:
+    """Stores ranking, ratings and triples of the place leased under `token`, in one transaction.
+
+    `ranks` maps each answer's position to its rank, 1 is best, equal ranks tie. The token is
+    the idempotency key: sent twice, the ranking is stored once and the stored one returned.
+    Raises LeaseGone when the place is somebody else's now, RankingRefused when an answer has no
+    rank.
+    """
+    place = (
+        Place.objects.select_for_update(of=("self",))
+        .select_related("group")
+        .filter(token=token, labeler=labeler, is_done=False)
+        .first()
+    )
+    now = timezone.now()
+    if place is None or place.expires_at is None or place.expires_at < now:
+        stored = Ranking.objects.filter(idempotency_key=token, labeler=labeler).first()
+        if stored is not None:
+            return stored
+        raise LeaseGone(_("Your time for this group ran out, so the ranking was not stored."))
+    ranking = _store(
+        Ranking(
+            group=place.group,
+            labeler=labeler,
+            shown_order=place.shown_order,
+            comment=comment,
+            seconds=(now - place.leased_at).total_seconds() if place.leased_at else None,
+            idempotency_key=token,
+            revision=_last_revision(place.group, labeler) + 1,
+        ),
+        ranks,
+        details,
+    )
+    place.is_done, place.expires_at = True, None
+    place.save(update_fields=["is_done", "expires_at"])
+    Draft.objects.filter(group_id=place.group_id, labeler=labeler).delete()
+    return ranking
+
+
+def _last_revision(group: PromptGroup, labeler: User) -> int:
+    revisions = Ranking.objects.filter(group=group, labeler=labeler)
+    return revisions.aggregate(Max("revision"))["revision__max"] or 0
+
+
+def _store(ranking: Ranking, ranks: Mapping[int, int], details: Details) -> Ranking:
+    """Saves the ranking with its ratings and triples. Raises RankingRefused."""
+    answers = list(ranking.group.answers.all())
+    if set(ranks) != {answer.position for answer in answers}:
+        raise RankingRefused(_("Give every answer a rank, then submit."))
+    if any(rank < 1 for rank in ranks.values()):
+        raise RankingRefused(_("A rank is 1 or more."))
+    ranking.ranks = dense_ranks([ranks[answer.position] for answer in answers])
+    ranking.marks, ranking.none_acceptable = list(details.marks), details.none_acceptable
+    ranking.save(force_insert=True)
+    ratings = [details.ratings.get(answer.position, NO_RATING) for answer in answers]
+    Rating.objects.bulk_create(
+        Rating(
+            ranking=ranking,
+            answer=answer,
+            quality=rating.quality,
+            flags=list(rating.flags),
+            highlights=list(rating.highlights),
+        )
+        for answer, rating in zip(answers, ratings, strict=True)
+        if not rating.is_empty
+    )
+    scores = scores_of(ranking.ranks, [rating.quality for rating in ratings])
+    Triple.objects.bulk_create(
+        Triple(
+            project_id=ranking.group.project_id,
+            ranking=ranking,
+            answer=answer,
+            rank=rank,
+            score=score,
+        )
+        for answer, rank, score in zip(answers, ranking.ranks, scores, strict=True)
+    )
+    if details.better is not None:
+        better = details.better
+        source = next((answer for answer in answers if answer.position == better.source), None)
+        write_demonstration(
+            ranking.group.prompt, ranking.labeler, better.text, source, ranking, better.is_first
+        )
+    return ranking
+
+
+@transaction.atomic
+def revise_ranking(
+    labeler: User,
+    ranking_id: int,
+    key: uuid.UUID,
+    ranks: Mapping[int, int],
+    comment: str = "",
+    details: Details = NOTHING_MORE,
+) -> Ranking:
+    """Stores a new revision of the labeler's own ranking; the old one is kept, not current.
+
+    `key` is the idempotency key. Raises RankingRefused when the ranking was changed meanwhile.
+    """
+    stored = Ranking.objects.filter(idempotency_key=key, labeler=labeler).first()
+    if stored is not None:
+        return stored
+    old = (
+        Ranking.objects.select_for_update(of=("self",))
+        .select_related("group")
+        .filter(pk=ranking_id, labeler=labeler, is_current=True)
+        .first()
+    )
+    if old is None:
+        raise RankingRefused(_("This ranking was changed meanwhile: open the newest one."))
+    _retire(old)
+    return _store(
+        Ranking(
+            group=old.group,
+            labeler=labeler,
+            shown_order=old.shown_order,
+            comment=comment,
+            seconds=old.seconds,
+            idempotency_key=key,
+            revision=_last_revision(old.group, labeler) + 1,
+        ),
+        ranks,
+        details,
+    )
+
+
+def _retire(ranking: Ranking) -> None:
+    ranking.is_current = False
+    ranking.save(update_fields=["is_current", "undone_at"])
+
+
+def undoable_ranking(project: Project, labeler: User) -> Ranking | None:
+    """The labeler's newest ranking in the project, when it was stored within ten minutes."""
+    since = timezone.now() - UNDO_FOR
+    newest = Ranking.objects.filter(labeler=labeler, created_at__gte=since, is_current=True)
+    return newest.filter(group__project=project).order_by("-created_at", "-id").first()
+
+
+@transaction.atomic
+def undo_last(project: Project, labeler: User) -> Ranking:
+    """Takes the last submit back: the group is in work again, or the revision before it holds.
+
+    The row is kept, marked as undone. Raises RankingRefused after ten minutes.
+    """
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=labeler.pk)
+    ranking = undoable_ranking(project, labeler)
+    if ranking is None:
+        raise RankingRefused(_("There is nothing to undo: a submit can be undone for ten minutes."))
+    ranking.undone_at = timezone.now()
+    _retire(ranking)
+    ranking.demonstrations.update(is_current=False)
+    earlier = Ranking.objects.filter(
+        group_id=ranking.group_id, labeler=labeler, undone_at__isnull=True
+    )
+    before = earlier.order_by("-revision").first()
+    if before is not None:
+        before.is_current = True
+        before.save(update_fields=["is_current"])
+        written = before.demonstrations.order_by("-revision").first()
+        if written is not None:
+            written.is_current = True
+            written.save(update_fields=["is_current"])
+        return ranking
+    now, token = timezone.now(), uuid.uuid4()
+    Place.objects.filter(group_id=ranking.group_id, labeler=labeler, is_done=True).update(
+        is_done=False,
+        token=token,
+        leased_at=now,
+        expires_at=now + timedelta(minutes=project.lease_minutes),
+    )
+    Draft.objects.update_or_create(
+        group_id=ranking.group_id,
+        labeler=labeler,
+        defaults={
+            "token": token,
+            "shown_order": ranking.shown_order,
+            "content": form_content(ranking),
+        },
+    )
+    return ranking
+
+
+def form_content(ranking: Ranking) -> dict[str, object]:
+    """The ranking as the fields of the desk's form, by the order shown."""
+    content: dict[str, object] = {"comment": ranking.comment, "marks": ranking.marks}
+    if ranking.none_acceptable:
+        content["none_acceptable"] = "on"
+    numbers = {position: index for index, position in enumerate(ranking.shown_order, start=1)}
+    for position, index in numbers.items():
+        content[f"rank_{index}"] = str(ranking.ranks[position])
+    for rating in ranking.ratings.select_related("answer"):
+        index = numbers[rating.answer.position]
+        content[f"quality_{index}"] = str(rating.quality or "")
+        content[f"flags_{index}"] = rating.flags
+        content[f"highlights_{index}"] = rating.highlights
+    better = ranking.demonstrations.select_related("source").order_by("-revision").first()
+    if better is not None:
+        content["better"] = better.text
+        content["better_source"] = str(numbers[better.source.position]) if better.source else ""
+        content["better_first"] = "on" if better.is_first else ""
+    return content

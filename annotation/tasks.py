@@ -1,0 +1,24 @@
+"""Celery tasks of annotation. Each may run twice, or be lost, without harm."""
+
+from celery import shared_task
+
+from annotation.models import Project
+from annotation.services.generation import answer_pending_groups, ask_for_answers, call_worker
+from annotation.services.groups import release_lapsed_claims
+
+GROUPS_A_BATCH = 4
+
+
+@shared_task
+def keep_queues_full() -> None:
+    """Beat: asks for answers wherever fewer groups are ready than the project wants."""
+    release_lapsed_claims()
+    for project in Project.objects.filter(is_active=True):
+        ask_for_answers(project)
+
+
+@shared_task
+def generate_answers(project_id: int) -> None:
+    """One batch, then back into the queue, so that training and other projects get their turn."""
+    if answer_pending_groups(project_id, GROUPS_A_BATCH):
+        call_worker(project_id)

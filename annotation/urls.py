@@ -1,0 +1,44 @@
+from django.contrib.auth.decorators import login_not_required
+from django.urls import path
+from django.views.i18n import set_language
+
+from annotation.views import (
+    flags,
+    groups,
+    home,
+    mine,
+    people,
+    prompts,
+    ranking,
+    session,
+    triples,
+    write,
+)
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("login/", session.Login.as_view(), name="login"),
+    path("logout/", session.Logout.as_view(), name="logout"),
+    path("theme/", session.set_theme, name="theme"),
+    path("language/", login_not_required(set_language), name="language"),
+    path("projects/<slug:slug>/rank/", ranking.rank, name="rank"),
+    path("projects/<slug:slug>/rank/give-back/", ranking.give_back, name="give_back"),
+    path("projects/<slug:slug>/rank/skip/", ranking.skip, name="skip"),
+    path("projects/<slug:slug>/rank/flag/", ranking.flag, name="flag"),
+    path("projects/<slug:slug>/rank/draft/", ranking.draft, name="draft"),
+    path("projects/<slug:slug>/rank/ahead/", ranking.ahead, name="ahead"),
+    path("projects/<slug:slug>/rank/undo/", ranking.undo, name="undo"),
+    path("projects/<slug:slug>/mine/", mine.mine, name="mine"),
+    path("projects/<slug:slug>/mine/<int:pk>/", mine.revise, name="revise"),
+    path("projects/<slug:slug>/write/", write.write, name="write"),
+    path("projects/<slug:slug>/flags/", flags.flags, name="flags"),
+    path("projects/<slug:slug>/desk/", flags.desk_settings, name="desk_settings"),
+    path("projects/<slug:slug>/prompts/", prompts.prompts, name="prompts"),
+    path("projects/<slug:slug>/groups/", groups.groups, name="groups"),
+    path("projects/<slug:slug>/groups/retry/", groups.retry, name="groups_retry"),
+    path("projects/<slug:slug>/groups/<int:pk>/", groups.group, name="group"),
+    path("projects/<slug:slug>/triples/", triples.triples, name="triples"),
+    path("projects/<slug:slug>/triples/download.<str:form>", triples.download, name="triples_file"),
+    path("projects/<slug:slug>/people/", people.people, name="people"),
+    path("projects/<slug:slug>/people/<int:pk>/", people.member, name="member"),
+]

@@ -1,0 +1,62 @@
+"""The desk as a page or a part of one: what every way to it shows."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from annotation.forms import FlagForm, JudgmentForm
+from annotation.models import Place, Project, PromptGroup, Skip
+from annotation.selectors.progress import ranked_today
+from annotation.services.rankings import undoable_ranking
+from annotation.views.requests import Request
+from annotation.views.words import desk_words
+
+
+def token_of(request: Request) -> uuid.UUID:
+    """The lease's token; a broken one is like one that was never given out."""
+    try:
+        return uuid.UUID(request.POST.get("token", ""))
+    except ValueError:
+        return uuid.uuid4()
+
+
+def group_context(
+    project: Project, group: PromptGroup, order: list[int], form: JudgmentForm
+) -> dict[str, Any]:
+    """The group in the order shown; nothing here tells which answer is which."""
+    texts = {answer.position: answer.text for answer in group.answers.all()}
+    return {
+        "project": project,
+        "prompt": group.prompt,
+        "answers": form.beside([texts[position] for position in order]),
+        "form": form,
+        "is_pair": len(order) == 2 and not form.is_thumbs,
+        "words": desk_words(),
+        "skip_reasons": Skip.Reason.choices,
+        "flag_form": FlagForm(),
+    }
+
+
+def place_context(project: Project, place: Place, form: JudgmentForm) -> dict[str, Any]:
+    left = place.expires_at - timezone.now() if place.expires_at else timedelta()
+    return {
+        **group_context(project, place.group, place.shown_order, form),
+        "token": place.token,
+        "seconds_left": int(left.total_seconds()),
+    }
+
+
+def desk_page(
+    request: Request, project: Project, place: Place, form: JudgmentForm, problem: str = ""
+) -> HttpResponse:
+    context = {
+        **place_context(project, place, form),
+        "problem": problem,
+        "undoable": undoable_ranking(project, request.user),
+        "today": ranked_today(project, request.user),
+    }
+    return render(request, "annotation/rank.html", context, status=409 if problem else 200)

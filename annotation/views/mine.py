@@ -1,0 +1,60 @@
+"""A labeler's own rankings: looking back, and changing one's mind."""
+
+import uuid
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+
+from annotation.forms import JudgmentForm
+from annotation.selectors.pages import page_of
+from annotation.selectors.progress import kept_drafts, own_rankings, progress_of
+from annotation.selectors.projects import project_for_member
+from annotation.services.rankings import RankingRefused, form_content, revise_ranking
+from annotation.views.desk import group_context, token_of
+from annotation.views.requests import Request
+
+
+@never_cache
+def mine(request: Request, slug: str) -> HttpResponse:
+    project = project_for_member(request.user, slug)
+    found = own_rankings(project, request.user).select_related("group__prompt")
+    context = {
+        "project": project,
+        "page": page_of(found, request.GET.get("before", "")),
+        "progress": progress_of(project, request.user),
+        "drafts": kept_drafts(project, request.user)[:20],
+    }
+    return render(request, "annotation/mine.html", context)
+
+
+@never_cache
+def revise(request: Request, slug: str, pk: int) -> HttpResponse:
+    project = project_for_member(request.user, slug)
+    own = own_rankings(project, request.user).select_related("group__prompt")
+    ranking = get_object_or_404(own, pk=pk)
+    order, problem = ranking.shown_order, ""
+    key = token_of(request) if request.method == "POST" else uuid.uuid4()
+    form = JudgmentForm(project, len(order), request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        try:
+            if not form.is_valid():
+                raise RankingRefused(form.problem)
+            comment, details = form.cleaned_data["comment"], form.details(order)
+            revise_ranking(request.user, pk, key, form.ranks(order), comment, details)
+        except RankingRefused as refusal:
+            problem = str(refusal)
+        else:
+            messages.success(request, _("Stored as a new revision; the old one is kept."))
+            return redirect("mine", slug)
+    else:
+        form = JudgmentForm(project, len(order), form_content(ranking))
+    context = {
+        **group_context(project, ranking.group, order, form),
+        "token": key,
+        "ranking": ranking,
+        "problem": problem,
+    }
+    return render(request, "annotation/revise.html", context, status=409 if problem else 200)

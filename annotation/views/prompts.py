@@ -1,0 +1,35 @@
+"""What the policy is asked."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import ngettext
+
+from annotation.forms import PromptsForm
+from annotation.selectors.pages import page_of
+from annotation.selectors.projects import project_for_admin
+from annotation.services.prompts import add_prompts
+from annotation.views.requests import Request
+
+
+def prompts(request: Request, slug: str) -> HttpResponse:
+    project = project_for_admin(request.user, slug)
+    is_sent = request.method == "POST"
+    form = PromptsForm(request.POST, request.FILES) if is_sent else PromptsForm()
+    if form.is_valid():
+        rows = form.cleaned_data["rows"]
+        added = add_prompts(project, rows)
+        text = ngettext("%(added)d prompt added.", "%(added)d prompts added.", added)
+        messages.success(request, text % {"added": added})
+        if known := len(rows) - added:
+            text = ngettext("%(known)d was there already.", "%(known)d were there already.", known)
+            messages.info(request, text % {"known": known})
+        return redirect("prompts", slug)
+    context = {
+        "project": project,
+        "section": "prompts",
+        "form": form,
+        "count": project.prompts.count(),
+        "page": page_of(project.prompts.all(), request.GET.get("before", "")),
+    }
+    return render(request, "annotation/prompts.html", context)

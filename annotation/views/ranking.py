@@ -1,0 +1,170 @@
+"""The desk: a labeler gets a group, judges its answers, gets the next."""
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRefresh
+
+from annotation.forms import FlagForm, JudgmentForm, SkipForm
+from annotation.models import Place, Project
+from annotation.selectors.desks import answers_coming
+from annotation.selectors.places import shown_order_of
+from annotation.selectors.progress import ranked_today
+from annotation.selectors.projects import project_for_member
+from annotation.services import places
+from annotation.services.drafts import draft_for, save_draft
+from annotation.services.rankings import (
+    LeaseGone,
+    RankingRefused,
+    submit_ranking,
+    undo_last,
+    undoable_ranking,
+)
+from annotation.views.desk import desk_page, place_context, token_of
+from annotation.views.requests import Request
+
+
+@never_cache
+def rank(request: Request, slug: str) -> HttpResponse:
+    project = project_for_member(request.user, slug)
+    if request.method == "POST":
+        return _submit(request, project)
+    place = places.take_place(project, request.user)
+    if place is None:
+        return _no_work(request, project)
+    if request.htmx:
+        return HttpResponseClientRefresh()
+    return desk_page(request, project, place, _form_of(project, place))
+
+
+def _no_work(request: Request, project: Project) -> HttpResponse:
+    context = {"project": project, "coming": answers_coming(project)}
+    if request.htmx:
+        return render(request, "annotation/_no_work.html", context)
+    context["undoable"] = undoable_ranking(project, request.user)
+    return render(request, "annotation/no_work.html", context)
+
+
+def _form_of(project: Project, place: Place) -> JudgmentForm:
+    """The place's form with the labeler's draft in it, if there is one."""
+    return JudgmentForm(project, len(place.shown_order), draft_for(place))
+
+
+@never_cache
+@require_GET
+def ahead(request: Request, slug: str) -> HttpResponse:
+    """The desk of the group after the present one, to be shown as soon as this one is submitted."""
+    project = project_for_member(request.user, slug)
+    place = places.take_ahead(project, request.user)
+    if place is None:
+        return HttpResponse(status=204)
+    context = place_context(project, place, _form_of(project, place))
+    return render(request, "annotation/_desk.html", context)
+
+
+def _submit(request: Request, project: Project) -> HttpResponse:
+    token = token_of(request)
+    order = shown_order_of(request.user, token)
+    form = JudgmentForm(project, len(order), request.POST)
+    try:
+        if not form.is_valid():
+            raise (RankingRefused if order else LeaseGone)(form.problem)
+        comment = form.cleaned_data["comment"]
+        submit_ranking(request.user, token, form.ranks(order), comment, form.details(order))
+    except RankingRefused as refusal:
+        return _refused(request, project, form, refusal)
+    if not is_script(request):
+        messages.success(request, _("Stored, thank you."))
+        return HttpResponseRedirect(request.path)
+    place = places.take_place(project, request.user)
+    today = ranked_today(project, request.user)
+    return JsonResponse({"next": place.token if place else None, "today": today})
+
+
+def is_script(request: Request) -> bool:
+    return request.headers.get("Accept") == "application/json"
+
+
+def _refused(
+    request: Request, project: Project, form: JudgmentForm, refusal: RankingRefused
+) -> HttpResponse:
+    """The same group with what was said; another one when the lease went to somebody else."""
+    token = token_of(request)
+    content = JudgmentForm(project, project.MOST_ANSWERS, request.POST).content
+    is_kept = save_draft(request.user, token, content)
+    is_gone = isinstance(refusal, LeaseGone)
+    problem = str(refusal)
+    if is_gone and is_kept:
+        problem = " ".join([problem, _("What you chose is kept and comes back if the group does.")])
+    if is_script(request):
+        return JsonResponse({"problem": problem, "gone": is_gone}, status=409)
+    place = places.take_place(project, request.user)
+    if place is None or place.token != token:
+        messages.warning(request, problem)
+        return HttpResponseRedirect(request.path)
+    form = JudgmentForm(project, len(place.shown_order), request.POST)
+    return desk_page(request, project, place, form, problem)
+
+
+@require_POST
+def draft(request: Request, slug: str) -> HttpResponse:
+    """Keeps what was said so far and renews the lease; says how long it lasts."""
+    project = project_for_member(request.user, slug)
+    is_kept = _keep(request, project)
+    until = places.renew_lease(project, request.user, token_of(request))
+    left = int((until - timezone.now()).total_seconds()) if until else None
+    return JsonResponse({"kept": is_kept, "seconds_left": left})
+
+
+def _keep(request: Request, project: Project) -> bool:
+    content = JudgmentForm(project, project.MOST_ANSWERS, request.POST).content
+    return save_draft(request.user, token_of(request), content)
+
+
+@require_POST
+def give_back(request: Request, slug: str) -> HttpResponse:
+    project = project_for_member(request.user, slug)
+    _keep(request, project)
+    places.give_back(project, request.user)
+    messages.info(request, _("You gave the group back. Somebody else may rank it now."))
+    return redirect("home")
+
+
+@require_POST
+def skip(request: Request, slug: str) -> HttpResponse:
+    project = project_for_member(request.user, slug)
+    form = SkipForm(request.POST)
+    if not form.is_valid():
+        _keep(request, project)
+        messages.warning(request, str(form.errors["reason"][0]))
+    elif places.skip_group(request.user, token_of(request), form.cleaned_data["reason"]):
+        messages.info(request, _("Skipped: you will not get this group again."))
+    return redirect("rank", slug)
+
+
+@require_POST
+def flag(request: Request, slug: str) -> HttpResponse:
+    """Tells the admins about the prompt; the work goes on where it was."""
+    project = project_for_member(request.user, slug)
+    _keep(request, project)
+    form = FlagForm(request.POST)
+    if not form.is_valid():
+        messages.warning(request, str(form.errors["flag_text"][0]))
+    elif places.flag_prompt(request.user, token_of(request), form.cleaned_data["flag_text"]):
+        messages.success(request, _("The admins see it now. You can go on, or skip this group."))
+    return redirect("rank", slug)
+
+
+@require_POST
+def undo(request: Request, slug: str) -> HttpResponse:
+    project = project_for_member(request.user, slug)
+    try:
+        undo_last(project, request.user)
+        messages.info(request, _("Undone. Your ranking is open again."))
+    except RankingRefused as refusal:
+        messages.warning(request, str(refusal))
+    return redirect("rank", slug)

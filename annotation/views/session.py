@@ -1,0 +1,56 @@
+"""Logging in, and the appearance that a browser asked for."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRefresh
+
+from annotation.models import User
+from annotation.services.places import give_back_ahead
+
+YEAR_IN_SECONDS = 365 * 24 * 60 * 60
+
+
+@method_decorator(login_not_required, name="dispatch")
+class Login(LoginView):
+    redirect_authenticated_user = True
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """A page that polls and lost its session loads anew, so that it comes back after login."""
+        if request.headers.get("HX-Request"):
+            return HttpResponseClientRefresh()
+        return super().dispatch(request, *args, **kwargs)
+
+
+class Logout(LogoutView):
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if isinstance(request.user, User):
+            give_back_ahead(request.user)
+        return super().post(request, *args, **kwargs)
+
+
+@login_not_required
+@require_POST
+def set_theme(request: HttpRequest) -> HttpResponse:
+    """Keeps "light" or "dark" in a cookie; anything else follows the system again."""
+    target = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(
+        target, {request.get_host()}, require_https=request.is_secure()
+    ):
+        target = resolve_url("home")
+    response = HttpResponseRedirect(target)
+    theme = request.POST.get("theme")
+    if theme in {"light", "dark"}:
+        response.set_cookie(
+            "theme", theme, max_age=YEAR_IN_SECONDS, samesite="Lax", secure=request.is_secure()
+        )
+    else:
+        response.delete_cookie("theme")
+    return response

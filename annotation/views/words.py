@@ -1,0 +1,57 @@
+"""What the desk's scripts say, in the language of the page."""
+
+import json
+
+from django.utils.translation import gettext as _
+
+
+def desk_words() -> str:
+    """JSON for a data attribute; {answer}, {place} and so on are filled in by the script."""
+    return json.dumps(
+        {
+            "missing": _("Still without a place: {answers}"),
+            "missingThumbs": _("Not judged yet: {answers}"),
+            "missingQuality": _("Quality not rated yet: {answers}"),
+            "complete": _("All answers are placed. Submit when you are sure."),
+            "completeThumbs": _("All answers are judged. Submit when you are sure."),
+            "answer": _("Answer {answer}"),
+            "notPlaced": _("Not placed yet"),
+            "place": _("Place {place} of {places}"),
+            "shared": _("shared"),
+            "sharedWith": _("shared with {answers}"),
+            "placeFirst": _("Put {answer} before place {place}"),
+            "placeLast": _("Put {answer} last"),
+            "tieHere": _("Let {answer} share place {place}"),
+            "takenOut": _("{answer} has no place now."),
+            "moved": _("{answer}: place {place} of {places}."),
+            "movedShared": _("{answer}: place {place} of {places}, shared with {answers}."),
+            "chosen": _("{answer} is chosen."),
+            "undone": _("The last step is undone."),
+            "nothingToUndo": _("There is no step to undo."),
+            "judgedGood": _("{answer}: good."),
+            "judgedBad": _("{answer}: bad."),
+            "timeLeft": _("{minutes} min left"),
+            "timeShort": _("Less than two minutes left. Go on working and the time is extended."),
+            "timeOver": _(
+                "The time for this group ran out. What you chose is kept; if nobody else took the "
+                "group meanwhile, you can still submit."
+            ),
+            "gone": _(
+                "This group is no longer yours: its time ran out or it was submitted in another "
+                "window. What you chose is kept and comes back if the group does."
+            ),
+            "saved": _("Draft saved"),
+            "saving": _("Saving the draft…"),
+            "offline": _("No connection. Your work is kept in this browser and sent later."),
+            "notSent": _("It could not be sent: no connection. Nothing is lost; submit again."),
+            "stored": _("Stored, thank you."),
+            "next": _("The next question is shown."),
+            "keysOn": _("Keys are on"),
+            "keysOff": _("Keys are off"),
+            "highlightError": _("Error"),
+            "highlightUnsupported": _("Unsupported"),
+            "highlightWellPut": _("Well put"),
+            "removeHighlight": _("Remove the highlight “{quote}”"),
+        },
+        ensure_ascii=False,
+    )

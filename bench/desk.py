@@ -1,0 +1,382 @@
+"""The desk under load: `python bench/desk.py [--labelers 20] [--seconds 20] [--json]`.
+
+Starts gunicorn on a database of its own and lets N labelers work over real HTTP, with sessions and
+CSRF, as the desk's own scripts do: each submit is answered with the next group, and the group
+after that is fetched ahead. Prints labels a second, the time from a submit to the next group
+(p50, p95), errors and database queries a request, for each number of prompts. With `--json` the
+last line is one object, that of the last number of prompts.
+
+The database is the one that DATABASE_URL names, with `_bench` after its name, or SQLite in a
+temporary folder; it is made anew each time.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import re
+import secrets
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+from django.db import models
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+Row = dict[str, str | int | bool]
+ANSWERS = 4
+SLUG = "bench"
+BATCH = 20_000
+TOKEN = re.compile(r'name="token" value="([^"]+)"')
+CSRF = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+ANSWER = (
+    "Put the egg into boiling water for **eight minutes**, then into cold water.\n\n"
+    "1. Boil the water.\n2. Lower the egg with a spoon.\n3. Wait.\n\nVariant {number}."
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Times in milliseconds, of a submit until the next group is known."""
+
+    prompts: int
+    labelers: int
+    labels: int
+    labels_per_second: float
+    p50_ms: float
+    p95_ms: float
+    errors: int
+    queries_per_request: float
+    seconds: float
+
+
+@dataclass
+class Labeler:
+    """One browser: a connection that stays open, a session, the form of the group in work."""
+
+    port: int
+    session: str
+    times: list[float] = field(default_factory=list)
+    requests: int = 0
+    queries: int = 0
+    errors: int = 0
+
+    def __post_init__(self) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        self.csrf = ""
+
+    def ask(self, method: str, path: str, **fields: str) -> tuple[int, str]:
+        cookies = f"sessionid={self.session}; csrftoken={self.csrf}"
+        headers = {"Cookie": cookies, "Accept": "application/json" if fields else "text/html"}
+        body = None
+        if fields:
+            body = urlencode({**fields, "csrfmiddlewaretoken": self.csrf})
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        self.connection.request(method, path, body, headers)
+        response = self.connection.getresponse()
+        text = response.read().decode()
+        self.requests += 1
+        self.queries += int(response.headers.get("X-Queries", 0))
+        for cookie in response.headers.get_all("Set-Cookie") or []:
+            if cookie.startswith("csrftoken="):
+                self.csrf = cookie.split(";")[0].partition("=")[2]
+        return response.status, text
+
+    def work(self, until: float) -> None:
+        """Ranks one group after another; a desk that has nothing more ends the work."""
+        rank, ahead = f"/projects/{SLUG}/rank/", f"/projects/{SLUG}/rank/ahead/"
+        found = TOKEN.search(self.ask("GET", rank)[1])
+        token = found[1] if found else ""
+        ranks = {f"rank_{index}": str(index) for index in range(1, ANSWERS + 1)}
+        while token and time.monotonic() < until:
+            self.ask("GET", ahead)
+            began = time.monotonic()
+            status, text = self.ask("POST", rank, token=token, **ranks)
+            self.times.append(time.monotonic() - began)
+            if status != 200:
+                self.errors += 1
+                return
+            token = json.loads(text)["next"] or ""
+
+
+def settings_for(database: str, folder: Path) -> None:
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "SECRET_KEY": os.environ.get("SECRET_KEY") or secrets.token_urlsafe(50),
+        "VAR_FOLDER": str(folder),
+        "LOG_LEVEL": "WARNING",
+        "DATABASE_URL": database,
+    }
+
+
+def bench_database(folder: Path) -> str:
+    """A database of the bench's own, made anew; its address."""
+    url = os.environ.get("DATABASE_URL", "")
+    if not url:
+        return f"sqlite:///{folder / 'bench.sqlite3'}"
+    import psycopg
+    from psycopg import sql
+
+    parts = urlsplit(url)
+    name = f"{parts.path[1:]}_bench"
+    with psycopg.connect(parts._replace(path="/postgres").geturl(), autocommit=True) as connection:
+        wanted = sql.Identifier(name)
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(wanted))
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(wanted))
+    return parts._replace(path=f"/{name}").geturl()
+
+
+def fill(prompts: int) -> None:
+    """Adds ready groups until the project has so many (bulk, COPY on PostgreSQL)."""
+    from django.db import connection
+
+    from annotation.models import Project
+
+    project = Project.objects.get(slug=SLUG)
+    policy = project.policyversions.get()
+    there = project.prompts.count()
+    for start in range(there, prompts, BATCH):
+        stop = min(start + BATCH, prompts)
+        add_batch(project.pk, policy.pk, start, stop)
+        if sys.stderr.isatty():
+            print(f"\r{stop} prompts", end="", file=sys.stderr)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def add_batch(project: int, policy: int, start: int, stop: int) -> None:
+    from django.db import transaction
+    from django.utils import timezone
+
+    from annotation.models import Answer, Place, Prompt, PromptGroup
+
+    now = timezone.now()
+    with transaction.atomic():
+        made = Prompt.objects.bulk_create(
+            Prompt(
+                project_id=project,
+                messages=[{"role": "user", "content": f"How do I boil egg number {number}?"}],
+                key=f"{number:064x}",
+                split="train",
+                last_policy_number=0,
+            )
+            for number in range(start, stop)
+        )
+        groups = PromptGroup.objects.bulk_create(
+            PromptGroup(
+                project_id=project,
+                prompt=prompt,
+                policy_id=policy,
+                status="ready",
+                answer_count=ANSWERS,
+                seed=prompt.pk,
+                ready_at=now,
+            )
+            for prompt in made
+        )
+        copy_in(Answer, (row for group in groups for row in answer_rows(group.pk, policy)))
+        copy_in(Place, (place_row(project, group.pk) for group in groups))
+
+
+def answer_rows(group: int, policy: int) -> list[Row]:
+    return [
+        {
+            "group_id": group,
+            "position": position,
+            "text": ANSWER.format(number=position),
+            "policy_id": policy,
+            "sampling": "{}",
+            "seed": position,
+            "token_count": 40,
+            "finish_reason": "stop",
+        }
+        for position in range(ANSWERS)
+    ]
+
+
+def place_row(project: int, group: int) -> Row:
+    return {
+        "project_id": project,
+        "group_id": group,
+        "number": 0,
+        "shown_order": "[]",
+        "is_done": False,
+    }
+
+
+def copy_in(model: type[models.Model], wanted: Iterable[Row]) -> None:
+    """COPY on PostgreSQL, an executemany on SQLite."""
+    from django.db import connection
+
+    rows = list(wanted)
+    names, table = list(rows[0]), model._meta.db_table
+    columns = ", ".join(f'"{name}"' for name in names)
+    values = [tuple(row.values()) for row in rows]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f'COPY "{table}" ({columns}) FROM STDIN') as copy:
+                for value in values:
+                    copy.write_row(value)
+        else:
+            marks = ", ".join(["%s"] * len(names))
+            cursor.executemany(f'INSERT INTO "{table}" ({columns}) VALUES ({marks})', values)  # noqa: S608
+
+
+def prepare(labelers: int) -> list[str]:
+    """The project and its labelers, each logged in; their session keys."""
+    from importlib import import_module
+
+    from django.conf import settings
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+    from django.core.management import call_command
+
+    from annotation.models import Membership, Project, User
+    from annotation.services.projects import create_project, set_member
+
+    call_command("migrate", verbosity=0)
+    owner = User.objects.create_user("owner")
+    project = create_project(
+        Project(name="Bench", slug=SLUG, answers_per_group=ANSWERS, overlap=1), owner
+    )
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    keys = []
+    for number in range(labelers):
+        user = User.objects.create_user(f"labeler-{number}")
+        set_member(project, user, Membership.Role.LABELER)
+        session = store()
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.save()
+        keys.append(session.session_key)
+    return keys
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def start_server(port: int, workers: int) -> subprocess.Popen[bytes]:
+    """gunicorn with the command of the Procfile; the application counts its queries."""
+    command = [sys.executable, "-m", "gunicorn", "bench.desk:counted()", "--bind"]
+    command += [f"127.0.0.1:{port}", "--worker-class", "gthread", "--workers", str(workers)]
+    command += ["--threads", "4", "--keep-alive", "30", "--no-control-socket"]
+    server = subprocess.Popen(command, cwd=ROOT)
+    for _attempt in range(150):
+        time.sleep(0.2)
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            continue
+        return server
+    server.terminate()
+    raise SystemExit("gunicorn did not start: see its message above.")
+
+
+def counted():  # type: ignore[no-untyped-def]
+    """The application, saying in a header of each answer how many queries it took."""
+    from django.core.wsgi import get_wsgi_application
+    from django.db import connection
+
+    application = get_wsgi_application()
+
+    def answer(environ, start_response):  # type: ignore[no-untyped-def]
+        count = 0
+
+        def count_one(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
+            nonlocal count
+            count += 1
+            return execute(sql, params, many, context)
+
+        def start(status, headers, exc_info=None):  # type: ignore[no-untyped-def]
+            return start_response(status, [*headers, ("X-Queries", str(count))], exc_info)
+
+        with connection.execute_wrapper(count_one):
+            return application(environ, start)
+
+    return answer
+
+
+def measure(prompts: int, port: int, sessions: list[str], seconds: float) -> Result:
+    labelers = [Labeler(port, session) for session in sessions]
+    began = time.monotonic()
+    threads = [
+        threading.Thread(target=labeler.work, args=[began + seconds]) for labeler in labelers
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.monotonic() - began
+    times = sorted(one * 1000 for labeler in labelers for one in labeler.times)
+    errors = sum(labeler.errors for labeler in labelers)
+    requests = sum(labeler.requests for labeler in labelers)
+    queries = sum(labeler.queries for labeler in labelers)
+    labels = len(times) - errors
+    return Result(
+        prompts=prompts,
+        labelers=len(labelers),
+        labels=labels,
+        labels_per_second=round(labels / took, 1),
+        p50_ms=round(statistics.median(times), 1) if times else 0.0,
+        p95_ms=round(times[int(len(times) * 0.95)], 1) if times else 0.0,
+        errors=errors,
+        queries_per_request=round(queries / max(1, requests), 1),
+        seconds=round(took, 1),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--labelers", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--workers", type=int, default=2, help="of gunicorn, with 4 threads each")
+    parser.add_argument("--prompts", type=int, nargs="+", default=[10_000, 1_000_000])
+    parser.add_argument("--json", action="store_true")
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="laoshi-bench-") as folder:
+        settings_for(bench_database(Path(folder)), Path(folder))
+        import django
+
+        django.setup()
+        from django.core.management import call_command
+
+        sessions = prepare(wanted.labelers)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        print(
+            "  prompts  labelers  labels/s   p50 ms   p95 ms  errors  queries/request", flush=True
+        )
+        for prompts in sorted(wanted.prompts):
+            fill(prompts)
+            port = free_port()
+            server = start_server(port, wanted.workers)
+            try:
+                measure(prompts, port, sessions, 2)  # workers are warm, caches are filled
+                result = measure(prompts, port, sessions, wanted.seconds)
+            finally:
+                server.terminate()
+                server.wait()
+            print(
+                f"{result.prompts:9}{result.labelers:10}{result.labels_per_second:10}"
+                f"{result.p50_ms:9}{result.p95_ms:9}{result.errors:8}"
+                f"{result.queries_per_request:17}",
+                flush=True,
+            )
+        if wanted.json:
+            print(json.dumps(asdict(result)))
+
+
+if __name__ == "__main__":
+    main()

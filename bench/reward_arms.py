@@ -1,0 +1,193 @@
+"""One training of a reward model for bench/reward.py, in a process of its own.
+
+Every arm starts from the same weights with the same adapter and learns from the same tokens, with
+the same optimiser, batch and schedule; only how groups become rows differs:
+`packed` one row a group, `plain` one row an answer, `trl` TRL's RewardTrainer on the pairs.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+if __package__ in (None, ""):  # started as a file: make the repository importable
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+from transformers import TrainerCallback, set_seed
+from trl.trainer.reward_config import RewardConfig as PairConfig
+from trl.trainer.reward_trainer import RewardTrainer
+
+from annotation.generation.chat import Chat
+from annotation.generation.policy import load_tokenizer
+from bench.comparison import peak_memory
+from rewardmodel.learning.configs import RewardConfig
+from rewardmodel.learning.data import GroupRow, read_groups
+from rewardmodel.learning.evaluate import preference_metrics
+from rewardmodel.learning.groups import EncodedGroup, Layout, fit, in_budget, pack, unpack
+from rewardmodel.learning.optimisation import Learner, new_accelerator, shuffled
+from rewardmodel.learning.reward_model import RewardModel, encode, new_reward_model, score_groups
+from rewardmodel.learning.targets import target_of
+
+LAYOUTS: dict[str, Layout] = {"packed": pack, "plain": unpack}
+Encoded = list[tuple[GroupRow, EncodedGroup]]
+
+
+def chosen_groups(rows: list[GroupRow], chat: Chat, config: RewardConfig, count: int) -> Encoded:
+    """So many groups, evenly spaced through all of them by length; all of them if fewer."""
+    encoded = [
+        (row, fit(encode(chat, row.prompt, row.answers), config.group_tokens)) for row in rows
+    ]
+    encoded.sort(key=lambda pair: pair[1].tokens)
+    if count >= len(encoded):
+        return encoded
+    return [encoded[int((place + 0.5) * len(encoded) / count)] for place in range(count)]
+
+
+def pairs_of(groups: Encoded) -> list[dict[str, list[int]]]:
+    """Each strict preference as TRL's tokenized pair; it has no words for ties."""
+    return [
+        {
+            "chosen_ids": group.prompt + group.answers[i],
+            "rejected_ids": group.prompt + group.answers[j],
+        }
+        for row, group in groups
+        for ranking in row.counted
+        for i in range(len(group.answers))
+        for j in range(len(group.answers))
+        if ranking.ranks[i] < ranking.ranks[j]
+    ]
+
+
+def train_groups(
+    model: RewardModel, layout: Layout, groups: Encoded, chat: Chat, config: RewardConfig
+) -> float:
+    """One pass over the groups; seconds."""
+    accelerator = new_accelerator()
+    model.to(accelerator.device).eval()
+    encoded = [group for _, group in groups]
+    targets = [target_of(row, config, accelerator.device) for row, _ in groups]
+    per_step = min(config.groups_per_step, len(groups))
+    order = shuffled(len(groups), config.seed, 0, len(groups))
+    steps = [order[at : at + per_step] for at in range(0, len(order), per_step)]
+    learner = Learner(accelerator, model, config, config.learning_rate, len(steps))
+    start = time.perf_counter()
+    for number, drawn in enumerate(steps):
+
+        def loss_of(indices: list[int], drawn: list[int] = drawn) -> Tensor:
+            batch = layout([encoded[i] for i in indices], chat.pad).to(accelerator.device)
+            scores = learner.module(batch).split([len(encoded[i].answers) for i in indices])
+            losses = [targets[i].loss(s) for i, s in zip(indices, scores, strict=True)]
+            return torch.stack(losses).sum() / len(drawn)
+
+        batches = in_budget([encoded[i] for i in drawn], config.tokens_per_batch)
+        loss = learner.accumulate([[drawn[i] for i in batch] for batch in batches], loss_of)
+        learner.update(number, loss)
+    finish_device()
+    return time.perf_counter() - start
+
+
+class Stopwatch(TrainerCallback):
+    """Seconds between the first step's start and the last one's end."""
+
+    seconds = 0.0
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        self.start = time.perf_counter()
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        finish_device()
+        self.seconds = time.perf_counter() - self.start
+
+
+def train_pairs(
+    model: RewardModel, groups: Encoded, chat: Chat, config: RewardConfig, pairs_per_pass: int
+) -> float:
+    """One pass of TRL's trainer over the pairs, as many a step as a step's groups have; seconds."""
+    pairs = pairs_of(groups)
+    per_step = len(pairs) * min(config.groups_per_step, len(groups)) / len(groups)
+    stopwatch = Stopwatch()
+    gpu = torch.cuda.is_available()
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = PairConfig(
+            output_dir=folder,
+            per_device_train_batch_size=pairs_per_pass,
+            gradient_accumulation_steps=max(1, round(per_step / pairs_per_pass)),
+            num_train_epochs=1,
+            learning_rate=config.learning_rate,
+            lr_scheduler_type="cosine_with_min_lr",
+            lr_scheduler_kwargs={"min_lr_rate": config.final_learning_rate},
+            adam_epsilon=config.adam_epsilon,
+            max_grad_norm=config.gradient_clip,
+            weight_decay=config.weight_decay,
+            max_length=None,
+            gradient_checkpointing=False,
+            bf16=gpu,
+            use_cpu=not gpu,
+            seed=config.seed,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+        )
+        trainer = RewardTrainer(
+            model=model.classifier,
+            args=arguments,
+            train_dataset=Dataset.from_list(pairs),
+            processing_class=chat.tokenizer,
+            callbacks=[stopwatch],
+        )
+        trainer.train()
+    return stopwatch.seconds
+
+
+def finish_device() -> None:
+    """A GPU works on after it was told to; waits for it."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def main() -> None:
+    task = json.loads(sys.argv[1])
+    config = RewardConfig(output="-", **task["config"])
+    data = read_groups(Path(config.snapshot), config.heldout_percent)
+    chat = Chat(load_tokenizer(config.base_model))
+    groups = chosen_groups(data.train, chat, config, task["groups"])
+    set_seed(config.seed)
+    model = new_reward_model(config.base_model, chat, None if config.full else config.lora_rank)
+    model.to(new_accelerator().device)
+    score_groups(model, pack, [groups[0][1]], chat.pad, config.tokens_per_batch)  # warms up
+    with peak_memory() as peak:
+        if task["arm"] == "trl":
+            seconds = train_pairs(model, groups, chat, config, task["pairs_per_pass"])
+        else:
+            seconds = train_groups(model, LAYOUTS[task["arm"]], groups, chat, config)
+    pairs = pairs_of(groups)
+    found: dict[str, Any] = {
+        "groups": len(groups),
+        "pairs": len(pairs),
+        "packed_tokens": sum(group.tokens for _, group in groups),
+        "pair_tokens": sum(len(pair[side]) for pair in pairs for side in pair),
+        "seconds": seconds,
+        "peak_bytes": peak.bytes,
+    }
+    if task["heldout"]:
+        heldout = chosen_groups(data.heldout, chat, config, task["heldout"])
+        model.eval()
+        encoded = [group for _, group in heldout]
+        scores = score_groups(model, pack, encoded, chat.pad, config.tokens_per_batch)
+        ranks = [[ranking.ranks for ranking in row.counted] for row, _ in heldout]
+        metrics = preference_metrics(scores, ranks)
+        found |= {"log_loss": metrics.log_loss, "accuracy": metrics.accuracy}
+        found |= {"heldout_groups": metrics.groups, "heldout_pairs": metrics.pairs}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

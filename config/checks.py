@@ -1,0 +1,86 @@
+"""What `make up` sees to before it starts anything: each failure is one sentence (`Stop`)."""
+
+import errno
+import fcntl
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from redis import Redis
+from redis.exceptions import RedisError
+
+from annotation.generation.default_model import NEEDED_BYTES
+from config import env
+from config.install import Step, Stop, require_space
+
+# The database, logs and static files of a first run.
+VAR_BYTES = 200_000_000
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, so that two launchers never serve one folder."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / "up.lock").open("a+")
+    except OSError as error:
+        raise Stop(f"{folder} cannot be written: {error.strerror}.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            raise Stop(f"Laoshi already runs from {folder}: {lock.read()}") from error
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}. Stop that one first, or set VAR_FOLDER.")
+        lock.flush()
+        yield
+
+
+def make_secret_key(file: Path) -> None:
+    if file.exists() or env.text("SECRET_KEY"):
+        return
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(secrets.token_urlsafe(64))
+
+
+def require_free_port(port: int) -> None:
+    if not 1 <= port <= 65535:
+        raise Stop(f"PORT is {port}: set it to a number from 1 to 65535.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise Stop(f"Port {port} cannot be used: {error.strerror}.") from error
+            raise Stop(
+                f"Port {port} is in use. Stop what listens there, or choose another port: "
+                f"make up PORT={port + 1}"
+            ) from error
+
+
+def require_redis() -> None:
+    with Step("Redis") as step:
+        try:
+            with Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5) as client:
+                client.ping()
+        except (RedisError, ValueError) as error:
+            raise Stop(f"The Redis that REDIS_URL names does not answer: {error}") from error
+        step.detail = "answers"
+
+
+def uses_default_model() -> bool:
+    return bool(str(settings.DEFAULT_POLICY_FOLDER) == settings.POLICY_MODEL)
+
+
+def require_free_space() -> None:
+    needed, purpose = VAR_BYTES, "Laoshi"
+    if uses_default_model() and not settings.DEFAULT_POLICY_FOLDER.exists():
+        needed, purpose = needed + NEEDED_BYTES, "Laoshi with its default model"
+    require_space(settings.VAR_FOLDER, needed, purpose)

@@ -1,0 +1,118 @@
+"""Typed readers of environment variables: a bad value stops the start with one sentence."""
+
+import os
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_FOLDER = Path(__file__).resolve().parent.parent
+DATABASE_ENGINES = {
+    "postgres": "django.db.backends.postgresql",
+    "postgresql": "django.db.backends.postgresql",
+    "sqlite": "django.db.backends.sqlite3",
+}
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str, default: bool = False) -> bool:
+    value = text(name).lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    if value:
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to true or false.")
+    return default
+
+
+def whole_number(name: str, default: int) -> int:
+    value = text(name)
+    if not value:
+        return default
+    if not value.isdecimal():
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to a whole number.")
+    return int(value)
+
+
+def names(name: str, default: list[str]) -> list[str]:
+    value = text(name)
+    return [item.strip() for item in value.split(",") if item.strip()] if value else default
+
+
+def folder(name: str, default: Path) -> Path:
+    return Path(text(name, str(default))).expanduser().resolve()
+
+
+def var_folder() -> Path:
+    """Where everything that Laoshi writes lies; `make up` needs it before there are settings."""
+    return folder("VAR_FOLDER", BASE_FOLDER / "var")
+
+
+def secret(name: str, file: Path) -> str:
+    """The variable, else the file that `make up` wrote on its first run."""
+    value = text(name)
+    if not value and file.is_file():
+        value = file.read_text().strip()
+    if not value:
+        raise ImproperlyConfigured(
+            f"{name} is not set and {file} does not exist: set {name} to a long random text, "
+            "or run `make up`, which makes one."
+        )
+    return value
+
+
+def site_url(name: str, default: str) -> tuple[str, str, bool]:
+    """The public address as (origin, host name, whether it is https)."""
+    value = text(name, default).rstrip("/")
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}: set it to an address such as https://laoshi.example.org."
+        )
+    return value, parts.hostname, parts.scheme == "https"
+
+
+def database(name: str, default: Path) -> dict[str, object]:
+    """`postgres://user:password@host:port/name` or `sqlite:///path`, as Django's dictionary."""
+    value = text(name)
+    if not value:
+        return {"ENGINE": DATABASE_ENGINES["sqlite"], "NAME": str(default)}
+    parts = urlsplit(value)
+    engine = DATABASE_ENGINES.get(parts.scheme)
+    path = unquote(parts.path[1:])
+    if engine is None or not path:
+        raise ImproperlyConfigured(
+            f"{name} is not understood: set it to postgres://user:password@host:5432/name "
+            "or to sqlite:///path."
+        )
+    if parts.scheme == "sqlite":
+        return {"ENGINE": engine, "NAME": path}
+    return {
+        "ENGINE": engine,
+        "NAME": path,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "OPTIONS": dict(parse_qsl(parts.query)),
+    }
+
+
+def redis_url(name: str, socket: Path) -> tuple[str, str]:
+    """Redis as (address for redis-py, address for Celery); by default the private one on `socket`.
+
+    Database 0 holds the broker's queues, whichever address is given; the cache uses a key prefix.
+    """
+    value = text(name)
+    if not value:
+        return f"unix://{socket}", f"redis+socket://{socket}"
+    parts = urlsplit(value)
+    if parts.scheme == "unix":
+        return value, f"redis+socket://{parts.path}"
+    if parts.scheme not in {"redis", "rediss"}:
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to redis://host:6379/0.")
+    return value, value

@@ -1,0 +1,179 @@
+"""Every setting of Laoshi. What differs between installations is a variable, read once.
+
+| variable | meaning | default |
+|---|---|---|
+| PORT | of the web server under `make up` | 8000 |
+| SITE_URL | public address; with https cookies are secure | http://localhost:PORT |
+| SECRET_KEY | signs sessions | var/secret_key, written by `make up` |
+| DEBUG | Django's debug pages | off |
+| DATABASE_URL | postgres://user:password@host:5432/name | SQLite in var/ |
+| REDIS_URL | redis://host:6379/0 | a private Redis on a socket |
+| POLICY_MODEL | path or hub name of the base policy | SmolLM2-135M-Instruct in var/models/ |
+| VAR_FOLDER | everything that Laoshi writes | var/ |
+| ACCELERATE_CONFIG | accelerate's own file: GPUs, nodes, FSDP, DeepSpeed | one process |
+| TIME_ZONE | of the schedules and of "today" | UTC |
+"""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+
+from config import env
+
+BASE_FOLDER = env.BASE_FOLDER
+VAR_FOLDER = env.var_folder()
+DEFAULT_POLICY_FOLDER = VAR_FOLDER / "models" / "smollm2-135m-instruct"
+POLICY_MODEL = env.text("POLICY_MODEL", str(DEFAULT_POLICY_FOLDER))
+ACCELERATE_CONFIG = env.text("ACCELERATE_CONFIG")
+
+DEBUG = env.flag("DEBUG")
+SECRET_KEY = env.secret("SECRET_KEY", VAR_FOLDER / "secret_key")
+PORT = env.whole_number("PORT", 8000)
+SITE_URL, SITE_HOST, SITE_IS_HTTPS = env.site_url("SITE_URL", f"http://localhost:{PORT}")
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", [SITE_HOST, "localhost", "127.0.0.1", "[::1]"])
+
+INSTALLED_APPS = [
+    "annotation",
+    "rewardmodel",
+    "django_celery_beat",
+    "django_htmx",
+    "csp",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_FOLDER / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": env.database("DATABASE_URL", VAR_FOLDER / "laoshi.sqlite3")}
+DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+if DATABASES["default"]["ENGINE"] == env.DATABASE_ENGINES["sqlite"]:
+    # Immediate transactions take the write lock at the start, so that claims never deadlock.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+
+# A socket's path is limited to about 100 bytes: a deeply nested folder gets one elsewhere.
+REDIS_SOCKET = VAR_FOLDER / "redis.sock"
+if len(bytes(REDIS_SOCKET)) > 100:
+    _digest = hashlib.sha256(bytes(VAR_FOLDER)).hexdigest()[:16]
+    REDIS_SOCKET = Path(tempfile.gettempdir()) / f"laoshi-{_digest}" / "redis.sock"
+REDIS_URL, CELERY_BROKER_URL = env.redis_url("REDIS_URL", REDIS_SOCKET)
+REDIS_IS_EMBEDDED = not env.text("REDIS_URL")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "laoshi",
+    }
+}
+
+# The state of every job is a database row and beat picks up what a dead worker left behind,
+# so messages are acknowledged early and results are not kept.
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {
+    "annotation.tasks.generate_answers": {"queue": "accelerator"},
+    "rewardmodel.tasks.supervise_run": {"queue": "accelerator"},
+}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = TIME_ZONE = env.text("TIME_ZONE", "UTC")
+USE_TZ = True
+
+AUTH_USER_MODEL = "annotation.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_FOLDER / "locale"]
+USE_I18N = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_FOLDER / "static"
+STATICFILES_DIRS = [BASE_FOLDER / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SITE_IS_HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SITE_IS_HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if SITE_IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SITE_IS_HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+}

@@ -1,0 +1,188 @@
+"""`make up`: check, prepare, start and watch every process of Laoshi; `python -m config.up`.
+
+The commands of the processes stand in the Procfile. This process imports neither torch nor an
+application: what needs them runs as a child of its own.
+"""
+
+import http.client
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from config import embedded_redis, env
+from config.checks import (
+    make_secret_key,
+    only_one,
+    require_free_port,
+    require_free_space,
+    require_redis,
+    uses_default_model,
+)
+from config.install import Step, Stop, interrupt_on_terminate, run
+from config.processes import Process, restart_the_dead, stop
+
+WEB_START_SECONDS = 60
+POLL_SECONDS = 0.2
+
+
+def start_redis(redis: Process) -> None:
+    with Step("Redis") as step:
+        embedded_redis.prepare_folder(settings.REDIS_SOCKET)
+        redis.start()
+        if not embedded_redis.becomes_ready(settings.REDIS_SOCKET, redis):
+            raise Stop(f"The embedded Redis does not start: see {redis.log}, or set REDIS_URL.")
+        step.detail = "a private one, started"
+
+
+def prepare_model() -> None:
+    """See that the policy's files are on this machine: made, found or fetched from the hub."""
+    module = "default_model" if uses_default_model() else "named_model"
+    with Step("Model") as step:
+        if uses_default_model() and settings.DEFAULT_POLICY_FOLDER.exists():
+            step.detail = "ready"
+            return
+        command = [sys.executable, "-m", f"annotation.generation.{module}", settings.POLICY_MODEL]
+        failure = run(step, command, log_file("model"))
+        if failure:
+            raise Stop(failure)
+        step.detail = "ready"
+
+
+def log_file(name: str) -> Path:
+    folder: Path = settings.VAR_FOLDER / "logs"
+    folder.mkdir(exist_ok=True)
+    return folder / f"{name}.log"
+
+
+def processes_of(procfile: Path, environment: dict[str, str]) -> list[Process]:
+    """The processes of a Procfile, `name: command`, with $PORT replaced; no shell is involved."""
+    processes = []
+    for line in procfile.read_text().splitlines():
+        name, _, command = line.partition(":")
+        words = [word.replace("$PORT", environment["PORT"]) for word in shlex.split(command)]
+        processes.append(Process(name, words, log_file(name), environment))
+    return processes
+
+
+def child_environment() -> dict[str, str]:
+    """SIGTERM stops a Celery worker at once instead of after its task: all state is stored.
+
+    OpenMP's threads wait instead of spinning, so that the model leaves time to the web server.
+    """
+    binaries = str(Path(sys.executable).parent)
+    return {
+        "OMP_WAIT_POLICY": "PASSIVE",
+        **os.environ,
+        "PATH": os.pathsep.join([binaries, os.environ.get("PATH", os.defpath)]),
+        "PORT": str(settings.PORT),
+        "REMAP_SIGTERM": "SIGQUIT",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def wait_for_web(processes: list[Process]) -> None:
+    with Step("Starting") as step:
+        deadline = time.monotonic() + WEB_START_SECONDS
+        while not web_answers():
+            restart_the_dead(processes)
+            if time.monotonic() > deadline:
+                raise Stop(f"The web server does not answer: see {log_file('web')}.")
+            time.sleep(POLL_SECONDS)
+        step.detail = ", ".join(process.name for process in processes)
+
+
+def web_answers() -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", settings.PORT, timeout=10)
+    try:
+        connection.request("GET", "/", headers={"Host": settings.SITE_HOST})
+        return connection.getresponse().status < http.HTTPStatus.INTERNAL_SERVER_ERROR
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def print_welcome() -> None:
+    accounts = settings.VAR_FOLDER / "demo-accounts.txt"
+    print(f"\nLaoshi is ready: {settings.SITE_URL}\n")
+    if accounts.exists():
+        print("".join(f"  {line}\n" for line in accounts.read_text().splitlines()))
+    print(f"Logs are in {settings.VAR_FOLDER / 'logs'}. Ctrl-C stops everything.", flush=True)
+
+
+def prepare() -> None:
+    """Database, demo project, translations and static files, in a process of its own."""
+    log = log_file("prepare")
+    with log.open("w") as stderr:
+        command = [sys.executable, "-m", "config.prepare"]
+        failed = subprocess.run(command, cwd=env.BASE_FOLDER, stderr=stderr, check=False).returncode
+    if failed:
+        raise Stop(log.read_text().strip() or f"The preparation ended with {failed}.")
+
+
+def serve() -> None:
+    """Prepare everything, then run until a signal or a process that keeps dying ends it."""
+    require_free_port(settings.PORT)
+    require_free_space()
+    environment = child_environment()
+    processes = processes_of(env.BASE_FOLDER / "Procfile", environment)
+    redis_command = embedded_redis.command(settings.REDIS_SOCKET)
+    redis = Process("redis", redis_command, log_file("redis"), environment)
+    try:
+        if settings.REDIS_IS_EMBEDDED:
+            start_redis(redis)
+        else:
+            require_redis()
+        prepare()
+        prepare_model()
+        for process in processes:
+            process.start()
+        everything = [*processes, redis] if settings.REDIS_IS_EMBEDDED else processes
+        wait_for_web(everything)
+        print_welcome()
+        with suppress(KeyboardInterrupt):
+            while True:
+                restart_the_dead(everything)
+                time.sleep(POLL_SECONDS)
+    finally:
+        stop_all(processes, redis)
+
+
+def stop_all(processes: list[Process], redis: Process) -> None:
+    """Deaf to more signals; Redis goes last, so that nothing misses it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    if any(process.popen for process in processes):
+        with Step("Stopping") as step:
+            stop(processes)
+            step.detail = "done"
+    stop([redis])
+
+
+def main() -> int:
+    interrupt_on_terminate()
+    os.umask(0o077)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        folder = env.var_folder()
+        with only_one(folder):
+            make_secret_key(folder / "secret_key")
+            serve()
+    except (Stop, ImproperlyConfigured) as sentence:
+        print(f"\n{sentence}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

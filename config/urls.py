@@ -1,0 +1,8 @@
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("annotation.urls")),
+    path("", include("rewardmodel.urls")),
+    path("admin/", admin.site.urls),
+]

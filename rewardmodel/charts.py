@@ -1,0 +1,101 @@
+"""The course of a run as line charts, made on the server from the run's progress file."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from rewardmodel.models import TrainingRun
+
+WIDTH, HEIGHT = 320, 120
+SIDE = 120
+CHARTED_PHASE = "training"
+MOST_POINTS = 400
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One metric over the steps: the line in a WIDTH by HEIGHT box, and what its ends are."""
+
+    name: str
+    points: str
+    end_x: float
+    end_y: float
+    lowest: float
+    highest: float
+    last: float
+    first_step: int
+    last_step: int
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One bin of a reliability plot, in a SIDE by SIDE box: confidence from 1/2 to 1 to the right,
+    accuracy from 0 to 1 upwards, and a radius that grows with its pairs."""
+
+    x: float
+    y: float
+    radius: float
+
+
+def reliability_of(run: TrainingRun) -> list[Mark]:
+    """The bins with pairs in them that a reward model's run reported."""
+    bins = [each for each in run.metrics.get("reliability", []) if each["pairs"]]
+    most = max((each["pairs"] for each in bins), default=1)
+    return [
+        Mark(
+            x=round(SIDE * (2 * each["confidence"] - 1), 1),
+            y=round(SIDE * (1 - each["accuracy"]), 1),
+            radius=round(2 + 5 * math.sqrt(each["pairs"] / most), 1),
+        )
+        for each in bins
+    ]
+
+
+def charts_of(run: TrainingRun) -> list[Chart]:
+    """A chart for each metric that training reported at two or more steps."""
+    series: dict[str, dict[int, float]] = {}
+    for line in _progress_lines(run):
+        if line.get("phase") != CHARTED_PHASE:
+            continue
+        for name, value in line.get("metrics", {}).items():
+            if isinstance(value, int | float) and math.isfinite(value):
+                series.setdefault(name, {})[line["step"]] = float(value)
+    return [_chart(name, values) for name, values in series.items() if len(values) > 1]
+
+
+def _progress_lines(run: TrainingRun) -> list[dict[str, Any]]:
+    file = run.folder / "progress.jsonl"
+    if not file.is_file():
+        return []
+    lines = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:  # the last line, while it is being written
+            continue
+    return lines
+
+
+def _chart(name: str, values: dict[int, float]) -> Chart:
+    steps = sorted(values)[:: max(1, math.ceil(len(values) / MOST_POINTS))]
+    lowest, highest = min(values.values()), max(values.values())
+    span, length = (highest - lowest) or 1.0, (steps[-1] - steps[0]) or 1
+    points = [
+        (
+            round(WIDTH * (step - steps[0]) / length, 1),
+            round(HEIGHT * (highest - values[step]) / span, 1),
+        )
+        for step in steps
+    ]
+    return Chart(
+        name=name,
+        points=" ".join(f"{x},{y}" for x, y in points),
+        end_x=points[-1][0],
+        end_y=points[-1][1],
+        lowest=lowest,
+        highest=highest,
+        last=values[steps[-1]],
+        first_step=steps[0],
+        last_step=steps[-1],
+    )

@@ -1,0 +1,135 @@
+"""Reward hacking: training reward rises while held-out answers get worse. Seen, it stops a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from annotation.generation.chat import Messages
+from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.reward_model import RewardScorer
+from rewardmodel.learning.rollout import AdaptedPolicy, heldout_seeds
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A policy's answers to the checked prompts, the same prompts and seeds every time.
+
+    `training` is the mean reward of the same policy's answers to the step's training prompts;
+    `rewards` and `ended` [prompts] are means over each held-out prompt's answers.
+    """
+
+    step: int
+    training: float
+    rewards: Tensor
+    ended: Tensor
+
+
+def alarm(best: Check, now: Check) -> str | None:
+    """Why to stop, when training reward rose from `best` to `now` while held-out answers fell.
+
+    A fall counts when the mean of the prompts' changes is more than two of its standard errors
+    below 0: one that chance makes in about one check of forty.
+    """
+    if now.training <= best.training:
+        return None
+    rise = f"training reward rose from {best.training:.3f} to {now.training:.3f}"
+    pairs = {
+        "held-out reward": (best.rewards, now.rewards),
+        "the share of held-out answers that end": (best.ended, now.ended),
+    }
+    for name, (before, after) in pairs.items():
+        if _fell(after - before):
+            fall = f"{name} fell from {before.mean():.3f} to {after.mean():.3f}"
+            return f"stopped after {now.step} steps: {rise} since step {best.step} while {fall}"
+    return None
+
+
+def _fell(changes: Tensor) -> bool:
+    if len(changes) < 2:
+        return False
+    error = changes.std() / len(changes) ** 0.5
+    return bool(changes.mean() < -2 * error) and bool(changes.mean() < -1e-6)
+
+
+class Watch:
+    """Checks the policy every few steps, and keeps the weights of the best check."""
+
+    def __init__(
+        self,
+        config: PolicyConfig,
+        accelerator: Accelerator,
+        policy: AdaptedPolicy,
+        heldout: Sequence[Messages],
+    ) -> None:
+        self.config, self.accelerator, self.policy = config, accelerator, policy
+        self.prompts = heldout[: config.check_prompts]
+        self.judge = policy.scorer
+        if config.heldout_reward_model:
+            self.judge = RewardScorer(config.heldout_reward_model, accelerator.device)
+        self.best: Check | None = None
+        self.best_weights: Weights = {}
+        self.history: list[list[float]] = []
+
+    def due(self, step: int) -> bool:
+        return bool(self.config.check_every and self.prompts and not step % self.config.check_every)
+
+    def look(self, step: int, training: float, weights: Weights) -> str | None:
+        """Answers the held-out prompts with the policy as it is; why to stop, or None."""
+        now = self._check(step, training)
+        means = [float(now.rewards.mean()), float(now.ended.mean())]
+        self.history.append([float(step), training, *means])
+        reason = alarm(self.best, now) if self.best else None
+        if self.best is None or now.rewards.mean() > self.best.rewards.mean():
+            self.best, self.best_weights = now, weights
+        return reason
+
+    def _check(self, step: int, training: float) -> Check:
+        """Every process answers its share; all of them get the same table."""
+        accelerator, config = self.accelerator, self.config
+        mine = range(accelerator.process_index, len(self.prompts), accelerator.num_processes)
+        rollouts = self.policy.rollouts(
+            [self.prompts[place] for place in mine],
+            [heldout_seeds(config, place) for place in mine],
+            self.judge,
+        )
+        table = torch.zeros(2, len(self.prompts), device=accelerator.device)
+        for place, rollout in zip(mine, rollouts, strict=True):
+            table[0, place] = rollout.rewards(config.missing_end_penalty).mean()
+            table[1, place] = rollout.ended.mean()
+        rewards, ended = accelerator.reduce(table, reduction="sum").cpu()
+        return Check(step, training, rewards, ended)
+
+    def state(self) -> dict[str, Tensor]:
+        """What a resumed run needs."""
+        if self.best is None:
+            return {}
+        best = self.best
+        tensors = {
+            "watch/history": torch.tensor(self.history),
+            "watch/best": torch.tensor([best.step, best.training]),
+            "watch/rewards": best.rewards,
+            "watch/ended": best.ended,
+            **{f"watch/weights/{name}": tensor for name, tensor in self.best_weights.items()},
+        }
+        return {name: tensor.clone() for name, tensor in tensors.items()}  # none shares memory
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """The inverse of `state`; a state without checks changes nothing."""
+        if "watch/history" not in state:
+            return
+        self.history = state["watch/history"].tolist()
+        step, training = state["watch/best"].tolist()
+        self.best = Check(round(step), training, state["watch/rewards"], state["watch/ended"])
+        self.best_weights = within(state, "watch/weights/")
+
+
+def within(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose names begin with `prefix`, without it."""
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

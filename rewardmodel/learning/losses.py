@@ -1,0 +1,177 @@
+"""What is minimised: pure functions of tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
+from torch.nn.utils.rnn import pad_sequence
+
+
+def preference_shares(
+    rankings: Sequence[Sequence[int]], weights: Sequence[float] | None = None
+) -> Tensor:
+    """The share of labelers that prefer i over j, a tie counting one half, as [K, K].
+
+    `rankings` holds one list of K ranks a labeler, 1 best; `weights` how much each labeler counts
+    in the share, all the same without them. Their sum must not be 0.
+    """
+    ranks = torch.tensor(rankings, dtype=torch.float32)
+    better = (ranks[:, :, None] < ranks[:, None, :]).float()
+    tied = (ranks[:, :, None] == ranks[:, None, :]).float()
+    return _mean_over_labelers(better + 0.5 * tied, weights)
+
+
+def rating_margins(
+    rankings: Sequence[Sequence[int]],
+    ratings: Sequence[Sequence[float] | None],
+    largest: float,
+    weights: Sequence[float] | None = None,
+) -> Tensor:
+    """How far the score of i should lie above that of j, antisymmetric, as [K, K].
+
+    The mean over labelers of `largest` (s_i - s_j) / 6 where the labeler ranks i over j and rates
+    it higher (ratings s from 1 to 7), the negative of it the other way round, and 0 without
+    ratings: the margin m(r) of Llama 2 (arXiv 2307.09288, equation 2), which grows with how clearly
+    the better answer is better, here on a line instead of in their four steps.
+    """
+    margins = []
+    for ranks, given in zip(rankings, ratings, strict=True):
+        rank = torch.tensor(ranks, dtype=torch.float32)
+        rating = torch.zeros_like(rank) if given is None else torch.tensor(given).float()
+        gain = (rating[:, None] - rating[None, :]).clamp(min=0)
+        better = gain * (rank[:, None] < rank[None, :])
+        margins.append(largest / 6 * (better - better.T))
+    return _mean_over_labelers(torch.stack(margins), weights)
+
+
+def _mean_over_labelers(values: Tensor, weights: Sequence[float] | None) -> Tensor:
+    weight = torch.tensor(weights or [1.0] * len(values), dtype=torch.float32)
+    return (weight[:, None, None] * values).sum(0) / weight.sum()
+
+
+def smoothed(shares: Tensor, smoothing: float) -> Tensor:
+    """Targets moved towards one half: (1 - e) share + e / 2, label smoothing with two classes.
+
+    arXiv 1512.00567, section 7.
+    """
+    return (1 - smoothing) * shares + smoothing / 2
+
+
+def listwise_loss(scores: Tensor, shares: Tensor, margins: Tensor | None = None) -> Tensor:
+    """Mean over the group's K(K-1)/2 comparisons of the cross-entropy with soft targets.
+
+    `scores` [K], `shares` [K, K] as from `preference_shares`, `margins` [K, K] as from
+    `rating_margins`; returns a scalar. With one labeler and no ties this is the mean of
+    -log sigmoid(r_better - r_worse - margin), equation 1 of InstructGPT (arXiv 2203.02155),
+    equation 2 of Llama 2 (arXiv 2307.09288) with margins.
+    """
+    first, second = torch.triu_indices(len(scores), len(scores), offset=1, device=scores.device)
+    differences = scores[first] - scores[second]
+    if margins is not None:
+        differences = differences - margins[first, second]
+    return binary_cross_entropy_with_logits(differences, shares[first, second])
+
+
+def strict_votes(rankings: Sequence[Sequence[int]]) -> Tensor:
+    """The number of labelers that rank i strictly better than j, as [K, K]."""
+    ranks = torch.tensor(rankings, dtype=torch.float32)
+    return (ranks[:, :, None] < ranks[:, None, :]).float().sum(0)
+
+
+def tied_votes(rankings: Sequence[Sequence[int]]) -> Tensor:
+    """The number of labelers that rank i and j alike, for i < j only, as [K, K]."""
+    ranks = torch.tensor(rankings, dtype=torch.float32)
+    return (ranks[:, :, None] == ranks[:, None, :]).float().sum(0).triu(diagonal=1)
+
+
+def vote_log_loss(scores: Tensor, votes: Tensor) -> Tensor:
+    """The sum over strict votes of -log sigmoid(r_better - r_worse); ln 2 a vote is chance.
+
+    `scores` [K], `votes` [K, K] as from `strict_votes`; returns a scalar.
+    """
+    return (votes * softplus(scores[None, :] - scores[:, None])).sum()
+
+
+def vote_hits(scores: Tensor, votes: Tensor) -> Tensor:
+    """The sum over strict votes of 1 where the scores agree, one half where they are equal."""
+    differences = scores[:, None] - scores[None, :]
+    return (votes * ((differences > 0).float() + 0.5 * (differences == 0).float())).sum()
+
+
+def rloo_advantages(rewards: Tensor) -> Tensor:
+    """Each reward minus the mean of the other ones of its group; `rewards` [K], K at least 2.
+
+    REINFORCE leave-one-out (arXiv 2402.14740, equation 8).
+    """
+    count = rewards.shape[-1]
+    return (rewards - rewards.mean(-1, keepdim=True)) * count / (count - 1)
+
+
+def sequence_sums(values: Tensor, answer_of: Tensor, answers: int) -> Tensor:
+    """Sums per-token `values` [T] by the answer that each token belongs to: [answers]."""
+    return values.new_zeros(answers).index_add(0, answer_of, values)
+
+
+def clipped_loss(log_probs: Tensor, sampled: Tensor, advantages: Tensor, clip: float) -> Tensor:
+    """The sum of -min(r A, clip(r, 1 - c, 1 + c) A), r = exp(log_probs - sampled); all [N].
+
+    Equation 7 of PPO (arXiv 1707.06347), for answers or for tokens. `sampled` are the log
+    probabilities under the policy that sampled; they and the advantages are constants. While that
+    policy is unchanged r is 1 and the gradient the REINFORCE estimator's, -A grad log p.
+    """
+    advantages = advantages.detach()
+    ratios = (log_probs - sampled.detach()).exp()
+    return -torch.min(ratios * advantages, ratios.clamp(1 - clip, 1 + clip) * advantages).sum()
+
+
+def generalized_advantages(
+    rewards: Tensor, values: Tensor, lengths: Sequence[int], decay: float
+) -> Tensor:
+    """Advantages of tokens, A_t = d_t + decay A_(t+1), d_t = r_t + V_(t+1) - V_t; all [T].
+
+    Generalized advantage estimation (arXiv 1506.02438, equation 16) with discount 1, answer by
+    answer: `lengths` are their tokens, in order. Nothing comes after an answer's last token.
+    """
+    reward, value = (pad_sequence(x.split(list(lengths)), True) for x in (rewards, values))  # type: ignore[no-untyped-call]
+    following = torch.cat([value[:, 1:], torch.zeros_like(value[:, :1])], dim=1)
+    errors = reward + following - value  # 0 after the end, where both are padded with 0
+    advantage, columns = torch.zeros_like(errors[:, 0]), []
+    for column in reversed(errors.unbind(1)):
+        advantage = column + decay * advantage
+        columns.append(advantage)
+    table = torch.stack(columns[::-1], dim=1)
+    places = torch.arange(table.shape[1], device=table.device)
+    return table[places < torch.tensor(lengths, device=table.device)[:, None]]
+
+
+def clipped_value_loss(values: Tensor, before: Tensor, returns: Tensor, clip: float) -> Tensor:
+    """The sum of max((V - R)^2, (clip(V, V_before - c, V_before + c) - R)^2) / 2; all [T].
+
+    As in the code of arXiv 1909.08593 (also of OpenAI Baselines): no gain from moving a value
+    further than `clip` in one step.
+    """
+    near = before + (values - before).clamp(-clip, clip)
+    return 0.5 * torch.max((values - returns) ** 2, (near - returns) ** 2).sum()
+
+
+def expected_best(scores: Tensor, count: int) -> float:
+    """The mean of the best of `count` answers, over all choices of as many among the N scored.
+
+    sum_i C(i - 1, count - 1) / C(N, count) s_(i), s in rising order: unbiased (arXiv 2112.09332,
+    appendix I). `scores` [N], count at most N.
+    """
+    total = math.comb(len(scores), count)
+    ranked: list[float] = scores.sort().values.tolist()
+    return sum(math.comb(below, count - 1) / total * score for below, score in enumerate(ranked))
+
+
+def best_of_n_divergence(count: int) -> float:
+    """log n - (n - 1) / n nats: at most so far is best-of-n from the policy that it samples.
+
+    arXiv 2009.01325, appendix G.3; a bound in general (arXiv 2401.01879).
+    """
+    return math.log(count) - (count - 1) / count

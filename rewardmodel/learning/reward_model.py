@@ -1,0 +1,150 @@
+"""The reward model: a language model's backbone with a scalar head on each answer's end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import torch
+from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from annotation.generation.chat import Chat, Messages
+from annotation.generation.policy import PolicyUnavailable, load_tokenizer, require_causal_lm
+from rewardmodel.learning.groups import (
+    EncodedGroup,
+    GroupBatch,
+    Layout,
+    choose_layout,
+    fit,
+    in_budget,
+)
+
+
+class RewardModel(nn.Module):
+    """Scores the answers of packed groups with a sequence-classification model of one label."""
+
+    def __init__(self, classifier: PreTrainedModel | PeftModel) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    @property
+    def network(self) -> PreTrainedModel:
+        """The classifier, out of its adapter wrapper."""
+        if isinstance(self.classifier, PeftModel):
+            return cast(PreTrainedModel, self.classifier.get_base_model())
+        return self.classifier
+
+    def forward(self, batch: GroupBatch) -> Tensor:
+        """One reward an answer [N], read at its end-of-turn token."""
+        network = self.network
+        hidden = network.base_model(
+            input_ids=batch.input_ids,
+            attention_mask=batch.attention_mask,
+            position_ids=batch.position_ids,
+            use_cache=False,
+        ).last_hidden_state
+        ends = hidden.flatten(0, 1)[batch.ends]
+        return cast(Tensor, network.score(ends).squeeze(-1).float())  # type: ignore[operator]
+
+
+def new_reward_model(base_model: str, chat: Chat, lora_rank: int | None) -> RewardModel:
+    """The base model with a fresh head that scores 0, in float32; all weights train without LoRA.
+
+    Raises PolicyUnavailable.
+    """
+    require_causal_lm(base_model)
+    classifier = cast(
+        PreTrainedModel,
+        AutoModelForSequenceClassification.from_pretrained(
+            base_model, num_labels=1, dtype=torch.float32, use_safetensors=True
+        ),
+    )
+    if not isinstance(getattr(classifier, "score", None), nn.Linear):
+        raise PolicyUnavailable(
+            f"{type(classifier).__name__} has no linear 'score' head; use another base model."
+        )
+    classifier.config.pad_token_id = chat.pad
+    head = cast(nn.Linear, classifier.score)
+    nn.init.zeros_(head.weight)
+    if lora_rank is None:
+        return RewardModel(classifier)
+    adapter = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=lora_rank,
+        lora_alpha=2 * lora_rank,
+        target_modules="all-linear",
+    )
+    return RewardModel(cast(PeftModel, get_peft_model(classifier, adapter)))
+
+
+def save_reward_model(
+    model: RewardModel, chat: Chat, folder: Path, reward_mean: float, reward_std: float
+) -> None:
+    """Writes an ordinary sequence-classification model; the adapter is merged for good.
+
+    The mean and the standard deviation of the training answers' rewards go into its config,
+    since the head has no bias.
+    """
+    merged = model.classifier
+    if isinstance(merged, PeftModel):
+        merged = cast(PreTrainedModel, merged.merge_and_unload())
+    merged.config.reward_mean = reward_mean
+    merged.config.reward_std = reward_std
+    merged.save_pretrained(folder)
+    template = chat.tokenizer.chat_template
+    chat.tokenizer.chat_template = chat.scoring_template()
+    chat.tokenizer.save_pretrained(folder)
+    chat.tokenizer.chat_template = template
+
+
+class RewardScorer:
+    """A saved reward model that scores answers, normalised to the training answers' scale."""
+
+    def __init__(self, folder: str, device: torch.device, group_tokens: int = 2048) -> None:
+        """Raises PolicyUnavailable when the folder holds no reward model."""
+        self.chat = Chat(load_tokenizer(folder))
+        try:
+            classifier = cast(
+                PreTrainedModel,
+                AutoModelForSequenceClassification.from_pretrained(
+                    folder, dtype=torch.float32, use_safetensors=True
+                ),
+            )
+            self.mean = float(classifier.config.reward_mean)
+            self.std = float(classifier.config.reward_std)
+        except (OSError, ValueError, AttributeError, SafetensorError) as error:
+            raise PolicyUnavailable(f"There is no reward model at {folder}: {error}") from error
+        self.model = RewardModel(classifier.to(device)).eval()  # type: ignore[arg-type]
+        self.device = device
+        self.group_tokens = group_tokens
+        self.layout = choose_layout(self.model, classifier, group_tokens)
+
+    def scores(self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int) -> list[Tensor]:
+        """Normalised rewards, one tensor [K] a prompt with its K answers, on the CPU."""
+        encoded = [fit(encode(self.chat, *group), self.group_tokens) for group in groups]
+        raw = score_groups(self.model, self.layout, encoded, self.chat.pad, tokens)
+        return [(scores - self.mean) / max(self.std, 1e-6) for scores in raw]
+
+
+def encode(chat: Chat, prompt: Messages, answers: Sequence[str]) -> EncodedGroup:
+    """A group's tokens, whole."""
+    return EncodedGroup(chat.prompt_ids(prompt), [chat.answer_ids(text) for text in answers])
+
+
+@torch.no_grad()
+def score_groups(
+    model: RewardModel, layout: Layout, groups: Sequence[EncodedGroup], pad: int, tokens: int
+) -> list[Tensor]:
+    """Raw rewards, one tensor [K] a group, on the CPU; `tokens` bounds one forward pass."""
+    scores: dict[int, Tensor] = {}
+    device = model.network.device
+    for indices in in_budget(groups, tokens):
+        chosen = [groups[i] for i in indices]
+        flat = model(layout(chosen, pad).to(device)).cpu()
+        parts = flat.split([len(group.answers) for group in chosen])
+        scores.update(zip(indices, parts, strict=True))
+    return [scores[i] for i in range(len(groups))]

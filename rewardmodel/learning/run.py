@@ -1,0 +1,111 @@
+"""What every training script shares: how a run starts, fails, and says what made its result."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from annotation.generation.chat import ChatError
+from annotation.generation.policy import PolicyUnavailable, is_out_of_memory
+from rewardmodel.learning.checkpoints import write_json
+from rewardmodel.learning.configs import AnyConfig, Config, ConfigError, parse_flags, read_config
+from rewardmodel.learning.data import SnapshotError
+from rewardmodel.learning.progress import RunFolder, TrainingFailure, stop_with_parent
+
+LIBRARIES = ("torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers")
+EXPECTED = (TrainingFailure, SnapshotError, PolicyUnavailable, ChatError, ConfigError)
+
+
+def run_script(
+    kind: type[AnyConfig], train: Callable[[AnyConfig, RunFolder], None], arguments: list[str]
+) -> int:
+    """Runs one stage by the run-folder protocol; returns the exit code."""
+    flags = parse_flags(kind, arguments)
+    if flags.stop_with_parent:
+        stop_with_parent()
+    use_all_cores()
+    folder = RunFolder(flags.run_folder, writes=os.environ.get("RANK", "0") == "0")
+    try:
+        with folder:
+            reason = _failure(lambda: _run(read_config(kind, flags), folder, train))
+            if reason is not None:
+                folder.fail(reason)
+    except TrainingFailure as error:  # the folder is another process's: leave it as it is
+        reason = str(error)
+    if reason is not None:
+        print(reason, file=sys.stderr)
+    return 0 if reason is None else 1
+
+
+def _run(
+    config: AnyConfig, folder: RunFolder, train: Callable[[AnyConfig, RunFolder], None]
+) -> None:
+    output = Path(config.output)
+    if folder.finished(output):
+        return
+    if output.exists():
+        raise TrainingFailure(f"The output folder {output} exists already; name another one.")
+    if folder.writes and not (folder.path / "config.json").exists():
+        write_json(folder.path / "config.json", asdict(config))
+    train(config, folder)
+
+
+def _failure(work: Callable[[], None]) -> str | None:
+    """Does the work; returns the reason of an expected failure."""
+    try:
+        work()
+    except EXPECTED as error:
+        return str(error)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return "Out of memory: lower tokens_per_batch, or use a smaller model."
+    return None
+
+
+def use_all_cores() -> None:
+    """Undoes the one thread that `accelerate launch` sets for a process on the CPU.
+
+    Started in any other way, OMP_NUM_THREADS holds.
+    """
+    if "ACCELERATE_MIXED_PRECISION" not in os.environ:
+        return
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
+
+
+def provenance(config: Config) -> dict[str, Any]:
+    """Libraries, commit, machine and configuration, for result.json."""
+    return {
+        "libraries": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in LIBRARIES},
+        },
+        "commit": _commit(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "config": asdict(config),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of this code; None where it does not lie in a git checkout with commits."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None

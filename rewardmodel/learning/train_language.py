@@ -1,0 +1,197 @@
+"""Stages 1 and 2: a language model from raw text, then from demonstrations.
+
+    accelerate launch rewardmodel/learning/train_language.py --stage text \
+        --snapshot TEXT --preset mini --output FOLDER              (from scratch)
+    accelerate launch rewardmodel/learning/train_language.py --stage text \
+        --snapshot TEXT --base-model MODEL --output FOLDER         (continuing)
+    accelerate launch rewardmodel/learning/train_language.py --stage demonstrations \
+        --snapshot demonstrations.jsonl --base-model MODEL --output FOLDER [--adapter PARENT]
+
+Both minimise the mean of -log p(next token): over all tokens of the text (Radford et al. 2018,
+equation 1), or over the answers' tokens only (arXiv 2307.09288, section 3.1).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+if __package__ in (None, ""):  # started as a file: make the repository importable from anywhere
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+from accelerate import Accelerator
+from torch import Tensor, nn
+from transformers import set_seed
+
+from rewardmodel.learning.blocks import Example, learned_in, length_of, row_batches
+from rewardmodel.learning.checkpoints import read_json, write_json
+from rewardmodel.learning.configs import LanguageConfig
+from rewardmodel.learning.evaluate import LanguageMetrics, language_gate
+from rewardmodel.learning.language import (
+    LanguageModel,
+    Lessons,
+    check,
+    demonstration_lessons,
+    get_tokenizer,
+    metrics_to_report,
+    peak_learning_rate,
+    text_lessons,
+)
+from rewardmodel.learning.optimisation import Learner, new_accelerator, shuffled
+from rewardmodel.learning.progress import RunFolder, TrainingFailure
+from rewardmodel.learning.run import provenance, run_script
+
+
+def train(config: LanguageConfig, run: RunFolder) -> None:
+    """One run from text to result. Raises TrainingFailure and the errors of loading."""
+    check(config)
+    accelerator = new_accelerator()
+    set_seed(config.seed)
+    run.progress("loading", 0, 1)
+    tokenizer = get_tokenizer(config, run, accelerator)
+    model = LanguageModel(config, tokenizer, accelerator.device)
+    if config.stage == "text":
+        lessons = text_lessons(config, tokenizer, run, accelerator, model.row_tokens)
+    else:
+        lessons = demonstration_lessons(config, tokenizer, model.row_tokens)
+    if not lessons.train:
+        raise TrainingFailure(f"Nothing to train on in {config.snapshot}.")
+    journal = Journal(config, run, model, lessons, accelerator)
+    journal.before()
+
+    per_step = min(config.examples_per_step, len(lessons.train))
+    steps = config.steps or -(-config.epochs * len(lessons.train) // per_step)
+    learner = Learner(accelerator, model.losses, config, peak_learning_rate(config), steps)
+    start, _ = learner.resume(run.checkpoints)
+    journal.resume(start)
+    for step in range(start, steps):
+        began = time.monotonic()
+        order = shuffled(len(lessons.train), config.seed, step * per_step, per_step)
+        chosen = [lessons.train[i] for i in order]
+        loss_of = partial(_mean_loss, learner.module, model, learned_in(chosen))
+        mine = learner.shard(chosen)
+        batches = list(row_batches(mine, model.row_tokens, config.tokens_per_batch))
+        loss = learner.accumulate(batches, loss_of)
+        updated = learner.update(step, loss)
+        read = sum(map(length_of, chosen))
+        speed = {"tokens_per_second": journal.learned(read, time.monotonic() - began)}
+        run.progress("training", step + 1, steps, {**updated, **speed})
+        if (step + 1) * config.evaluations // steps > step * config.evaluations // steps:
+            journal.note(step + 1, steps)
+        learner.save(run.checkpoints, step + 1)
+    if accelerator.is_main_process:
+        run.progress("saving", 0, 1)
+        run.publish(Path(config.output), model.save, journal.result(steps, learner.peak))
+
+
+def _mean_loss(
+    losses: nn.Module, model: LanguageModel, learned: int, rows: Sequence[Example]
+) -> Tensor:
+    """The rows' part of the mean loss over all `learned` tokens of a step."""
+    batch = model.layout(rows).to(model.device)
+    return cast(Tensor, losses(batch)).sum() / learned
+
+
+class Journal:
+    """What is measured along the way, kept in the run folder so that a resumed run has it too."""
+
+    def __init__(
+        self,
+        config: LanguageConfig,
+        run: RunFolder,
+        model: LanguageModel,
+        lessons: Lessons,
+        accelerator: Accelerator,
+    ) -> None:
+        self.config, self.run, self.model, self.lessons = config, run, model, lessons
+        self.accelerator = accelerator
+        self.file = run.path / "journal.json"
+        self.parent: dict[str, Any] | None = None
+        self.notes: list[dict[str, Any]] = []
+        self.tokens, self.seconds = 0, 0.0
+
+    def before(self) -> None:
+        """The parent's held-out loss and answers, unless an earlier start of the run has them."""
+        if not self.config.base_model:
+            return
+        known = self.file.exists()
+        self.accelerator.wait_for_everyone()  # before the main process makes the file
+        if known:
+            self.parent = read_json(self.file)["parent"]
+            return
+        self.run.progress("evaluating", 0, 1)
+        metrics = self.model.evaluate(self.lessons.heldout, self.accelerator)
+        self.parent = {"metrics": asdict(metrics), "answers": []}
+        if self.accelerator.is_main_process:
+            self.parent["answers"] = self.model.answers(self.lessons.prompts)
+        self._keep()
+
+    def resume(self, start: int) -> None:
+        """Takes up the notes of the steps that are not done again."""
+        if self.file.exists():
+            notes = read_json(self.file)["notes"]
+            self.notes = [note for note in notes if note["step"] <= start]
+
+    def learned(self, tokens: int, seconds: float) -> float:
+        """Counts a step's tokens and seconds; returns its tokens a second."""
+        self.tokens, self.seconds = self.tokens + tokens, self.seconds + seconds
+        return tokens / seconds
+
+    def note(self, step: int, steps: int) -> None:
+        """Held-out loss after `step` steps, and with raw text a sample."""
+        self.run.progress("evaluating", step, steps)
+        metrics = self.model.evaluate(self.lessons.heldout, self.accelerator)
+        note: dict[str, Any] = {"step": step, **asdict(metrics)}
+        if self.lessons.opening and self.accelerator.is_main_process:
+            note |= self.model.go_on(self.lessons.opening)
+        self.notes.append(note)
+        self._keep()
+        if metrics.loss is not None:
+            self.run.progress("training", step, steps, {"heldout_loss": metrics.loss})
+
+    def result(self, steps: int, learning_rate: float) -> dict[str, Any]:
+        """Everything of result.json but the output."""
+        lessons = self.lessons
+        last = self.notes[-1]
+        new = LanguageMetrics(last["tokens"], last["loss"], last["perplexity"])
+        parent = None if self.parent is None else LanguageMetrics(**self.parent["metrics"])
+        before = None if parent is None else metrics_to_report(parent, lessons)
+        return {
+            "metrics": {
+                "stage": self.config.stage,
+                "parent": before,
+                "new": metrics_to_report(new, lessons),
+                **lessons.facts,
+                "steps": steps,
+                "learning_rate": learning_rate,
+                "trained_weights": self.model.trained,
+                "tokens_per_second": self.tokens / self.seconds if self.seconds else None,
+                "curve": [[note["step"], note["loss"]] for note in self.notes],
+            },
+            "gate": asdict(language_gate(parent, new, lessons.facts["unigram_entropy"])),
+            "samples": self._samples(),
+            "provenance": provenance(self.config),
+        }
+
+    def _samples(self) -> list[dict[str, Any]]:
+        """Text along the way, or the same prompts answered before and after."""
+        if self.parent is None or not self.lessons.prompts:
+            names = ("step", "loss", "prompt", "text")
+            return [{name: note[name] for name in names} for note in self.notes if "text" in note]
+        self.run.progress("sampling", 0, 1)
+        after = self.model.answers(self.lessons.prompts)
+        triples = zip(self.lessons.prompts, self.parent["answers"], after, strict=True)
+        return [{"prompt": p, "before": old, "after": new} for p, old, new in triples]
+
+    def _keep(self) -> None:
+        if self.run.writes:
+            write_json(self.file, {"parent": self.parent, "notes": self.notes})
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(LanguageConfig, train, sys.argv[1:]))

@@ -1,0 +1,207 @@
+"""Stage 3: a reward model from ranked groups (InstructGPT, arXiv 2203.02155, section 3.5).
+
+    accelerate launch rewardmodel/learning/train_reward.py \
+        --snapshot groups.jsonl --base-model MODEL --output FOLDER
+
+Differs from the paper: adapters by default, ties as soft targets, and one row a group.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+if __package__ in (None, ""):  # started as a file: make the repository importable from anywhere
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin starve a busy machine
+
+import torch
+from torch import Tensor
+from transformers import set_seed
+
+from annotation.generation.chat import Chat
+from annotation.generation.policy import load_tokenizer
+from rewardmodel.learning.agreement import (
+    accuracy_by_labeler,
+    human_ceiling,
+    length_correlation,
+)
+from rewardmodel.learning.calibration import reliability
+from rewardmodel.learning.configs import RewardConfig
+from rewardmodel.learning.data import GroupRow, PreferenceData, read_groups
+from rewardmodel.learning.evaluate import PreferenceMetrics, preference_metrics, reward_gate
+from rewardmodel.learning.groups import EncodedGroup, choose_layout, fit, in_budget
+from rewardmodel.learning.losses import strict_votes
+from rewardmodel.learning.optimisation import Learner, new_accelerator, shuffled
+from rewardmodel.learning.progress import RunFolder, TrainingFailure
+from rewardmodel.learning.reward_model import (
+    encode,
+    new_reward_model,
+    save_reward_model,
+    score_groups,
+)
+from rewardmodel.learning.run import provenance, run_script
+from rewardmodel.learning.targets import target_of
+
+SAMPLES = 5
+
+
+def train(config: RewardConfig, run: RunFolder) -> None:
+    """One run from snapshot to result. Raises TrainingFailure and the errors of loading."""
+    accelerator = new_accelerator()
+    set_seed(config.seed)
+    run.progress("loading", 0, 1)
+    data = read_groups(
+        Path(config.snapshot), config.heldout_percent, labeler_weights=config.labeler_weights
+    )
+    if not data.train:
+        raise TrainingFailure(f"No usable group to train on{_skipped(data.skipped)}.")
+    chat = Chat(load_tokenizer(config.base_model))
+    model = new_reward_model(config.base_model, chat, None if config.full else config.lora_rank)
+    model.to(accelerator.device).eval()  # dropout stays off
+    layout = choose_layout(model, model.network, config.group_tokens)
+    groups, shortened = _encode_all(chat, data.train, config)
+    heldout_groups, heldout_shortened = _encode_all(chat, data.heldout, config)
+    targets = [target_of(row, config, accelerator.device) for row in data.train]
+    steps = _steps(config, len(groups))
+    learner = Learner(accelerator, model, config, config.learning_rate, steps)
+
+    def update(step: int, among: Sequence[int]) -> dict[str, float]:
+        """The step's groups, drawn from those of `among`, give one update; its metrics."""
+        per_step = min(config.groups_per_step, len(among))
+
+        def loss_of(indices: list[int]) -> Tensor:
+            batch = layout([groups[i] for i in indices], chat.pad).to(accelerator.device)
+            scores = learner.module(batch).split([len(groups[i].answers) for i in indices])
+            losses = [targets[i].loss(s) for i, s in zip(indices, scores, strict=True)]
+            return torch.stack(losses).sum() / per_step
+
+        places = shuffled(len(among), config.seed, step * per_step, per_step)
+        chosen = learner.shard([among[place] for place in places])
+        batches = in_budget([groups[i] for i in chosen], config.tokens_per_batch)
+        loss = learner.accumulate([[chosen[i] for i in batch] for batch in batches], loss_of)
+        return learner.update(step, loss)
+
+    def score(encoded: Sequence[EncodedGroup]) -> list[Tensor]:
+        return score_groups(model, layout, encoded, chat.pad, config.tokens_per_batch)
+
+    fresh = learner.weights() if config.learning_curve else {}
+    start, _ = learner.resume(run.checkpoints)
+    for step in range(start, steps):
+        run.progress("training", step + 1, steps, update(step, range(len(groups))))
+        learner.save(run.checkpoints, step + 1)
+
+    curve = []
+    if config.learning_curve:
+        trained = learner.weights()
+        for part in _nested_parts(len(groups), config.seed, accelerator.num_processes):
+            learner.restart(fresh, _steps(config, len(part)))
+            for step in range(learner.steps):
+                update(step, part)
+                run.progress("evaluating", step + 1, learner.steps)
+            curve.append((len(part), _metrics(score(heldout_groups), data.heldout)))
+        learner.set_weights(trained)
+
+    if not accelerator.is_main_process:
+        return
+    run.progress("evaluating", 0, 2)
+    train_scores = score(groups)
+    run.progress("evaluating", 1, 2)
+    heldout_scores = score(heldout_groups)
+    heldout = _metrics(heldout_scores, data.heldout)
+    rewards = torch.cat(train_scores)
+    mean, std = rewards.mean().item(), rewards.std().item()
+    result = {
+        "metrics": {
+            "heldout": asdict(heldout),
+            "train": asdict(_metrics(train_scores, data.train)),
+            **_report(heldout_scores, heldout_groups, data.heldout),
+            "learning_curve": [
+                {"groups": size, "log_loss": found.log_loss, "accuracy": found.accuracy}
+                for size, found in [*curve, (len(groups), heldout)]
+                if config.learning_curve
+            ],
+            "reward_mean": mean,
+            "reward_std": std,
+            "steps": steps,
+            "shortened": shortened + heldout_shortened,
+            "skipped": dict(data.skipped),
+        },
+        "gate": asdict(reward_gate(heldout)),
+        "samples": _samples(data, heldout_scores, mean, std),
+        "provenance": provenance(config),
+    }
+    run.progress("saving", 0, 1)
+    run.publish(
+        Path(config.output),
+        lambda folder: save_reward_model(model, chat, folder, mean, std),
+        result,
+    )
+
+
+def _steps(config: RewardConfig, groups: int) -> int:
+    per_step = min(config.groups_per_step, groups)
+    return max(config.minimum_steps, -(-config.epochs * groups // per_step))
+
+
+def _nested_parts(groups: int, seed: int, least: int) -> list[list[int]]:
+    """A quarter and a half of the groups, in random order, where that leaves `least` or more."""
+    order = torch.randperm(groups, generator=torch.Generator().manual_seed(seed)).tolist()
+    sizes = dict.fromkeys((groups // 4, groups // 2))
+    return [order[:size] for size in sizes if size >= max(1, least)]
+
+
+def _metrics(scores: Sequence[Tensor], rows: Sequence[GroupRow]) -> PreferenceMetrics:
+    return preference_metrics(scores, [[r.ranks for r in row.counted] for row in rows])
+
+
+def _report(
+    scores: Sequence[Tensor], groups: Sequence[EncodedGroup], rows: Sequence[GroupRow]
+) -> dict[str, Any]:
+    """What else the held-out groups say."""
+    votes = [strict_votes([ranking.ranks for ranking in row.counted]) for row in rows]
+    lengths = [[len(answer) for answer in group.answers] for group in groups]
+    return {
+        "length_correlation": asdict(length_correlation(scores, lengths, rows)),
+        "human_ceiling": asdict(human_ceiling(scores, rows)),
+        "labelers": [asdict(each) for each in accuracy_by_labeler(scores, rows)],
+        "reliability": [asdict(each) for each in reliability(scores, votes)],
+    }
+
+
+def _encode_all(
+    chat: Chat, rows: list[GroupRow], config: RewardConfig
+) -> tuple[list[EncodedGroup], int]:
+    """The rows' tokens, and how many had to be shortened."""
+    whole = [encode(chat, row.prompt, row.answers) for row in rows]
+    groups = [fit(group, config.group_tokens) for group in whole]
+    return groups, sum(a != b for a, b in zip(whole, groups, strict=True))
+
+
+def _skipped(reasons: Counter[str]) -> str:
+    counted = ", ".join(f"{count} with {reason}" for reason, count in sorted(reasons.items()))
+    return f" (skipped: {counted})" if counted else ""
+
+
+def _samples(
+    data: PreferenceData, scores: list[Tensor], mean: float, std: float
+) -> list[dict[str, Any]]:
+    """Some held-out groups with the model's normalised rewards beside the ranks."""
+    return [
+        {
+            "prompt": row.prompt,
+            "answers": row.answers,
+            "rankings": [ranking.ranks for ranking in row.rankings],
+            "rewards": ((group - mean) / max(std, 1e-6)).tolist(),
+        }
+        for row, group in list(zip(data.heldout, scores, strict=True))[:SAMPLES]
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(RewardConfig, train, sys.argv[1:]))

@@ -1,0 +1,124 @@
+"""Reward models and the runs that train reward models and policies."""
+
+import uuid
+from pathlib import Path
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from annotation.models import PolicyVersion, Project, Snapshot, User
+from annotation.models.policy import ModelVersion
+
+
+class RewardModelVersion(ModelVersion):
+    """A sequence-classification model with one label that judges as the labelers do."""
+
+    snapshot = models.ForeignKey(Snapshot, models.RESTRICT, related_name="reward_models")
+
+    class Meta:
+        verbose_name = _("reward model")
+        verbose_name_plural = _("reward models")
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="reward_number_once"),
+            models.UniqueConstraint(
+                fields=["project"],
+                condition=models.Q(status="champion"),
+                name="one_champion_reward_model",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"reward model {self.number}"
+
+
+class TrainingRun(models.Model):
+    """One long job: what it reads, how far it is, and what came of it.
+
+    The process that supervises it holds `supervisor` and renews `heartbeat_at`; a run whose
+    heartbeat stopped is picked up by another one and resumes from its last checkpoint.
+    """
+
+    class Kind(models.TextChoices):
+        TEXT = "text", _("continuing text")
+        DEMONSTRATIONS = "demonstrations", _("following demonstrations")
+        REWARD = "reward", _("reward model")
+        POLICY = "policy", _("policy update")
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        RUNNING = "running", _("running")
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    ACTIVE = (Status.QUEUED, Status.RUNNING)
+    MAX_ATTEMPTS = 3
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="runs")
+    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.QUEUED
+    )
+    reason = models.TextField(_("reason"), blank=True)
+    snapshot = models.ForeignKey(Snapshot, models.RESTRICT, related_name="runs")
+    policy = models.ForeignKey(
+        PolicyVersion, models.RESTRICT, related_name="runs", help_text=_("Where the run starts.")
+    )
+    reward_model = models.ForeignKey(
+        RewardModelVersion, models.RESTRICT, null=True, blank=True, related_name="runs"
+    )
+    produced_policy = models.OneToOneField(
+        PolicyVersion, models.RESTRICT, null=True, blank=True, related_name="produced_by"
+    )
+    produced_reward_model = models.OneToOneField(
+        RewardModelVersion, models.RESTRICT, null=True, blank=True, related_name="produced_by"
+    )
+    config = models.JSONField(_("config"), default=dict)
+    phase = models.CharField(_("phase"), max_length=40, blank=True)
+    step = models.PositiveIntegerField(_("step"), default=0)
+    total_steps = models.PositiveIntegerField(_("steps in all"), default=0)
+    furthest_step = models.PositiveIntegerField(
+        default=0, editable=False, help_text=_("Reached in training by any attempt.")
+    )
+    metrics = models.JSONField(_("metrics"), default=dict, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    supervisor = models.UUIDField(null=True, blank=True, editable=False)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    started_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="started_runs"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("training run")
+        verbose_name_plural = _("training runs")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project"],
+                condition=models.Q(status__in=["queued", "running"]),
+                name="one_active_run_per_project",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.pk}"
+
+    @property
+    def folder(self) -> Path:
+        return settings.VAR_FOLDER / "runs" / self.folder_name
+
+    @property
+    def folder_name(self) -> str:
+        """Never that of another run, also when two databases share a var folder."""
+        return f"{self.pk}-{self.key.hex[:12]}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in self.ACTIVE

@@ -1,0 +1,87 @@
+"""What the true teacher thinks of two policies on prompts that neither was trained on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotation.models import PolicyVersion
+from rewardmodel.rehearsal.teachers import Messages, Teacher
+
+if TYPE_CHECKING:
+    from annotation.generation import chat
+
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A policy's answers to the held-out prompts: scores [prompts, answers], and how they end."""
+
+    scores: NDArray[np.float64]
+    ended: float
+    mean_tokens: float
+    samples: list[str]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with the ends of its 95 % bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+
+def try_policy(
+    policy: PolicyVersion,
+    prompts: Sequence[Messages],
+    teacher: Teacher,
+    answers: int,
+    max_new_tokens: int,
+    seed: int,
+) -> Trial:
+    """Samples `answers` answers a prompt at temperature 1, with the same seeds for each policy."""
+    from annotation.generation.policy import PolicySource, load_policy
+    from annotation.generation.sampler import SamplingParameters, sample_groups
+
+    model, tokenizer = load_policy(PolicySource(policy.base_model, policy.adapter))
+    parameters = SamplingParameters(max_new_tokens=max_new_tokens)
+    asked = cast("Sequence[chat.Messages]", prompts)
+    groups = sample_groups(model, tokenizer, asked, answers, parameters, seed)
+    completions = [completion for group in groups for completion in group]
+    return Trial(
+        scores=np.array(
+            [
+                [teacher(prompt, completion.text) for completion in group]
+                for prompt, group in zip(prompts, groups, strict=True)
+            ]
+        ),
+        ended=float(np.mean([c.finish_reason == "stop" for c in completions])),
+        mean_tokens=float(np.mean([len(c.token_ids) for c in completions])),
+        samples=[group[0].text for group in groups],
+    )
+
+
+def bootstrap(values: NDArray[np.float64], seed: int = 0) -> Interval:
+    """Mean of `values` [prompts, answers] with a percentile interval over resampled prompts.
+
+    Answers to one prompt are not independent, so whole prompts are drawn (cluster bootstrap,
+    Efron and Tibshirani 1993, chapter 8).
+    """
+    by_prompt = values.mean(axis=1)
+    draws = np.random.default_rng(seed).integers(len(by_prompt), size=(RESAMPLES, len(by_prompt)))
+    low, high = np.percentile(by_prompt[draws].mean(axis=1), [2.5, 97.5])
+    return Interval(float(by_prompt.mean()), float(low), float(high))
+
+
+def win_rate(new: NDArray[np.float64], base: NDArray[np.float64]) -> float:
+    """The chance that a random answer of `new` beats one of `base` to the same prompt."""
+    differences = new[:, :, None] - base[:, None, :]
+    return float(((differences > 0) + 0.5 * (differences == 0)).mean())

@@ -1,0 +1,48 @@
+"""Scripted labelers, who rank through the same services as people."""
+
+import random
+from collections.abc import Sequence
+
+from annotation.models import Membership, Project, User
+from annotation.services.places import take_place
+from annotation.services.projects import set_member
+from annotation.services.rankings import submit_ranking
+from rewardmodel.rehearsal.teachers import Teacher
+
+
+def hire(project: Project, count: int) -> list[User]:
+    """Labelers of the project who cannot log in."""
+    labelers = []
+    for number in range(1, count + 1):
+        labeler = User.objects.create_user(f"{project.slug}-labeler-{number}")
+        set_member(project, labeler, Membership.Role.LABELER)
+        labelers.append(labeler)
+    return labelers
+
+
+def rank_everything(
+    project: Project,
+    labelers: Sequence[User],
+    teacher: Teacher,
+    noise: float,
+    generator: random.Random,
+) -> int:
+    """Each labeler ranks all there is by the teacher's scores plus own Gaussian noise.
+
+    Equal scores tie. Returns the number of rankings.
+    """
+    rankings = 0
+    for labeler in labelers:
+        while (place := take_place(project, labeler)) is not None:
+            prompt = place.group.prompt.messages
+            scores = {
+                answer.position: teacher(prompt, answer.text) + generator.gauss(0.0, noise)
+                for answer in place.group.answers.all()
+            }
+            best_first = sorted(set(scores.values()), reverse=True)
+            ranks = {position: best_first.index(s) + 1 for position, s in scores.items()}
+            if place.token is None:
+                raise RuntimeError(f"{place} was handed out without a token")
+            submit_ranking(labeler, place.token, ranks)
+            rankings += 1
+    return rankings

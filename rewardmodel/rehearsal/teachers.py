@@ -1,0 +1,60 @@
+"""Scripted teachers: functions of a prompt and one answer that return a number, more is better."""
+
+import importlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+Messages = Sequence[Mapping[str, str]]
+Teacher = Callable[[Messages, str], float]
+
+# Words too common to say what a question is about.
+COMMON_WORDS = """
+    a about after all am an and any are as at be because before best but by can could did do does
+    each for from get give had has have he her him his how i if in into is it its just like make
+    many me more most much my no not of on one or our out please should so some such tell than
+    that the their them then there these they this to two up use us was we were what when where
+    which who why will with would you your
+"""
+COMMON = frozenset(COMMON_WORDS.split())
+FIRST_WORDS = 25
+FULL_LENGTH = 60
+
+
+def short_and_complete(prompt: Messages, answer: str) -> float:
+    """Wants a whole sentence that ends soon: 1 for ending, less up to 1 for each word used."""
+    text = answer.strip()
+    complete = bool(re.search(r"[.!?。！？][\"'”’)*_]*$", text))
+    words = len(text.split())
+    return float(complete and words >= 3) - min(words, FULL_LENGTH) / FULL_LENGTH
+
+
+def on_topic(prompt: Messages, answer: str) -> float:
+    """Wants an answer about the question: the share of the question's content words that its
+    first 25 words take up. What comes later changes nothing, so length does not help."""
+    wanted = set(_stems(prompt[-1]["content"]))
+    if not wanted:
+        return 0.0
+    opening = set(_stems(" ".join(answer.split()[:FIRST_WORDS])))
+    return len(wanted & opening) / len(wanted)
+
+
+def _stems(text: str) -> list[str]:
+    """Content words without their endings, so that "plants" meets "planting"."""
+    words = re.findall(r"[a-z]+", text.lower())
+    return [re.sub(r"(ing|ed|es|s|e)$", "", word) for word in words if word not in COMMON]
+
+
+def find_teacher(name: str) -> Teacher:
+    """The function at "dotted.path:function"; raises ValueError with a sentence."""
+    module, _, function = name.partition(":")
+    try:
+        teacher = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as problem:
+        raise ValueError(
+            f"There is no teacher {name!r} ({problem}): give dotted.path:function, "
+            "such as rewardmodel.rehearsal.teachers:short_and_complete."
+        ) from problem
+    if not callable(teacher):
+        raise ValueError(f"The teacher {name!r} is not a function.")
+    found: Teacher = teacher
+    return found

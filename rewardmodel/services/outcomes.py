@@ -1,0 +1,138 @@
+"""What becomes of a run: a version and its gate, a failure, another attempt, or nothing."""
+
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from annotation.models import PolicyVersion
+from annotation.models.policy import ModelVersion
+from annotation.services.policies import next_number, promote
+from rewardmodel.models import RewardModelVersion, TrainingRun
+from rewardmodel.selectors import champion_reward_model, tail
+from rewardmodel.services.claims import held
+from rewardmodel.services.runs import enqueue
+
+Kind, Status = TrainingRun.Kind, TrainingRun.Status
+
+
+@transaction.atomic
+def complete_run(run: TrainingRun, result: Mapping[str, Any]) -> None:
+    """Records the version that the run made, and promotes it when it passed its gate."""
+    locked = held(run).select_for_update(of=("self",)).first()
+    if locked is None:
+        return
+    if result["output"] is None:  # a report, such as best of n: there is no version
+        locked.metrics = result["metrics"]
+        _finish(locked, Status.SUCCEEDED, result["gate"]["reason"])
+        return
+    passed, reason = _gate(locked, result)
+    fields = _version_fields(locked, result) | {"gate_reason": reason}
+    version: RewardModelVersion | PolicyVersion
+    if locked.kind == Kind.REWARD:
+        version = locked.produced_reward_model = _reward_model_version(locked, fields)
+    else:
+        fields["samples"] = result["samples"]
+        version = locked.produced_policy = _policy_version(locked, fields)
+    if passed:
+        promote(version)
+    locked.metrics = result["metrics"]
+    _finish(locked, Status.SUCCEEDED, reason)
+
+
+WHOLE_MODELS = (Kind.TEXT, Kind.DEMONSTRATIONS)
+
+
+def _version_fields(run: TrainingRun, result: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "project": run.project,
+        **_place(run, result),
+        "sha256": result["sha256"],
+        "metrics": result["metrics"],
+        "provenance": {
+            **result["provenance"],
+            "snapshot_sha256": run.snapshot.sha256,
+            "run": run.pk,
+            "policy": run.policy.number,
+            "reward_model": run.reward_model.number if run.reward_model else None,
+        },
+    }
+
+
+def _place(run: TrainingRun, result: Mapping[str, Any]) -> dict[str, str]:
+    """A whole model is its own base, without an adapter; all else lies beside its base."""
+    if run.kind in WHOLE_MODELS:
+        return {"base_model": result["output"], "path": ""}
+    path = Path(result["output"]).relative_to(settings.VAR_FOLDER)
+    return {"base_model": run.config["base_model"], "path": str(path)}
+
+
+def _reward_model_version(run: TrainingRun, fields: dict[str, Any]) -> RewardModelVersion:
+    return RewardModelVersion.objects.create(
+        number=next_number(RewardModelVersion, run.project),
+        parent=champion_reward_model(run.project),
+        snapshot=run.snapshot,
+        **fields,
+    )
+
+
+def _policy_version(run: TrainingRun, fields: dict[str, Any]) -> PolicyVersion:
+    return PolicyVersion.objects.create(
+        number=next_number(PolicyVersion, run.project),
+        parent=run.policy,
+        **fields,
+    )
+
+
+def _gate(run: TrainingRun, result: Mapping[str, Any]) -> tuple[bool, str]:
+    """The training process's verdict; a policy's does not count when another serves by now."""
+    if run.kind != Kind.REWARD and run.policy.status != ModelVersion.Status.CHAMPION:
+        return False, "Another policy was made champion while this one was trained."
+    return result["gate"]["passed"], result["gate"]["reason"]
+
+
+@transaction.atomic
+def fail_run(run: TrainingRun, reason: str) -> None:
+    locked = held(run).select_for_update(of=("self",)).first()
+    if locked is not None:
+        _finish(locked, Status.FAILED, reason)
+
+
+@transaction.atomic
+def cancel_run(run: TrainingRun) -> None:
+    locked = held(run).select_for_update(of=("self",)).first()
+    if locked is not None:
+        _finish(locked, Status.CANCELLED, "")
+
+
+@transaction.atomic
+def try_again(run: TrainingRun) -> None:
+    """After a death without a word: back into the queue, or failed after the last attempt."""
+    locked = held(run).select_for_update(of=("self",)).first()
+    if locked is None:
+        return
+    if locked.attempts >= TrainingRun.MAX_ATTEMPTS:
+        last_words = tail(locked.folder / "log.txt", 5)
+        _finish(
+            locked,
+            Status.FAILED,
+            f"The training process died {locked.attempts} times at the same place. "
+            f"Its last words: {last_words}",
+        )
+        return
+    locked.status, locked.supervisor = Status.QUEUED, None
+    locked.save(update_fields=["status", "supervisor"])
+    transaction.on_commit(partial(enqueue, locked.pk), robust=True)
+
+
+def _finish(run: TrainingRun, status: str, reason: str) -> None:
+    run.status, run.reason, run.supervisor = status, reason, None
+    run.finished_at = timezone.now()
+    run.save()
+    checkpoints = run.folder / "checkpoints"
+    transaction.on_commit(partial(shutil.rmtree, checkpoints, ignore_errors=True))

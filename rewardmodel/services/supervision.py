@@ -1,0 +1,138 @@
+"""One training process from start to end: launched, watched, stopped, its outcome recorded."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from rewardmodel.models import TrainingRun
+from rewardmodel.services.claims import beat, claim_run
+from rewardmodel.services.outcomes import cancel_run, complete_run, fail_run, try_again
+
+SCRIPTS = {
+    TrainingRun.Kind.TEXT: "train_language.py",
+    TrainingRun.Kind.DEMONSTRATIONS: "train_language.py",
+    TrainingRun.Kind.REWARD: "train_reward.py",
+    TrainingRun.Kind.POLICY: "train_policy.py",
+}
+LOOK_EVERY = 1.0  # seconds
+PATIENCE = 10.0  # seconds between asking a process to stop and killing it
+
+
+def supervise(run_id: int) -> None:
+    """Runs the training of a queued run, or resumes one whose supervisor died.
+
+    Whatever kills this process ends the training process too (its standard input closes), and
+    leaves the run to the next supervisor, which goes on from the last checkpoint.
+    """
+    run = claim_run(run_id)
+    if run is None:
+        return
+    if run.attempts > TrainingRun.MAX_ATTEMPTS:
+        fail_run(run, "The worker died as often as this run was tried.")
+        return
+    process = _launch(run)
+    try:
+        ended = _watch(run, process)
+    finally:
+        _stop(process)
+    if ended:
+        _record(run)
+
+
+def _launch(run: TrainingRun) -> subprocess.Popen[bytes]:
+    run.folder.mkdir(parents=True, exist_ok=True)
+    (run.folder / "config.json").write_text(json.dumps(run.config, indent=2))
+    script = settings.BASE_FOLDER / "rewardmodel" / "learning" / SCRIPTS[TrainingRun.Kind(run.kind)]
+    accelerate = (
+        ["--config_file", settings.ACCELERATE_CONFIG]
+        if settings.ACCELERATE_CONFIG
+        else [
+            "--num_processes=1",
+            "--num_machines=1",
+            "--mixed_precision=no",
+        ]
+    )
+    command = [sys.executable, "-m", "accelerate.commands.launch", *accelerate]
+    command += [str(script), "--run-folder", str(run.folder), "--stop-with-parent"]
+    with (run.folder / "log.txt").open("ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _watch(run: TrainingRun, process: subprocess.Popen[bytes]) -> bool:
+    """True when the process ended by itself; False when the run was cancelled or lost."""
+    progress = ProgressFile(run.folder / "progress.jsonl")
+    while True:
+        alive = process.poll() is None
+        if not beat(run, progress.latest()):
+            return False
+        if not alive:
+            return True
+        run.refresh_from_db(fields=["cancel_requested_at"])
+        if run.cancel_requested_at is not None:
+            _stop(process)
+            cancel_run(run)
+            return False
+        time.sleep(LOOK_EVERY)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends the process with all its children."""
+    for word in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, word)
+            process.wait(PATIENCE)
+        except ProcessLookupError:
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+
+
+def _record(run: TrainingRun) -> None:
+    result = _read(run.folder / "result.json")
+    failure = _read(run.folder / "failure.json")
+    if result is not None:
+        complete_run(run, result)
+    elif failure is not None:
+        fail_run(run, failure["reason"])
+    else:
+        try_again(run)
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    return json.loads(file.read_text()) if file.is_file() else None
+
+
+class ProgressFile:
+    """The lines that a training process appends; each is read once."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.offset = file.stat().st_size if file.is_file() else 0
+
+    def latest(self) -> dict[str, Any] | None:
+        """The newest complete line since the last look."""
+        if not self.file.is_file():
+            return None
+        with self.file.open("rb") as lines:
+            lines.seek(self.offset)
+            new = lines.read()
+        end = new.rfind(b"\n") + 1
+        if not end:
+            return None
+        self.offset += end
+        line: dict[str, Any] = json.loads(new[:end].splitlines()[-1])
+        return line

@@ -1,0 +1,59 @@
+"""Celery tasks of learning. Each may run twice, or be lost, without harm."""
+
+import logging
+
+from celery import shared_task
+
+from annotation.models import Project
+from rewardmodel.selectors import new_rankings
+from rewardmodel.services import RunRefused, start_due_run, start_reward_run, start_run
+from rewardmodel.services.claims import runs_to_pick_up
+from rewardmodel.services.runs import enqueue
+
+logger = logging.getLogger(__name__)
+
+
+def _automatic_projects() -> list[Project]:
+    return list(Project.objects.filter(is_active=True, training_is_automatic=True))
+
+
+@shared_task
+def tend_training() -> None:
+    """Beat: picks up runs that nobody supervises, and starts what has become due."""
+    for run_id in runs_to_pick_up():
+        enqueue(run_id)
+    for project in _automatic_projects():
+        try:
+            start_due_run(project)
+        except RunRefused as refusal:
+            logger.warning("Project %s: %s", project.slug, refusal)
+
+
+@shared_task
+def train_on_schedule() -> None:
+    """Beat, at the hour that an admin set: trains wherever anything new was ranked."""
+    for project in _automatic_projects():
+        if new_rankings(project):
+            try:
+                start_reward_run(project)
+            except RunRefused as refusal:
+                logger.warning("Project %s: %s", project.slug, refusal)
+
+
+@shared_task
+def train(slug: str, kind: str) -> None:
+    """For a schedule that an admin adds: arguments ["demo", "demonstrations"], for example."""
+    try:
+        start_run(Project.objects.get(slug=slug), kind)
+    except RunRefused as refusal:
+        logger.warning("Project %s: %s", slug, refusal)
+
+
+@shared_task
+def supervise_run(run_id: int) -> None:
+    """Occupies the accelerator until the training process has ended."""
+    from annotation.generation.policy import warm_policy
+    from rewardmodel.services.supervision import supervise
+
+    warm_policy.release()
+    supervise(run_id)

@@ -1,0 +1,116 @@
+"""The loop as it stands, and its runs."""
+
+import hashlib
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBadRequest
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from annotation.models import Project
+from annotation.selectors.projects import project_for_admin
+from annotation.services.generation import ask_for_answers
+from annotation.views.requests import Request
+from rewardmodel.charts import charts_of, reliability_of
+from rewardmodel.models import TrainingRun
+from rewardmodel.selectors import log_tail, loop_status
+from rewardmodel.services import RunRefused, request_cancel, start_run
+
+RECENT_RUNS = 5
+
+
+def project(request: Request, slug: str) -> HttpResponse:
+    project = project_for_admin(request.user, slug)
+    context = {
+        "project": project,
+        "section": "loop",
+        "status": loop_status(project),
+        "recent_runs": list(project.runs.all()[:RECENT_RUNS]),
+    }
+    return _polled(request, "rewardmodel/project.html", "rewardmodel/_loop.html", context)
+
+
+def run(request: Request, slug: str, pk: int) -> HttpResponse:
+    project = project_for_admin(request.user, slug)
+    run = _run_of(project, pk)
+    context = {
+        "project": project,
+        "section": "loop",
+        "run": run,
+        "charts": charts_of(run),
+        "reliability": reliability_of(run),
+        "log": log_tail(run),
+    }
+    return _polled(request, "rewardmodel/run.html", "rewardmodel/_run.html", context)
+
+
+@require_POST
+def generate(request: Request, slug: str) -> HttpResponse:
+    waiting = ask_for_answers(project_for_admin(request.user, slug))
+    if waiting:
+        messages.success(
+            request,
+            ngettext(
+                "%(count)d group waits for answers; the worker has been called.",
+                "%(count)d groups wait for answers; the worker has been called.",
+                waiting,
+            )
+            % {"count": waiting},
+        )
+    else:
+        messages.info(request, _("As many groups are ready as the project wants."))
+    return redirect("project", slug)
+
+
+@require_POST
+def start(request: Request, slug: str) -> HttpResponse:
+    project = project_for_admin(request.user, slug)
+    kind = request.POST.get("kind", "")
+    if kind not in TrainingRun.Kind:
+        return HttpResponseBadRequest("There is no such kind of run.")
+    try:
+        start_run(project, kind, started_by=request.user)
+    except RunRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("The run is queued. It starts as soon as a worker is free."))
+    return redirect("project", slug)
+
+
+@require_POST
+def cancel(request: Request, slug: str, pk: int) -> HttpResponse:
+    project = project_for_admin(request.user, slug)
+    request_cancel(_run_of(project, pk))
+    messages.info(request, _("The run is being cancelled. This takes a few seconds."))
+    return redirect("project", slug)
+
+
+def _run_of(project: Project, pk: int) -> TrainingRun:
+    runs = project.runs.select_related(
+        "snapshot",
+        "policy",
+        "reward_model",
+        "produced_policy",
+        "produced_reward_model",
+        "started_by",
+    )
+    return get_object_or_404(runs, pk=pk)
+
+
+def _polled(request: Request, page: str, fragment: str, context: dict[str, Any]) -> HttpResponse:
+    """The page; or, to a poll, its fragment, or 204 when the browser shows it already.
+
+    Without the request there is no CSRF token in the fragment, so the same state has the same
+    digest. A fragment that did not change is left alone: no focus and no click is lost.
+    """
+    state = render_to_string(fragment, context)
+    context["seen"] = hashlib.sha256(state.encode()).hexdigest()[:16]
+    if not request.htmx:
+        return render(request, page, context)
+    if request.GET.get("seen") == context["seen"]:
+        return HttpResponse(status=204)
+    return render(request, fragment, context)

@@ -1,0 +1,129 @@
+// The desk by keyboard alone. The list of keys that `?` opens stands in _keys.html.
+import { announce, letter } from "./words.js";
+
+const dialog = document.getElementById("keys");
+const keysSwitch = document.getElementById("keys-switch");
+
+// Single-key shortcuts can be switched off (WCAG 2.1.4): speech input may type letters by itself.
+let areOn = localStorage.getItem("rank-keys") !== "off";
+
+export function startKeys({ form, say, board, thumbs, pair, signal }) {
+  const answers = [...form.querySelectorAll(".answer")];
+  const help = form.querySelector("#help-button");
+  help.hidden = false;
+
+  const showSwitch = () => {
+    keysSwitch.setAttribute("aria-pressed", String(areOn));
+    keysSwitch.textContent = say(areOn ? "keysOn" : "keysOff");
+  };
+  const toggleHelp = () => (dialog.open ? dialog.close() : dialog.showModal());
+  help.addEventListener("click", toggleHelp, { signal });
+  keysSwitch.addEventListener(
+    "click",
+    () => {
+      areOn = !areOn;
+      localStorage.setItem("rank-keys", areOn ? "on" : "off");
+      showSwitch();
+    },
+    { signal },
+  );
+  showSwitch();
+
+  function choose(number) {
+    if (number < 1 || number > answers.length) return false;
+    if (board) board.choose(number);
+    else {
+      answers[number - 1].focus({ preventScroll: true });
+      answers[number - 1].scrollIntoView({ block: "nearest" });
+    }
+    if (board) announce(say("chosen", { answer: letter(number) }));
+    return true;
+  }
+
+  function step(by) {
+    const all = board.order.all;
+    const now = all.indexOf(board.chosen);
+    choose(all[now < 0 ? (by > 0 ? 0 : all.length - 1) : (now + by + all.length) % all.length]);
+  }
+
+  function undo() {
+    if (board?.order.undo()) announce(say("undone"));
+    else if (!document.getElementById("undo")?.hidden) document.getElementById("undo")?.requestSubmit();
+    else announce(say("nothingToUndo"));
+  }
+
+  function openSkip() {
+    const skip = form.querySelector("#skip");
+    if (!skip) return;
+    skip.open = true;
+    skip.querySelector("input").focus();
+  }
+
+  function onBoard(event) {
+    const { key, shiftKey } = event;
+    const chosen = board.chosen;
+    if (key === "ArrowUp" || key === "ArrowDown") {
+      const by = key === "ArrowUp" ? -1 : 1;
+      if (shiftKey && chosen) board.order.move(chosen, by);
+      else if (!shiftKey) step(by);
+    } else if (key === "ArrowLeft") step(-1);
+    else if (key === "ArrowRight") step(1);
+    else if (key === " " && chosen) board.order.putLast(chosen);
+    else if ((key === "t" || key === "T") && chosen) board.order.tie(chosen);
+    else if ((key === "0" || key === "Backspace") && chosen) board.order.takeOut(chosen);
+    else return false;
+    if (board.chosen) board.choose(board.chosen, { quiet: true });
+    return true;
+  }
+
+  function inMode(event) {
+    if (board) return onBoard(event);
+    if (thumbs && (event.key === "+" || event.key === "=")) thumbs.judge(true);
+    else if (thumbs && event.key === "-") thumbs.judge(false);
+    else if (pair && event.key in PAIR_KEYS) pair.choose(PAIR_KEYS[event.key]);
+    else return false;
+    return true;
+  }
+
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.isComposing) return;
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        form.requestSubmit(form.querySelector("#submit"));
+        return;
+      }
+      if (!areOn || event.ctrlKey || event.metaKey || event.altKey) return;
+      const at = event.target;
+      if (at.closest?.("textarea, select, input:not([type=radio], [type=checkbox])")) return;
+      if (dialog.open && event.key !== "?") return;
+      if (act(event, at)) event.preventDefault();
+    },
+    { signal },
+  );
+
+  // Firefox presses a button when the space bar comes up, whatever became of its way down.
+  form.addEventListener("keyup", (event) => {
+    if (areOn && event.key === " " && event.target.closest(".chip")) event.preventDefault();
+  });
+
+  function act(event, at) {
+    const { key } = event;
+    const isChip = at.closest?.(".chip, .answer[tabindex]") === at;
+    if (key === "?") toggleHelp();
+    else if (/^[1-9]$/.test(key)) return choose(Number(key));
+    else if (key.length === 1 && answers[key.toUpperCase().charCodeAt(0) - 65]) {
+      return choose(key.toUpperCase().charCodeAt(0) - 64);
+    } else if (key === "s") openSkip();
+    else if (key === "u") undo();
+    else if (at.closest?.("button, a, summary, input") && !isChip) {
+      // Space, Enter and arrows belong to whatever has the focus.
+      return false;
+    } else if (key === "Enter") form.requestSubmit(form.querySelector("#submit"));
+    else return inMode(event);
+    return true;
+  }
+}
+
+const PAIR_KEYS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "tie", ArrowDown: "bad" };

@@ -1,0 +1,92 @@
+// The desk. Without these files the form works all the same: a select an answer, one submit.
+import { startBetter } from "./better.js";
+import { startBoard } from "./board.js";
+import { restore, startDrafts } from "./drafts.js";
+import { startHighlights } from "./highlights.js";
+import { startKeys } from "./keys.js";
+import { startSubmit } from "./submit.js";
+import "./reading.js";
+import { names, startPair, startThumbs } from "./verdicts.js";
+import { announce, together, wordsOf } from "./words.js";
+
+function start(form) {
+  const say = wordsOf(form);
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const status = form.querySelector("#status");
+  const answers = [...form.querySelectorAll(".answer")];
+
+  const isRestored = restore(form);
+  const drafts = startDrafts(form, say, signal);
+  const changed = () => {
+    report();
+    drafts.changed();
+  };
+  const board = form.dataset.mode === "ranking" ? startBoard(form, say, changed, signal) : null;
+  const thumbs = startThumbs(form, say, changed, signal);
+  const pair = startPair(form, say, changed);
+  startBetter(form, changed);
+  startHighlights(form, say, changed, signal);
+  const way = board ?? thumbs ?? pair;
+
+  const unrated = () =>
+    answers
+      .filter((answer) => {
+        const quality = answer.querySelector(".quality");
+        return quality && !quality.querySelector(":checked");
+      })
+      .map((answer) => Number(answer.dataset.index));
+
+  function report() {
+    const [unplaced, without] = [way.missing(), unrated()];
+    status.classList.remove("is-refused");
+    if (unplaced.length) {
+      const name = thumbs ? "missingThumbs" : "missing";
+      status.textContent = say(name, { answers: together(names(unplaced)) });
+    } else if (without.length) {
+      status.textContent = say("missingQuality", { answers: together(names(without)) });
+    } else status.textContent = say(thumbs ? "completeThumbs" : "complete");
+    form.classList.toggle("is-complete", !unplaced.length && !without.length);
+  }
+
+  const judged = {
+    /** Leads to what is missing; false when nothing is. */
+    lead() {
+      const [unplaced, without] = [way.missing(), unrated()];
+      report();
+      if (unplaced.length) way.lead(unplaced[0]);
+      else if (without.length) {
+        const answer = answers[without[0] - 1];
+        answer.querySelector(".quality input").focus();
+        answer.scrollIntoView({ block: "nearest" });
+      } else return false;
+      status.classList.add("is-refused");
+      announce(status.textContent);
+      return true;
+    },
+    refuse(problem) {
+      status.textContent = problem;
+      status.classList.add("is-refused");
+      announce(problem);
+    },
+  };
+
+  function next(desk, today) {
+    stopping.abort();
+    form.replaceWith(desk);
+    document.getElementById("undo").hidden = false;
+    document.getElementById("today").textContent = today;
+    scrollTo({ top: 0 });
+    start(desk);
+    desk.querySelector("#question").focus({ preventScroll: true });
+    announce(`${say("stored")} ${say("next")}`);
+  }
+
+  startKeys({ form, say, board, thumbs, pair, signal });
+  startSubmit({ form, say, judged, drafts, next, signal });
+  form.addEventListener("change", report, { signal });
+  report();
+  if (isRestored) drafts.changed();
+}
+
+start(document.getElementById("desk"));

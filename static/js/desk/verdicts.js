@@ -1,0 +1,80 @@
+// Good or bad of each answer, and which of two is better.
+import { announce, letter } from "./words.js";
+
+export function startThumbs(form, say, changed, signal) {
+  if (form.dataset.mode !== "thumbs") return null;
+  const answers = [...form.querySelectorAll(".answer")];
+  const isJudged = (answer) => answer.querySelector(".thumb-choice :checked") !== null;
+  const missing = () => answers.filter((a) => !isJudged(a)).map((a) => Number(a.dataset.index));
+  const lead = (number) => {
+    answers[number - 1].focus({ preventScroll: true });
+    answers[number - 1].scrollIntoView({ block: "nearest" });
+  };
+  const mark = () => {
+    for (const answer of answers) answer.classList.toggle("is-placed", isJudged(answer));
+  };
+  form.addEventListener("change", () => mark(), { signal });
+  mark();
+
+  function judge(isGood) {
+    const here = document.activeElement?.closest?.(".answer") ?? answers[missing()[0] - 1];
+    if (!here) return;
+    here.querySelector(`.thumb-choice input[value="${isGood ? 1 : 2}"]`).checked = true;
+    mark();
+    announce(say(isGood ? "judgedGood" : "judgedBad", { answer: here.dataset.letter }));
+    changed();
+    const [next] = missing();
+    if (next) lead(next);
+    else form.querySelector("#submit").focus();
+  }
+
+  return { missing, lead, judge };
+}
+
+const RANKS = { left: [1, 2], right: [2, 1], tie: [1, 1], bad: [1, 1] };
+
+export function startPair(form, say, changed) {
+  if (form.dataset.mode !== "pair") return null;
+  const choices = form.querySelector(".pair-choices");
+  const buttons = [...choices.querySelectorAll("[data-pair]")];
+  const selects = [...form.querySelectorAll(".plain-rank select")];
+  const noneIsAcceptable = form.querySelector("[name=none_acceptable]");
+  for (const select of selects) select.closest(".plain-rank").hidden = true;
+  choices.hidden = false;
+
+  function choice() {
+    const ranks = selects.map((select) => Number(select.value));
+    if (ranks.includes(0)) return "";
+    if (ranks[0] === ranks[1]) return noneIsAcceptable.checked ? "bad" : "tie";
+    return ranks[0] < ranks[1] ? "left" : "right";
+  }
+
+  function show() {
+    const made = choice();
+    for (const button of buttons) {
+      button.setAttribute("aria-pressed", String(button.dataset.pair === made));
+    }
+  }
+
+  function choose(made) {
+    selects.forEach((select, i) => (select.value = RANKS[made][i]));
+    noneIsAcceptable.checked = made === "bad";
+    show();
+    announce(buttons.find((button) => button.dataset.pair === made).lastChild.textContent.trim());
+    changed();
+  }
+
+  choices.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-pair]");
+    if (button) choose(button.dataset.pair);
+  });
+  noneIsAcceptable.addEventListener("change", show);
+  show();
+  return {
+    choose,
+    missing: () => (choice() ? [] : [1, 2]),
+    lead: () => buttons[0].focus(),
+  };
+}
+
+export const names = (numbers) => numbers.map(letter);

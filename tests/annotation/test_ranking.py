@@ -1,0 +1,174 @@
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from annotation.models import Place, Project, PromptGroup, Ranking, Triple, User
+from annotation.services import rankings
+from annotation.services.places import fit_places, give_back, take_place
+from annotation.services.rankings import RankingRefused, submit_ranking
+from tests.people import member, ready_group
+
+
+def take(project: Project, labeler: User) -> Place:
+    place = take_place(project, labeler)
+    assert place is not None
+    return place
+
+
+def token_of(place: Place) -> uuid.UUID:
+    assert place.token is not None
+    return place.token
+
+
+def rank(project: Project, labeler: User, **changes: int) -> Ranking:
+    """The labeler ranks the next group: the first answer best, the last worst."""
+    place = take(project, labeler)
+    ranks = {position: position + 1 for position in place.shown_order}
+    return submit_ranking(labeler, token_of(place), ranks)
+
+
+@pytest.fixture
+def group(project: Project) -> PromptGroup:
+    return ready_group(project)
+
+
+def test_a_submit_stores_ranking_and_triples(group: PromptGroup, labeler: User) -> None:
+    ranking = rank(group.project, labeler)
+    assert ranking.ranks == [1, 2, 3]
+    scores = {t.answer.position: t.score for t in ranking.triples.select_related("answer")}
+    assert scores == {0: 1.0, 1: 0.0, 2: -1.0}
+
+
+def test_ties_are_kept(group: PromptGroup, labeler: User) -> None:
+    place = take(group.project, labeler)
+    ranking = submit_ranking(labeler, token_of(place), {0: 2, 1: 2, 2: 5})
+    assert ranking.ranks == [1, 1, 2]
+
+
+def test_sent_twice_is_stored_once_and_answered_the_same(group: PromptGroup, labeler: User) -> None:
+    place = take(group.project, labeler)
+    first = submit_ranking(labeler, token_of(place), {0: 1, 1: 2, 2: 3})
+    second = submit_ranking(labeler, token_of(place), {0: 1, 1: 2, 2: 3})
+    assert first == second
+    assert Ranking.objects.count() == 1
+    assert Triple.objects.count() == 3
+
+
+def test_an_unranked_answer_is_refused_and_nothing_is_stored(
+    group: PromptGroup, labeler: User
+) -> None:
+    place = take(group.project, labeler)
+    with pytest.raises(RankingRefused, match="every answer"):
+        submit_ranking(labeler, token_of(place), {0: 1, 1: 2})
+    assert not Ranking.objects.exists()
+    assert not Place.objects.get(pk=place.pk).is_done
+
+
+def test_ranking_and_triples_are_stored_together_or_not_at_all(
+    group: PromptGroup, labeler: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = take(group.project, labeler)
+    monkeypatch.setattr(rankings, "scores_of", lambda ranks, qualities: [7.0, 0.0, 0.0])
+    with pytest.raises(IntegrityError), transaction.atomic():
+        submit_ranking(labeler, token_of(place), {0: 1, 1: 2, 2: 3})
+    assert not Ranking.objects.exists()
+
+
+def test_another_labeler_cannot_submit_with_somebody_elses_token(
+    group: PromptGroup, labeler: User, stranger: User
+) -> None:
+    place = take(group.project, labeler)
+    with pytest.raises(RankingRefused):
+        submit_ranking(stranger, token_of(place), {0: 1, 1: 2, 2: 3})
+
+
+def test_coming_back_gives_the_same_group_in_the_same_order(
+    group: PromptGroup, labeler: User
+) -> None:
+    first, second = take(group.project, labeler), take(group.project, labeler)
+    assert (first.token, first.shown_order) == (second.token, second.shown_order)
+
+
+def test_a_late_submit_is_refused_and_works_once_the_place_was_taken_again(
+    group: PromptGroup, labeler: User
+) -> None:
+    place = take(group.project, labeler)
+    expire(place)
+    with pytest.raises(RankingRefused, match="ran out"):
+        submit_ranking(labeler, token_of(place), {0: 1, 1: 2, 2: 3})
+    again = take(group.project, labeler)
+    assert again.token == place.token
+    assert submit_ranking(labeler, token_of(again), {0: 1, 1: 2, 2: 3})
+
+
+def test_an_expired_place_goes_to_the_next_labeler_and_the_first_one_is_refused(
+    group: PromptGroup, labeler: User
+) -> None:
+    late = take(group.project, labeler)
+    expire(late)
+    other = member(group.project, "other")
+    assert rank(group.project, other)
+    with pytest.raises(RankingRefused):
+        submit_ranking(labeler, token_of(late), {0: 1, 1: 2, 2: 3})
+    assert Ranking.objects.count() == 1
+
+
+def test_a_group_is_never_given_to_more_labelers_than_the_overlap(
+    group: PromptGroup, labeler: User
+) -> None:
+    group.project.overlap = 2
+    group.project.save()
+    fit_places(group.project)
+    people = [labeler, member(group.project, "two"), member(group.project, "three")]
+    places = [take_place(group.project, person) for person in people]
+    assert [place is not None for place in places] == [True, True, False]
+
+
+def test_nobody_ranks_a_group_twice(group: PromptGroup, labeler: User) -> None:
+    group.project.overlap = 3
+    group.project.save()
+    fit_places(group.project)
+    rank(group.project, labeler)
+    assert take_place(group.project, labeler) is None
+
+
+def test_the_database_itself_allows_one_current_ranking_a_labeler(
+    group: PromptGroup, labeler: User
+) -> None:
+    rank(group.project, labeler)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Ranking.objects.create(
+            group=group, labeler=labeler, revision=2, ranks=[1, 2, 3], shown_order=[0, 1, 2]
+        )
+
+
+def test_a_place_given_back_is_free_for_others(group: PromptGroup, labeler: User) -> None:
+    take(group.project, labeler)
+    give_back(group.project, labeler)
+    assert take_place(group.project, member(group.project, "other")) is not None
+
+
+def test_a_failed_or_pending_group_is_never_handed_out(project: Project, labeler: User) -> None:
+    group = ready_group(project)
+    PromptGroup.objects.filter(pk=group.pk).update(status=PromptGroup.Status.FAILED)
+    Place.objects.all().delete()
+    assert take_place(project, labeler) is None
+
+
+def test_fewer_rankings_wanted_removes_free_places_only(group: PromptGroup, labeler: User) -> None:
+    group.project.overlap = 3
+    group.project.save()
+    fit_places(group.project)
+    rank(group.project, labeler)
+    group.project.overlap = 1
+    group.project.save()
+    fit_places(group.project)
+    assert group.places.count() == 1
+    assert Ranking.objects.count() == 1
+
+
+def expire(place: Place) -> None:
+    Place.objects.filter(pk=place.pk).update(expires_at=timezone.now() - timedelta(seconds=1))

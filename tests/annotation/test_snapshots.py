@@ -1,0 +1,69 @@
+import json
+
+from annotation.models import Project, User
+from annotation.services.places import take_place
+from annotation.services.rankings import submit_ranking
+from annotation.services.snapshots import take_groups_snapshot, take_prompts_snapshot
+from tests.people import answer_everything, ask, member
+
+
+def rank_all(project: Project, labeler: User) -> None:
+    while (place := take_place(project, labeler)) is not None:
+        assert place.token is not None
+        submit_ranking(labeler, place.token, {p: p + 1 for p in place.shown_order})
+
+
+def test_the_same_judgments_give_the_same_bytes(project: Project, labeler: User) -> None:
+    ask(project, "a", "b")
+    answer_everything(project)
+    rank_all(project, labeler)
+    first, second = take_groups_snapshot(project), take_groups_snapshot(project)
+    assert first.sha256 == second.sha256
+    assert first.file.read_bytes() == second.file.read_bytes()
+    assert (first.rows, first.rankings) == (2, 2)
+
+
+def test_a_new_ranking_makes_another_snapshot_and_leaves_the_old_one(
+    project: Project, labeler: User
+) -> None:
+    project.overlap = 2
+    project.save()
+    ask(project, "a")
+    answer_everything(project)
+    rank_all(project, labeler)
+    before = take_groups_snapshot(project)
+    content = before.file.read_bytes()
+    rank_all(project, member(project, "other"))
+    after = take_groups_snapshot(project)
+    assert after.sha256 != before.sha256
+    assert before.file.read_bytes() == content
+
+
+def test_a_row_holds_prompt_answers_split_and_each_labelers_ranks(
+    project: Project, labeler: User
+) -> None:
+    ask(project, "a")
+    answer_everything(project)
+    rank_all(project, labeler)
+    [row] = map(json.loads, take_groups_snapshot(project).file.read_text().splitlines())
+    assert row["prompt"] == [{"role": "user", "content": "a"}]
+    assert row["answers"][0] == "Answer **0** in full."
+    assert row["split"] in ("train", "heldout")
+    assert row["rankings"] == [{"labeler": f"labeler-{labeler.pk}", "ranks": [1, 2, 3]}]
+
+
+def test_groups_that_nobody_ranked_are_not_in_it(project: Project, labeler: User) -> None:
+    ask(project, "a", "b")
+    answer_everything(project)
+    place = take_place(project, labeler)
+    assert place is not None
+    assert place.token is not None
+    submit_ranking(labeler, place.token, {0: 1, 1: 2, 2: 3})
+    assert take_groups_snapshot(project).rows == 1
+
+
+def test_the_prompts_snapshot_names_each_prompts_split(project: Project) -> None:
+    ask(project, *(f"Question {number}?" for number in range(30)))
+    rows = list(map(json.loads, take_prompts_snapshot(project).file.read_text().splitlines()))
+    assert {row["split"] for row in rows} == {"train", "heldout"}
+    assert len(rows) == 30

@@ -1,0 +1,75 @@
+"""A real browser on a real server, watched for anything that goes wrong in it."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page
+from pytest_django.live_server_helper import LiveServer
+
+from annotation.models import User
+from tests.people import PASSWORD, admin, labeler, owner, project  # noqa: F401
+
+# Playwright runs an event loop in this thread, in which Django would refuse the database.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(live_server: LiveServer, new_context: Callable[..., BrowserContext]) -> Iterator[Visit]:
+    """Opens a browser window, logged in as the user; keywords are those of Playwright's contexts.
+
+    When the test ends, no window may have seen a script error, a blocked resource or a dialog,
+    but for console messages that hold the text `expecting`.
+    """
+    troubles: list[str] = []
+
+    expected: list[str] = []
+    windows: list[Page] = []
+
+    def note_console(message: ConsoleMessage) -> None:
+        is_expected = any(text in message.text for text in expected)
+        if message.type in {"error", "warning"} and not is_expected:
+            troubles.append(message.text)
+
+    def note_dialog(dialog: Dialog) -> None:
+        troubles.append(dialog.message)
+        dialog.dismiss()
+
+    def open_window(user: User | None = None, expecting: str = "", **settings: Any) -> Page:
+        if expecting:
+            expected.append(expecting)
+        defaults = {"base_url": live_server.url, "locale": "en-GB"}
+        window = new_context(**{**defaults, **settings}).new_page()
+        windows.append(window)
+        window.set_default_timeout(10_000)
+        window.on("console", note_console)
+        window.on("pageerror", lambda error: troubles.append(str(error)))
+        window.on("dialog", note_dialog)
+        if user is not None:
+            log_in(window, user)
+        return window
+
+    yield open_window
+    for window in windows:
+        window.context.close()
+    wait_for_the_server()
+    assert troubles == []
+
+
+def wait_for_the_server() -> None:
+    """Requests under way would hold rows while the database is emptied after the test."""
+    for thread in threading.enumerate():
+        if "process_request_thread" in thread.name:
+            thread.join(timeout=10)
+
+
+def log_in(window: Page, user: User) -> None:
+    window.goto("/login/")
+    window.locator("[name=username]").fill(user.username)
+    window.locator("[name=password]").fill(PASSWORD)
+    window.locator("main form button").click()
+    window.wait_for_url("**/")

@@ -1,0 +1,119 @@
+"""Every page in a real browser: nothing is blocked, nothing breaks, nothing overflows."""
+
+import pytest
+from playwright.sync_api import expect
+
+from annotation.models import Project, User
+from annotation.services.places import take_place
+from annotation.services.rankings import submit_ranking
+from rewardmodel.models import TrainingRun
+from rewardmodel.services import start_reward_run
+from tests.browser.conftest import Visit
+from tests.people import ready_group
+
+ADMIN_PAGES = (
+    *("", "prompts/", "groups/", "triples/", "flags/", "versions/", "people/", "desk/"),
+    *("settings/", "rank/", "mine/"),
+)
+
+
+@pytest.fixture
+def lived_in(transactional_db: None, project: Project, owner: User, labeler: User) -> Project:
+    """Ranked once, with a run under way."""
+    owner.is_staff = True
+    owner.save()
+    ready_group(project)
+    place = take_place(project, labeler)
+    assert place is not None
+    assert place.token is not None
+    submit_ranking(labeler, place.token, {0: 1, 1: 2, 2: 3})
+    ready_group(project, "天为什么是蓝的？")
+    run = start_reward_run(project)
+    TrainingRun.objects.filter(pk=run.pk).update(
+        status="running", phase="training", step=3, total_steps=9, metrics={"loss": 0.6}
+    )
+    return project
+
+
+def paths(project: Project) -> list[str]:
+    group, run = project.groups.all()[0], project.runs.all()[0]
+    home = f"/projects/{project.slug}/"
+    more = [f"{home}groups/{group.pk}/", f"{home}runs/{run.pk}/", "/", "/projects/new/"]
+    return [*(home + page for page in ADMIN_PAGES), *more]
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "language"),
+    [(1280, "light", "en-GB"), (390, "dark", "zh-CN")],
+    ids=["wide, light, English", "phone, dark, Chinese"],
+)
+def test_no_page_breaks_overflows_or_has_anything_blocked(
+    visit: Visit, lived_in: Project, owner: User, width: int, scheme: str, language: str
+) -> None:
+    window = visit(
+        owner,
+        viewport={"width": width, "height": 800},
+        color_scheme=scheme,
+        locale=language,
+    )
+    for path in paths(lived_in):
+        response = window.goto(path)
+        assert response is not None
+        assert response.status == 200, path
+        too_wide = window.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert too_wide <= 0, path
+        assert window.locator("h1").count() == 1, path
+
+
+def test_the_system_s_dark_colours_are_followed(
+    visit: Visit, lived_in: Project, owner: User
+) -> None:
+    colours = {}
+    for scheme in ("light", "dark"):
+        window = visit(owner, color_scheme=scheme)
+        colours[scheme] = window.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert sum(map(int, colours["dark"][4:-1].split(", "))) < 150
+    assert sum(map(int, colours["light"][4:-1].split(", "))) > 600
+
+
+def test_the_interface_changes_to_chinese_and_back(
+    visit: Visit, lived_in: Project, owner: User
+) -> None:
+    window = visit(owner)
+    window.goto(f"/projects/{lived_in.slug}/people/")
+    window.get_by_role("button", name="中文").click()
+    expect(window.get_by_role("heading", name="成员")).to_be_visible()
+    window.get_by_role("button", name="English").click()
+    expect(window.get_by_role("heading", name="People")).to_be_visible()
+
+
+def test_the_loop_follows_by_itself(visit: Visit, lived_in: Project, owner: User) -> None:
+    window = visit(owner)
+    window.clock.install()
+    window.goto(f"/projects/{lived_in.slug}/")
+    expect(window.get_by_text("3 of 9")).to_be_visible()
+    TrainingRun.objects.update(step=4)
+    window.clock.fast_forward(3_100)
+    expect(window.get_by_text("4 of 9")).to_be_visible()
+
+
+def test_focus_stays_on_the_cancel_button_while_the_page_follows(
+    visit: Visit, lived_in: Project, owner: User
+) -> None:
+    window = visit(owner)
+    window.clock.install()
+    window.goto(f"/projects/{lived_in.slug}/")
+    window.locator("#cancel").focus()
+    TrainingRun.objects.update(step=5)
+    window.clock.fast_forward(3_100)
+    expect(window.get_by_text("5 of 9")).to_be_visible()
+    expect(window.locator("#cancel")).to_be_focused()
+
+
+def test_keyboard_users_skip_to_the_content(visit: Visit, lived_in: Project, owner: User) -> None:
+    window = visit(owner)
+    window.goto(f"/projects/{lived_in.slug}/")
+    window.keyboard.press("Tab")
+    expect(window.get_by_text("Skip to the content")).to_be_focused()
+    window.keyboard.press("Enter")
+    expect(window.locator("#main")).to_be_focused()

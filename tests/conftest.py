@@ -1,0 +1,50 @@
+"""What every test stands on: a Redis, compiled translations, a tiny model, a browser."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from config import embedded_redis
+from config.processes import Process, stop
+from config.translations import compile_translations
+from tests import chromium
+from tests.people import admin, labeler, owner, project, stranger  # noqa: F401
+
+
+def pytest_configure() -> None:
+    for folder in settings.LOCALE_PATHS:
+        compile_translations(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def redis() -> Iterator[None]:
+    """The Redis that REDIS_URL names, or the embedded one in the tests' folder."""
+    if not settings.REDIS_IS_EMBEDDED:
+        yield
+        return
+    path = settings.REDIS_SOCKET
+    embedded_redis.prepare_folder(path)
+    log = settings.VAR_FOLDER / "redis.log"
+    server = Process("redis", embedded_redis.command(path), log, dict(os.environ))
+    server.start()
+    assert embedded_redis.becomes_ready(path, server), log.read_text()
+    yield
+    stop([server])
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a chat model that takes no time."""
+    from tests.tiny import build_tiny_model
+
+    return build_tiny_model(tmp_path_factory.mktemp("tiny-model"))
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    flags = [*chromium.FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    return {**browser_type_launch_args, "executable_path": chromium.of_the_system(), "args": flags}

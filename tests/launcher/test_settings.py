@@ -1,0 +1,132 @@
+"""Settings: every variable is read once, and a bad or missing one stops with one sentence."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+
+from config import env
+
+
+def manage(tmp_path: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`manage.py` with settings of its own, in an empty folder."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=env.BASE_FOLDER,
+        env={
+            **{name: text for name, text in os.environ.items() if name != "SECRET_KEY"},
+            "VAR_FOLDER": str(tmp_path),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            **variables,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_missing_secret_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
+    process = manage(tmp_path, "check")
+    assert process.returncode != 0
+    assert (
+        process.stderr.strip()
+        .splitlines()[-1]
+        .endswith(
+            f"SECRET_KEY is not set and {tmp_path}/secret_key does not exist: set SECRET_KEY to a "
+            "long random text, or run `make up`, which makes one."
+        )
+    )
+
+
+def test_the_deployment_check_is_clean_behind_https(tmp_path: Path) -> None:
+    process = manage(
+        tmp_path,
+        *("check", "--deploy", "--fail-level", "WARNING"),
+        SECRET_KEY="a-random-text-of-more-than-fifty-characters-0123456789",
+        SITE_URL="https://laoshi.example.org",
+    )
+    assert process.returncode == 0, process.stderr
+
+
+@pytest.mark.django_db
+def test_no_model_change_is_without_its_migration() -> None:
+    said = StringIO()
+    call_command("makemigrations", check=True, dry_run=True, stdout=said)
+    assert "No changes detected" in said.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("sqlite:////data/laoshi.db", {"NAME": "/data/laoshi.db"}),
+        ("sqlite:///laoshi.db", {"NAME": "laoshi.db"}),
+        (
+            "postgres://ann:p%40ss@db.example.org:5433/laoshi?sslmode=require",
+            {
+                "NAME": "laoshi",
+                "USER": "ann",
+                "PASSWORD": "p@ss",
+                "HOST": "db.example.org",
+                "PORT": "5433",
+                "OPTIONS": {"sslmode": "require"},
+            },
+        ),
+    ],
+)
+def test_a_database_url_is_understood(
+    monkeypatch: pytest.MonkeyPatch, url: str, expected: dict[str, object]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert expected.items() <= env.database("DATABASE_URL", Path("unused")).items()
+
+
+def test_a_redis_url_serves_the_cache_and_celery_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://cache.example.org:6380/3")
+    address = "redis://cache.example.org:6380/3"
+    assert env.redis_url("REDIS_URL", Path("unused")) == (address, address)
+
+
+def test_without_a_redis_url_both_use_the_private_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    assert env.redis_url("REDIS_URL", Path("/var/x.sock")) == (
+        "unix:///var/x.sock",
+        "redis+socket:///var/x.sock",
+    )
+
+
+def test_a_site_url_tells_host_and_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SITE_URL", "https://laoshi.example.org/")
+    expected = ("https://laoshi.example.org", "laoshi.example.org", True)
+    assert env.site_url("SITE_URL", "unused") == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("DEBUG", "perhaps", "DEBUG is 'perhaps': set it to true or false."),
+        ("PORT", "eighty", "PORT is 'eighty': set it to a whole number."),
+        ("DATABASE_URL", "mysql://h/n", "DATABASE_URL is not understood"),
+        ("REDIS_URL", "localhost", "REDIS_URL is 'localhost': set it to redis://host:6379/0."),
+        ("SITE_URL", "laoshi.example.org", "SITE_URL is 'laoshi.example.org': set it to"),
+    ],
+)
+def test_a_value_that_is_not_understood_is_said_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, sentence: str
+) -> None:
+    monkeypatch.setenv(name, text)
+    readers: dict[str, Callable[[], object]] = {
+        "DEBUG": lambda: env.flag("DEBUG"),
+        "PORT": lambda: env.whole_number("PORT", 8000),
+        "DATABASE_URL": lambda: env.database("DATABASE_URL", Path("unused")),
+        "REDIS_URL": lambda: env.redis_url("REDIS_URL", Path("unused")),
+        "SITE_URL": lambda: env.site_url("SITE_URL", "http://localhost"),
+    }
+    with pytest.raises(ImproperlyConfigured) as stopped:
+        readers[name]()
+    assert str(stopped.value).startswith(sentence)

@@ -1,0 +1,128 @@
+"""The building blocks of the start: steps on the console, commands, processes, translations."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from config import embedded_redis
+from config.install import Step, Stop, run
+from config.processes import DEATHS_BEFORE_GIVING_UP, Process, restart_the_dead, stop
+from config.translations import compile_translations
+
+PO = """
+msgid ""
+msgstr "Content-Type: text/plain; charset=utf-8\\n"
+
+msgid "teacher"
+msgstr "{translation}"
+"""
+
+
+def write_po(locale: Path, translation: str) -> Path:
+    source = locale / "zh_Hans" / "LC_MESSAGES" / "django.po"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_text(PO.format(translation=translation), encoding="utf-8")
+    return source
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def wait_for_file(file: Path) -> str:
+    deadline = time.monotonic() + 10
+    while not file.exists() or not file.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return file.read_text()
+
+
+def test_a_step_that_is_done_at_once_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with Step("Database") as step:
+        step.detail = "up to date"
+    assert capsys.readouterr().out == "  Database: up to date\n"
+
+
+def test_a_step_over_two_seconds_shows_that_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with Step("Model") as step:
+        step.detail = "converting"
+        time.sleep(2.1)
+        assert capsys.readouterr().out == "  Model: converting (2 s) ...\n"
+
+
+def test_a_command_that_succeeds_keeps_its_output_in_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with Step("Command") as step:
+        assert run(step, python("print('half'); print('whole')"), log) is None
+        assert step.detail == "whole"
+    assert log.read_text() == "half\nwhole\n"
+
+
+def test_a_command_that_fails_answers_with_its_last_line(tmp_path: Path) -> None:
+    with Step("Command") as step:
+        command = python("import sys; print('working'); sys.exit('no network')")
+        assert run(step, command, tmp_path / "log") == "no network"
+
+
+def test_stopping_ends_a_process_that_will_not_go_and_its_children(tmp_path: Path) -> None:
+    stubborn = (
+        "import os, pathlib, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = os.fork()\n"
+        "if child: pathlib.Path('pids').write_text(f'{os.getpid()} {child}')\n"
+        "time.sleep(60)\n"
+    )
+    command = python(f"import os; os.chdir({str(tmp_path)!r})\n{stubborn}")
+    process = Process("stubborn", command, tmp_path / "log", dict(os.environ))
+    process.start()
+    pids = [int(word) for word in wait_for_file(tmp_path / "pids").split()]
+    started = time.monotonic()
+    stop([process])
+    assert time.monotonic() - started < 10
+    assert not any(is_alive(pid) for pid in pids)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it runs; one that has ended and only waits to be collected does not."""
+    states = subprocess.run(
+        ["/bin/ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return states.stdout.strip()[:1] not in ("", "Z")
+
+
+def test_a_process_that_keeps_dying_stops_all_with_the_end_of_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    process = Process("web", python("raise SystemExit('bad option')"), log, dict(os.environ))
+    process.start()
+    for _ in range(DEATHS_BEFORE_GIVING_UP - 1):
+        wait_for_end(process)
+        restart_the_dead([process])
+    wait_for_end(process)
+    with pytest.raises(Stop, match=r"web ended with 1, 3 times in a minute[\s\S]*bad option"):
+        restart_the_dead([process])
+
+
+def wait_for_end(process: Process) -> None:
+    assert process.popen is not None
+    process.popen.wait(10)
+
+
+def test_a_folder_of_the_socket_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(Stop, match="must belong to you alone"):
+        embedded_redis.prepare_folder(tmp_path / "redis.sock")
+
+
+def test_translations_are_compiled_when_they_are_newer_and_only_then(tmp_path: Path) -> None:
+    source = write_po(tmp_path, "老师")
+    assert compile_translations(tmp_path) == 1
+    assert compile_translations(tmp_path) == 0
+    write_po(tmp_path, "教师")
+    later = time.time() + 2
+    os.utime(source, (later, later))
+    assert compile_translations(tmp_path) == 1
+    assert "教师".encode() in source.with_suffix(".mo").read_bytes()

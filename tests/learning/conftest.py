@@ -1,0 +1,76 @@
+"""One tiny model and small data for all tests of learning."""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from annotation.generation.chat import Message
+from annotation.generation.policy import PolicySource, load_policy
+from tests.tiny import build_tiny_model
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> Iterator[None]:
+    """Tiny tensors gain nothing from a second thread, and lose much on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny chat model."""
+    return build_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def policy(tiny: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    return load_policy(PolicySource(str(tiny)))
+
+
+@pytest.fixture
+def write_rows(tmp_path: Path) -> Callable[[Rows], Path]:
+    def write(rows: Rows) -> Path:
+        path = tmp_path / "snapshot.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return path
+
+    return write
+
+
+def user(text: str) -> list[Message]:
+    return [{"role": "user", "content": text}]
+
+
+def assistant(text: str) -> list[Message]:
+    return [{"role": "assistant", "content": text}]
+
+
+def shorter_is_better(count: int = 24) -> Rows:
+    """Groups of four answers, one repeated letter each, the shorter the better; 1 in 4 held out."""
+    generator = random.Random(0)
+    rows = []
+    for number in range(count):
+        lengths = generator.sample(range(1, 20), 4)
+        rows.append(
+            {
+                "id": str(number),
+                "lang": "en",
+                "prompt": user(f"Say {number}"),
+                "answers": [generator.choice("abcdef") * length for length in lengths],
+                "rankings": [
+                    {"labeler": "one", "ranks": [1 + sorted(lengths).index(n) for n in lengths]}
+                ],
+                "split": "heldout" if number % 4 == 0 else "train",
+            }
+        )
+    return rows

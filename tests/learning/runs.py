@@ -1,0 +1,79 @@
+"""Starts training as a person would, but in this process."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rewardmodel.learning import train_policy, train_reward
+from rewardmodel.learning.configs import PolicyConfig, RewardConfig
+from rewardmodel.learning.progress import RunFolder
+from rewardmodel.learning.run import run_script
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def train_reward_model(
+    output: Path, snapshot: Path, base: Path, *switches: str, **fields: object
+) -> int:
+    """Trains on the tiny model with a learning rate that suits it; returns the exit code."""
+    values = {"snapshot": snapshot, "base_model": base, "output": output, "learning_rate": 0.01}
+    return run_script(RewardConfig, train_reward.train, [*_flags({**values, **fields}), *switches])
+
+
+def train_a_policy(
+    output: Path, snapshot: Path, base: Path, reward_model: Path, **fields: object
+) -> int:
+    """As `train_reward_model`, for the policy."""
+    values = {
+        "snapshot": snapshot,
+        "base_model": base,
+        "reward_model": reward_model,
+        "output": output,
+        "learning_rate": 0.01,
+        "max_new_tokens": 8,
+        "steps": 4,
+        "prompts_per_step": 4,
+        "kl_budget": 1e6,
+    }
+    return run_script(PolicyConfig, train_policy.train, _flags({**values, **fields}))
+
+
+def result_of(output: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path(f"{output}.run", "result.json").read_text())
+    return found
+
+
+def failure_of(output: Path) -> str:
+    reason: str = json.loads(Path(f"{output}.run", "failure.json").read_text())["reason"]
+    return reason
+
+
+def phases_of(output: Path) -> list[str]:
+    lines = Path(f"{output}.run", "progress.jsonl").read_text().splitlines()
+    return list(dict.fromkeys(json.loads(line)["phase"] for line in lines))
+
+
+def kill_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the next run end, as if killed, when it tells that training step's metrics."""
+    tell = RunFolder.progress
+
+    def progress(
+        run: RunFolder, phase: str, at: int, total: int, metrics: dict[str, float] | None = None
+    ) -> None:
+        tell(run, phase, at, total, metrics)
+        if phase == "training" and metrics and at == step:
+            raise Killed
+
+    monkeypatch.setattr(RunFolder, "progress", progress)
+
+
+def _flags(values: dict[str, object]) -> list[str]:
+    return [
+        part
+        for name, value in values.items()
+        for part in (f"--{name.replace('_', '-')}", str(value))
+    ]

@@ -1,0 +1,85 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from rewardmodel.learning.checkpoints import (
+    Checkpoint,
+    complete_or_absent,
+    newest_checkpoint,
+    save_checkpoint,
+    sha256_of,
+    write_manifest,
+)
+
+
+def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
+    target = tmp_path / "version"
+    with complete_or_absent(target) as aside:
+        (aside / "file").write_text("content")
+        assert not target.exists()
+    assert (target / "file").read_text() == "content"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_that_fails_half_way_is_absent(tmp_path: Path) -> None:
+    target = tmp_path / "version"
+
+    def fill() -> None:
+        with complete_or_absent(target) as aside:
+            (aside / "file").write_text("content")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fill()
+    assert not target.exists()
+
+
+def test_what_a_killed_writer_left_aside_does_not_get_in(tmp_path: Path) -> None:
+    target = tmp_path / "version"
+    left = tmp_path / ".version.partial"
+    left.mkdir()
+    (left / "stale").write_text("stale")
+    with complete_or_absent(target) as aside:
+        (aside / "file").write_text("content")
+    assert [path.name for path in target.iterdir()] == ["file"]
+
+
+def test_the_newest_checkpoint_alone_is_kept_and_read_back(tmp_path: Path) -> None:
+    for step in (5, 10):
+        save_checkpoint(tmp_path, Checkpoint(step, {"a": torch.full((2,), step)}, {"seed": 1}))
+    newest = newest_checkpoint(tmp_path)
+    assert newest is not None
+    assert newest.step == 10
+    assert newest.tensors["a"].tolist() == [10, 10]
+    assert newest.state == {"seed": 1}
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_half_written_checkpoint_is_not_seen(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, Checkpoint(5, {"a": torch.zeros(1)}, {}))
+    (tmp_path / ".step-00000010.partial").mkdir()
+    newest = newest_checkpoint(tmp_path)
+    assert newest is not None
+    assert newest.step == 5
+
+
+def test_a_folder_without_checkpoints_has_none(tmp_path: Path) -> None:
+    assert newest_checkpoint(tmp_path / "absent") is None
+
+
+def test_the_manifest_names_every_file_with_its_hash(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "file").write_text("content")
+    write_manifest(tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["files"] == {"inner/file": sha256_of(tmp_path / "inner" / "file")}
+
+
+def test_the_whole_hash_changes_with_any_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    before = write_manifest(tmp_path)
+    assert write_manifest(tmp_path) == before
+    (tmp_path / "file").write_text("Content")
+    assert write_manifest(tmp_path) != before

@@ -1,0 +1,95 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from rewardmodel.learning.configs import (
+    Config,
+    ConfigError,
+    PolicyConfig,
+    RewardConfig,
+    parse_flags,
+    read_config,
+)
+
+REQUIRED = ["--snapshot", "s.jsonl", "--base-model", "m", "--output", "o"]
+
+
+def read(*flags: str, kind: type[Config] = RewardConfig) -> Config:
+    return read_config(kind, parse_flags(kind, flags))
+
+
+def folder_with(tmp_path: Path, **values: object) -> str:
+    required = {"snapshot": "s.jsonl", "base_model": "m", "output": "o"}
+    (tmp_path / "config.json").write_text(json.dumps({**required, **values}))
+    return str(tmp_path)
+
+
+def test_flags_alone_make_a_configuration() -> None:
+    config = read(*REQUIRED, "--learning-rate", "3e-4", "--full")
+    assert config == RewardConfig(
+        snapshot="s.jsonl", base_model="m", output="o", learning_rate=3e-4, full=True
+    )
+
+
+def test_the_run_folder_lies_beside_the_output_unless_named() -> None:
+    assert parse_flags(RewardConfig, REQUIRED).run_folder == Path("o.run")
+
+
+def test_a_run_folder_alone_makes_a_configuration(tmp_path: Path) -> None:
+    config = read("--run-folder", folder_with(tmp_path, seed=7))
+    assert config.seed == 7
+
+
+def test_a_flag_wins_over_the_file(tmp_path: Path) -> None:
+    assert read("--run-folder", folder_with(tmp_path, seed=7), "--seed", "9").seed == 9
+
+
+def test_an_unknown_field_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Unknown field learing_rate"):
+        read("--run-folder", folder_with(tmp_path, learing_rate=1.0))
+
+
+def test_missing_fields_are_named_as_flags() -> None:
+    with pytest.raises(ConfigError, match="Missing: --reward-model"):
+        read(*REQUIRED, kind=PolicyConfig)
+
+
+def test_a_value_of_the_wrong_type_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="seed is '7'"):
+        read("--run-folder", folder_with(tmp_path, seed="7"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [
+        (["--tokens-per-batch", "0"], "tokens_per_batch"),
+        (["--heldout-percent", "100"], "heldout_percent"),
+        (["--minimum-steps", "0"], "minimum_steps"),
+        (["--label-smoothing", "1"], "label_smoothing"),
+        (["--rating-margin", "-1"], "rating_margin"),
+        (["--labeler-weights", '{"one": -1}'], "labeler_weights"),
+        (["--labeler-weights", '{"one": "much"}'], "labeler_weights"),
+    ],
+)
+def test_a_value_without_sense_is_named(flags: list[str], name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        read(*REQUIRED, *flags)
+
+
+def test_weights_of_labelers_are_json_as_a_flag_and_as_a_field(tmp_path: Path) -> None:
+    flag = read(*REQUIRED, "--labeler-weights", '{"one": 0.5, "two": 2}')
+    file = read("--run-folder", folder_with(tmp_path, labeler_weights={"one": 0.5, "two": 2}))
+    assert flag == file
+    assert isinstance(flag, RewardConfig)
+    assert flag.labeler_weights == {"one": 0.5, "two": 2}
+
+
+def test_weights_that_are_not_json_are_a_usage_error() -> None:
+    with pytest.raises(SystemExit):
+        read(*REQUIRED, "--labeler-weights", "one=1")
+
+
+def test_neither_run_folder_nor_output_is_a_usage_error() -> None:
+    with pytest.raises(SystemExit):
+        parse_flags(RewardConfig, ["--snapshot", "s.jsonl"])

@@ -1,0 +1,96 @@
+import gc
+import json
+import shutil
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+
+from annotation.generation.policy import (
+    PolicySource,
+    PolicyUnavailable,
+    WarmPolicy,
+    is_out_of_memory,
+    load_policy,
+)
+
+
+def test_a_folder_that_is_not_there_is_named() -> None:
+    with pytest.raises(PolicyUnavailable, match="no model folder at /nowhere/model"):
+        load_policy(PolicySource("/nowhere/model"))
+
+
+def test_an_adapter_that_is_not_there_is_named(tiny: Path) -> None:
+    with pytest.raises(PolicyUnavailable, match="no adapter folder at /nowhere/adapter"):
+        load_policy(PolicySource(str(tiny), "/nowhere/adapter"))
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PolicyUnavailable, match=str(tmp_path)):
+        load_policy(PolicySource(str(tmp_path)))
+
+
+def test_a_classifier_is_no_policy(tiny: Path, tmp_path: Path) -> None:
+    folder = _changed(tiny, tmp_path, "config.json", architectures=["LlamaForTokenClassification"])
+    with pytest.raises(PolicyUnavailable, match="not a causal language model"):
+        load_policy(PolicySource(str(folder)))
+
+
+def test_a_model_without_chat_template_is_refused(tiny: Path, tmp_path: Path) -> None:
+    folder = _changed(tiny, tmp_path, "config.json")
+    (folder / "chat_template.jinja").unlink()
+    with pytest.raises(PolicyUnavailable, match="no chat template"):
+        load_policy(PolicySource(str(folder)))
+
+
+def test_broken_weights_are_refused(tiny: Path, tmp_path: Path) -> None:
+    folder = _changed(tiny, tmp_path, "config.json")
+    (folder / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(PolicyUnavailable, match="No model could be loaded"):
+        load_policy(PolicySource(str(folder)))
+
+
+def test_a_warm_policy_is_not_loaded_again(tiny: Path) -> None:
+    warm = WarmPolicy()
+    first, _ = warm.get(PolicySource(str(tiny)))
+    second, _ = warm.get(PolicySource(str(tiny)))
+    assert first is second
+
+
+def test_another_source_replaces_the_warm_policy(tiny: Path, tmp_path: Path) -> None:
+    other = _changed(tiny, tmp_path, "config.json")
+    warm = WarmPolicy()
+    before = weakref.ref(warm.get(PolicySource(str(tiny)))[0])
+    warm.get(PolicySource(str(other)))
+    gc.collect()
+    assert before() is None
+
+
+def test_a_released_policy_leaves_memory(tiny: Path) -> None:
+    warm = WarmPolicy()
+    before = weakref.ref(warm.get(PolicySource(str(tiny)))[0])
+    warm.release()
+    assert before() is None
+
+
+def test_a_failed_change_leaves_nothing_half_loaded(tiny: Path) -> None:
+    warm = WarmPolicy()
+    with pytest.raises(PolicyUnavailable):
+        warm.get(PolicySource("/nowhere/model"))
+    assert warm.get(PolicySource(str(tiny)))[0] is not None
+
+
+def test_running_out_of_memory_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**55)
+    assert is_out_of_memory(caught.value)
+    assert not is_out_of_memory(RuntimeError("shape mismatch"))
+
+
+def _changed(tiny: Path, tmp_path: Path, name: str, **values: object) -> Path:
+    folder = tmp_path / "changed"
+    shutil.copytree(tiny, folder)
+    content = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps({**content, **values}))
+    return folder

@@ -1,0 +1,261 @@
+"""The policy update against what can be known without it: by hand, from TRL, and by optimum."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from datasets import Dataset
+from torch import Tensor
+from trl.trainer.rloo_config import RLOOConfig
+from trl.trainer.rloo_trainer import RLOOTrainer
+
+from annotation.generation.chat import Chat
+from annotation.generation.policy import load_tokenizer
+from rewardmodel.learning import rollout as rollout_module
+from rewardmodel.learning.algorithms import Ppo, Rloo
+from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.groups import EncodedGroup, pack
+from rewardmodel.learning.reward_model import RewardScorer, new_reward_model, save_reward_model
+from rewardmodel.learning.rollout import AdaptedPolicy, Experience, Rollout
+from rewardmodel.learning.value_function import ValueFunction
+from tests.learning.conftest import user
+
+PROMPTS = [user("Hi"), user("A longer question?")]
+ANSWERS = [["one", "second", "third answer", "4"], ["a", "bb", "cc and more", "dddd"]]
+SCORES = [[0.3, -1.0, 2.0, 0.5], [1.5, 0.0, -0.25, 0.75]]
+CPU = torch.device("cpu")
+
+
+class NoScorer:
+    """The scores here are given."""
+
+    def __init__(self, folder: str, device: torch.device) -> None:
+        pass
+
+
+@pytest.fixture
+def config(tiny: Path) -> PolicyConfig:
+    return PolicyConfig(
+        snapshot="",
+        base_model=str(tiny),
+        output="",
+        reward_model="",
+        answers_per_prompt=4,
+        beta=0.1,
+    )
+
+
+@pytest.fixture
+def policy(config: PolicyConfig, monkeypatch: pytest.MonkeyPatch) -> AdaptedPolicy:
+    """The tiny model with an adapter that already differs from its reference."""
+    monkeypatch.setattr(rollout_module, "RewardScorer", NoScorer)
+    adapted = AdaptedPolicy(config, CPU, PROMPTS)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in trained(adapted).values():
+        parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
+    return adapted
+
+
+def trained(policy: AdaptedPolicy) -> dict[str, Tensor]:
+    return {n: p for n, p in policy.adapted.named_parameters() if p.requires_grad}
+
+
+def fixed_rollouts(policy: AdaptedPolicy) -> list[Rollout]:
+    return [
+        Rollout(
+            prompt=prompt,
+            texts=texts,
+            group=EncodedGroup(
+                policy.chat.prompt_ids(prompt), [policy.chat.answer_ids(text) for text in texts]
+            ),
+            scores=torch.tensor(scores),
+            ended=torch.ones(4),
+            divergence=torch.zeros(4),
+        )
+        for prompt, texts, scores in zip(PROMPTS, ANSWERS, SCORES, strict=True)
+    ]
+
+
+def plain_log_probs(policy: AdaptedPolicy, prompt: list[int], answer: list[int]) -> Tensor:
+    """Each answer token's, from an ordinary forward pass of that answer alone."""
+    logits = policy.network(torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1]
+    found: Tensor = logits.log_softmax(-1).gather(1, torch.tensor(answer)[:, None])[:, 0]
+    return found
+
+
+def test_divergence_is_the_log_probability_less_the_references(policy: AdaptedPolicy) -> None:
+    rollouts = fixed_rollouts(policy)
+    policy.measure(rollouts)
+    for found in rollouts:
+        for answer, divergence in zip(found.group.answers, found.divergence, strict=True):
+            with torch.no_grad():
+                own = plain_log_probs(policy, found.group.prompt, answer).sum()
+                with policy.adapted.disable_adapter():
+                    reference = plain_log_probs(policy, found.group.prompt, answer).sum()
+            assert divergence.item() == pytest.approx((own - reference).item(), abs=1e-4)
+            assert abs(divergence.item()) > 1e-3
+
+
+def test_two_answers_by_hand(config: PolicyConfig, policy: AdaptedPolicy) -> None:
+    """Worth 2 - 0.1 * 3 = 1.7 and 1 - 0.1 * -1 = 1.1: advantages 0.6 and -0.6."""
+    rollout = fixed_rollouts(policy)[0]
+    rollout.texts = rollout.texts[:2]
+    rollout.group = EncodedGroup(rollout.group.prompt, [[5, 6], [7]])
+    rollout.scores, rollout.ended = torch.tensor([2.0, 1.0]), torch.ones(2)
+    experience = Experience([rollout], reference=torch.tensor([-3.0, -4.0, -1.0]))
+    experience.note(torch.tensor([-1.5, -2.5, -2.0]))
+    assert rollout.divergence.tolist() == [3.0, -1.0]
+    later = torch.tensor([-1.5, -2.5 + math.log(1.5), -2.0 + math.log(0.9)], requires_grad=True)
+    loss = Rloo(config, policy).loss(experience, lambda batch: later)  # type: ignore[arg-type]
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() == pytest.approx(-(1.2 * 0.6 + 0.9 * -0.6), rel=1e-5)
+    assert later.grad is not None
+    assert later.grad.tolist() == pytest.approx([0, 0, 0.9 * 0.6], rel=1e-5)
+
+
+def test_one_updates_gradient_is_that_of_trls_rloo(
+    config: PolicyConfig, policy: AdaptedPolicy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollouts = fixed_rollouts(policy)
+    algorithm = Rloo(config, policy)
+    for experience in list(policy.experiences(rollouts)):
+        (algorithm.loss(experience, algorithm.module) / 8).backward()  # type: ignore[no-untyped-call]
+    ours = {n: p.grad.clone() for n, p in trained(policy).items() if p.grad is not None}
+    policy.adapted.zero_grad()
+
+    theirs = trl_gradients(policy, tmp_path, monkeypatch)
+    assert ours.keys() == theirs.keys()
+    whole = torch.cat([g.flatten() for g in theirs.values()]).norm()
+    apart = torch.cat([(ours[n] - theirs[n]).flatten() for n in ours]).norm()
+    assert whole > 0.1
+    assert apart / whole < 1e-4
+
+
+def trl_gradients(
+    policy: AdaptedPolicy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Tensor]:
+    """What TRL's own scoring and loss give for the fixed answers; only sampling is replaced."""
+    rollouts = fixed_rollouts(policy)
+    arguments = RLOOConfig(
+        output_dir=str(tmp_path),
+        per_device_train_batch_size=8,
+        num_generations=4,
+        beta=0.1,
+        max_completion_length=20,
+        use_cpu=True,
+        bf16=False,
+        report_to=[],
+        gradient_checkpointing=False,
+    )
+    given = {text: s for r in rollouts for text, s in zip(r.texts, r.scores.tolist(), strict=True)}
+
+    def score(completions: list[list[dict[str, str]]], **_: Any) -> list[float | None]:
+        return [given[completion[0]["content"]] for completion in completions]
+
+    trainer = RLOOTrainer(
+        model=policy.adapted,
+        reward_funcs=score,
+        args=arguments,
+        train_dataset=Dataset.from_list([{"prompt": prompt} for prompt in PROMPTS]),
+        processing_class=policy.chat.tokenizer,
+    )
+    policy.adapted.delete_adapter("ref")  # the reference is the base here, not the adapter's start
+    answers = [answer for r in rollouts for answer in r.group.answers]
+    monkeypatch.setattr(trainer, "_generate_single_turn", lambda *_: answers)
+    trainer.current_gradient_accumulation_steps = 1
+    rows: list[dict[str, Any]] = [{"prompt": r.prompt} for r in rollouts for _ in r.texts]
+    policy.adapted.train()  # TRL scores in this mode; the tiny model has no dropout
+    inputs = trainer._generate_and_score_completions(rows)
+    trainer.compute_loss(policy.adapted, inputs).backward()
+    return {n: p.grad for n, p in trained(policy).items() if p.grad is not None}
+
+
+class TwoTokens(torch.nn.Module):
+    """A policy of one decision: the logits of two tokens. The reference is indifferent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = torch.nn.Parameter(torch.zeros(2))
+
+    @property
+    def log_probs(self) -> torch.nn.Module:
+        return self
+
+    def lay_out(self, rollouts: list[Rollout]) -> Tensor:
+        return torch.tensor([answer for r in rollouts for answer in r.group.answers])[:, 0]
+
+    def forward(self, chosen: Tensor) -> Tensor:
+        return self.logits.log_softmax(0)[chosen]
+
+    def experience(self, count: int) -> Experience:
+        """Answers of one token each, sampled; the second token is worth 1, the first nothing."""
+        chosen = torch.multinomial(self.logits.detach().softmax(0), count, replacement=True)
+        return Experience([self._rollout(chosen)], torch.full((count,), -math.log(2)))
+
+    def _rollout(self, chosen: Tensor) -> Rollout:
+        group = EncodedGroup([0], [[token] for token in chosen.tolist()])
+        ended = torch.ones(len(chosen))
+        return Rollout(user(""), [""] * len(chosen), group, chosen.float(), ended, ended * 0)
+
+
+class Constant(torch.nn.Module):
+    """The value of the only state there is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, chosen: Tensor) -> Tensor:
+        return self.value.expand(len(chosen))
+
+
+@pytest.mark.parametrize(("name", "epochs"), [("rloo", 1), ("rloo", 3), ("ppo", 1), ("ppo", 3)])
+def test_the_optimum_of_a_two_token_problem_is_reached(
+    config: PolicyConfig, name: str, epochs: int
+) -> None:
+    """Reward less beta times KL is greatest at p ~ reference * exp(reward / beta)."""
+    torch.manual_seed(0)
+    toy: Any = TwoTokens()
+    config = replace(config, beta=0.5, value_weight=1.0)
+    algorithm = Rloo(config, toy) if name == "rloo" else Ppo(config, toy, Constant())
+    optimizer = torch.optim.Adam(algorithm.module.parameters(), lr=0.03)
+    for _ in range(200):
+        experience = toy.experience(64)
+        for _ in range(epochs):
+            optimizer.zero_grad()
+            (algorithm.loss(experience, algorithm.module) / 64).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    best = 1 / (1 + math.exp(-1 / 0.5))
+    assert toy.logits.softmax(0)[1].item() == pytest.approx(best, abs=0.03)
+
+
+def test_a_value_function_starts_as_the_reward_model(tiny: Path, tmp_path: Path) -> None:
+    """The value before the token after the last one of an answer is that answer's reward."""
+    chat = Chat(load_tokenizer(str(tiny)))
+    model = new_reward_model(str(tiny), chat, None)
+    torch.nn.init.normal_(model.network.score.weight, generator=torch.Generator().manual_seed(0))  # type: ignore[arg-type,union-attr]
+    save_reward_model(model, chat, tmp_path / "model", 0.5, 2.0)
+    prompt, answer = chat.prompt_ids(PROMPTS[0]), chat.answer_ids("yes")
+    values = ValueFunction(str(tmp_path / "model"), 4, CPU)(
+        pack([EncodedGroup(prompt, [[*answer, 0], answer])], chat.pad)
+    )
+    [scores] = RewardScorer(str(tmp_path / "model"), CPU).scores([(PROMPTS[0], ["yes"])], 512)
+    assert values[len(answer)].item() == pytest.approx(scores[0].item(), abs=1e-4)
+    assert values[0].item() == pytest.approx(values[len(answer) + 1].item(), abs=1e-5)
+
+
+def test_a_tokens_reward_is_its_divergence_and_the_score_at_the_end(
+    config: PolicyConfig, policy: AdaptedPolicy
+) -> None:
+    rollout = fixed_rollouts(policy)[0]
+    rollout.group = EncodedGroup(rollout.group.prompt, [[5, 6], [7]])
+    rollout.texts, rollout.ended = ["", ""], torch.tensor([1.0, 0.0])
+    rollout.scores = torch.tensor([2.0, 1.0])
+    experience = Experience([rollout], reference=torch.tensor([-3.0, -4.0, -1.0]))
+    rewards = Ppo(config, policy, Constant()).rewards(experience, torch.tensor([-1.0, -4.0, -2.0]))
+    assert rewards.tolist() == pytest.approx([-0.2, 2.0, 0.1 + 1.0 - 1.0])

@@ -1,0 +1,118 @@
+"""What is reported of held-out groups, by hand on small numbers."""
+
+import math
+
+import pytest
+import torch
+
+from rewardmodel.learning.agreement import (
+    HumanCeiling,
+    LabelerAccuracy,
+    LengthCorrelation,
+    accuracy_by_labeler,
+    human_ceiling,
+    length_correlation,
+)
+from rewardmodel.learning.calibration import Bin, calibration_error, reliability
+from rewardmodel.learning.data import GroupRow, LabelerRanking
+from rewardmodel.learning.evaluate import preference_metrics
+from rewardmodel.learning.losses import strict_votes
+
+
+def row(*ranks: list[int], weights: tuple[float, ...] = ()) -> GroupRow:
+    """A group that labelers "0", "1", ... ranked."""
+    given = weights or (1.0,) * len(ranks)
+    rankings = [
+        LabelerRanking(str(number), each, weight=weight)
+        for number, (each, weight) in enumerate(zip(ranks, given, strict=True))
+    ]
+    return GroupRow("1", [], "heldout", ["answer"] * len(ranks[0]), rankings)
+
+
+def logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
+def test_ties_stand_apart_from_the_accuracy() -> None:
+    scores = torch.tensor([logit(0.8), 0.0, 0.0])
+    metrics = preference_metrics([scores], [[[1, 1, 2]]])
+    assert (metrics.pairs, metrics.ties) == (2, 1)
+    assert metrics.accuracy == 0.75  # one pair right, one at equal scores
+    assert metrics.tie_confidence == pytest.approx(0.8)
+
+
+def test_pairs_fall_into_the_bin_of_the_models_confidence() -> None:
+    scores = [torch.tensor([logit(0.72), 0.0]), torch.tensor([0.0, logit(0.74)])]
+    votes = [strict_votes([[1, 2], [1, 2], [2, 1]]), strict_votes([[1, 2]])]
+    bins = reliability(scores, votes)
+    assert len(bins) == 10
+    assert [each.pairs for each in bins] == [0, 0, 0, 0, 4, 0, 0, 0, 0, 0]
+    assert (bins[4].low, bins[4].high) == (0.7, 0.75)
+    assert bins[4].confidence == pytest.approx((3 * 0.72 + 0.74) / 4)
+    assert bins[4].accuracy == pytest.approx(2 / 4)
+
+
+def test_certainty_and_indifference_have_bins_too() -> None:
+    bins = reliability([torch.tensor([100.0, 0.0, 0.0])], [strict_votes([[1, 2, 3]])])
+    assert (bins[0].pairs, bins[0].accuracy) == (1, 0.5)
+    assert (bins[9].pairs, bins[9].accuracy) == (2, 1.0)
+
+
+def test_the_calibration_error_is_the_mean_gap_of_the_pairs() -> None:
+    bins = [
+        Bin(0.5, 0.6, 1, 0.55, 0.35),
+        Bin(0.6, 0.7, 3, 0.65, 0.75),
+        Bin(0.7, 1.0, 0, None, None),
+    ]
+    assert calibration_error(bins) == pytest.approx((1 * 0.2 + 3 * 0.1) / 4)
+    assert calibration_error(reliability([], [])) is None
+
+
+def test_each_labelers_accuracy_is_their_own() -> None:
+    scores = [torch.tensor([2.0, 1.0, 0.0])]
+    found = accuracy_by_labeler(scores, [row([1, 2, 3], [3, 2, 1], [1, 1, 1], [2, 1, 1])])
+    assert found == [
+        LabelerAccuracy("0", 3, 1.0),
+        LabelerAccuracy("1", 3, 0.0),
+        LabelerAccuracy("3", 2, 0.0),
+    ]
+
+
+def test_the_ceiling_is_how_often_a_labeler_sides_with_most_others() -> None:
+    """Labelers 0 and 1 see one of the two others on their side: half; labeler 2 sees none."""
+    scores = [torch.tensor([1.0, 0.0])]
+    assert human_ceiling(scores, [row([1, 2], [1, 2], [2, 1])]) == HumanCeiling(
+        3, (0.5 + 0.5 + 0) / 3, 2 / 3
+    )
+
+
+def test_the_ceiling_leaves_out_what_one_labeler_judged_alone() -> None:
+    scores = [torch.tensor([1.0, 0.0]), torch.tensor([1.0, 0.0])]
+    alone = human_ceiling(scores, [row([1, 2]), row([1, 2], [1, 1])])
+    assert alone == HumanCeiling(0, None, None)
+    together = human_ceiling(scores, [row([1, 2], [1, 2]), row([2, 1])])
+    assert together == HumanCeiling(2, 1.0, 1.0)
+
+
+def test_a_labeler_of_weight_0_is_no_part_of_the_ceiling() -> None:
+    ceiling = human_ceiling([torch.tensor([1.0, 0.0])], [row([1, 2], [2, 1], weights=(1.0, 0.0))])
+    assert ceiling.pairs == 0
+
+
+def test_length_correlates_within_groups_only() -> None:
+    """The second prompt's answers are all longer and score less; within each, longer is better."""
+    scores = [torch.tensor([0.0, 1.0]), torch.tensor([-9.0, -8.0])]
+    found = length_correlation(scores, [[1, 2], [51, 52]], [row([2, 1]), row([1, 2])])
+    assert found.model == pytest.approx(1.0)
+    assert found.labelers == pytest.approx(0.0)
+
+
+def test_length_correlation_is_pearsons() -> None:
+    found = length_correlation([torch.tensor([1.0, 2.0, 6.0])], [[2, 1, 9]], [row([3, 3, 1])])
+    assert found.model == pytest.approx(22 / math.sqrt(14 * 38))
+
+
+def test_equal_lengths_have_no_correlation() -> None:
+    found = length_correlation([torch.tensor([1.0, 2.0])], [[4, 4]], [row([1, 2])])
+    assert found == LengthCorrelation(None, None)
+    assert length_correlation([], [], []) == LengthCorrelation(None, None)

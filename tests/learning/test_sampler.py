@@ -1,0 +1,124 @@
+import logging
+from collections import Counter
+
+import pytest
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from annotation.generation.chat import Chat
+from annotation.generation.sampler import (
+    SamplingParameters,
+    choose_tokens,
+    sample_groups,
+    sample_with_seeds,
+)
+from tests.learning.conftest import user
+
+Policy = tuple[PreTrainedModel, PreTrainedTokenizerBase]
+PROMPTS = [user("Hi"), user("A longer question, is it not?"), user("Third")]
+
+
+def test_greedy_answers_equal_those_of_generate(policy: Policy) -> None:
+    model, tokenizer = policy
+    parameters = SamplingParameters(max_new_tokens=20, temperature=0)
+    groups = sample_groups(model, tokenizer, PROMPTS, 2, parameters, seed=1)
+    for prompt, group in zip(PROMPTS, groups, strict=True):
+        ids = torch.tensor([Chat(tokenizer).prompt_ids(prompt)])
+        expected = model.generate(  # type: ignore[operator]
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=20, do_sample=False
+        )[0, ids.shape[1] :]
+        assert [list(completion.token_ids) for completion in group] == [expected.tolist()] * 2
+
+
+def test_the_same_seed_gives_the_same_answers(policy: Policy) -> None:
+    parameters = SamplingParameters(max_new_tokens=20)
+    first, second = (sample_groups(*policy, PROMPTS, 3, parameters, seed=5) for _ in range(2))
+    assert first == second
+
+
+def test_answers_start_differently(policy: Policy) -> None:
+    parameters = SamplingParameters(max_new_tokens=3)
+    groups = sample_groups(*policy, PROMPTS, 12, parameters, seed=5)
+    starts = {completion.token_ids[0] for group in groups for completion in group}
+    assert len(starts) > 8
+
+
+def test_an_answer_does_not_depend_on_its_batch(policy: Policy) -> None:
+    parameters = SamplingParameters(max_new_tokens=30)
+    together = sample_groups(*policy, PROMPTS, 4, parameters, seed=9)
+    for prompt, group in zip(PROMPTS, together, strict=True):
+        alone = [sample_with_seeds(*policy, [prompt], [[c.seed]], parameters)[0][0] for c in group]
+        assert alone == group
+
+
+def test_an_answer_stops_at_its_first_end_token(policy: Policy) -> None:
+    parameters = SamplingParameters(max_new_tokens=150)
+    end = Chat(policy[1]).end_of_turn
+    [group] = sample_groups(*policy, [user("Hi")], 16, parameters, seed=2)
+    assert {completion.finish_reason for completion in group} == {"stop", "length"}
+    for completion in group:
+        if completion.finish_reason == "stop":
+            assert completion.token_ids.index(end) == len(completion.token_ids) - 1
+        else:
+            assert end not in completion.token_ids
+            assert len(completion.token_ids) == 150
+
+
+def test_any_end_token_of_the_generation_config_stops(policy: Policy) -> None:
+    model, tokenizer = policy
+    assert model.generation_config is not None
+    model.generation_config.eos_token_id = list(range(3, 200))
+    [group] = sample_groups(
+        model, tokenizer, [user("Hi")], 8, SamplingParameters(max_new_tokens=40), seed=2
+    )
+    assert {completion.finish_reason for completion in group} == {"stop"}
+
+
+def test_tokens_are_drawn_with_their_probabilities() -> None:
+    logits = torch.tensor([0.0, 1.0, 2.0, -1.0])
+    draws = 20_000
+    noise = -torch.rand(draws, 4, generator=torch.Generator().manual_seed(0)).log()
+    parameters = SamplingParameters(max_new_tokens=1, temperature=0.7)
+    chosen = choose_tokens(logits.expand(draws, 4), noise, parameters)
+    shares = torch.bincount(chosen, minlength=4) / draws
+    assert torch.allclose(shares, torch.softmax(logits / 0.7, -1), atol=0.01)
+
+
+def test_top_p_leaves_the_unlikely_tail_out() -> None:
+    logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
+    noise = -torch.rand(2000, 4, generator=torch.Generator().manual_seed(0)).log()
+    parameters = SamplingParameters(max_new_tokens=1, top_p=0.7)
+    chosen = Counter(choose_tokens(logits.expand(2000, 4), noise, parameters).tolist())
+    assert set(chosen) == {0, 1}
+
+
+def test_a_prompt_without_room_for_the_answer_loses_its_start(
+    policy: Policy, caplog: pytest.LogCaptureFixture
+) -> None:
+    parameters = SamplingParameters(max_new_tokens=12)
+    with caplog.at_level(logging.WARNING):
+        [group] = sample_groups(*policy, [user("x" * 700)], 2, parameters, seed=1)
+    assert len(group) == 2
+    assert "1 of 1 prompts lost their start" in caplog.text
+
+
+def test_progress_counts_finished_answers(policy: Policy) -> None:
+    seen: list[tuple[int, int]] = []
+    sample_groups(
+        *policy, PROMPTS, 2, SamplingParameters(max_new_tokens=9), 1, lambda *at: seen.append(at)
+    )
+    assert seen[-1][1] == 6
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"max_new_tokens": 0}, "max_new_tokens"),
+        ({"max_new_tokens": 1, "temperature": -1}, "temperature"),
+        ({"max_new_tokens": 1, "top_p": 0}, "top_p"),
+    ],
+)
+def test_parameters_without_sense_are_refused(values: dict[str, float], word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        SamplingParameters(**values)  # type: ignore[arg-type]

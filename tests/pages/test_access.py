@@ -1,0 +1,114 @@
+"""Who may open what: members rank, admins run the project, strangers learn nothing."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from annotation.models import Project, User
+from tests.pages.conftest import As
+from tests.people import champion, ready_group
+
+ADMIN_PAGES = [
+    *("project", "prompts", "groups", "triples", "flags", "versions", "people"),
+    *("desk_settings", "project_settings"),
+]
+LABELER_PAGES = ["rank", "mine", "ahead", "write"]
+LABELER_POSTS = ["give_back", "skip", "flag", "draft", "undo"]
+ADMIN_POSTS = ["generate", "run_start", "groups_retry"]
+
+
+def every_page(project: Project) -> list[str]:
+    return [reverse(name, args=[project.slug]) for name in [*ADMIN_PAGES, *LABELER_PAGES]]
+
+
+def test_who_is_not_logged_in_is_asked_to_log_in(client: Client, project: Project) -> None:
+    for page in every_page(project):
+        assert client.get(page).headers["Location"] == f"/login/?next={page}"
+
+
+def test_strangers_learn_nothing(as_: As, project: Project, stranger: User) -> None:
+    for page in every_page(project):
+        assert as_(stranger).get(page).status_code == 404
+
+
+@pytest.mark.parametrize("page", ADMIN_PAGES)
+def test_labelers_do_not_see_pages_of_admins(
+    as_: As, project: Project, labeler: User, page: str
+) -> None:
+    assert as_(labeler).get(reverse(page, args=[project.slug])).status_code == 403
+
+
+@pytest.mark.parametrize("page", ADMIN_PAGES)
+def test_admins_and_owner_see_pages_of_admins(
+    as_: As, project: Project, owner: User, admin: User, page: str
+) -> None:
+    for user in (owner, admin):
+        assert as_(user).get(reverse(page, args=[project.slug])).status_code == 200
+
+
+def test_superusers_see_projects_without_being_members(as_: As, project: Project) -> None:
+    root = User.objects.create_superuser("root")
+    assert as_(root).get(reverse("project", args=[project.slug])).status_code == 200
+
+
+@pytest.mark.parametrize("action", ADMIN_POSTS)
+def test_only_admins_start_things(
+    as_: As, project: Project, labeler: User, stranger: User, action: str
+) -> None:
+    path = reverse(action, args=[project.slug])
+    assert as_(labeler).post(path).status_code == 403
+    assert as_(stranger).post(path).status_code == 404
+
+
+@pytest.mark.parametrize("action", ADMIN_POSTS)
+def test_a_link_starts_nothing(as_: As, project: Project, owner: User, action: str) -> None:
+    assert as_(owner).get(reverse(action, args=[project.slug])).status_code == 405
+
+
+def test_labelers_do_not_download_triples(as_: As, project: Project, labeler: User) -> None:
+    path = reverse("triples_file", args=[project.slug, "csv"])
+    assert as_(labeler).get(path).status_code == 403
+
+
+def test_what_belongs_to_another_project_is_not_there(
+    as_: As, project: Project, owner: User
+) -> None:
+    group = ready_group(project)
+    policy = champion(project)
+    other = Project.objects.create(name="Other", slug="other")
+    other.memberships.create(user=owner, role="owner")
+    membership = project.memberships.get(user=owner)
+    browser = as_(owner)
+    assert browser.get(reverse("group", args=["other", group.pk])).status_code == 404
+    assert browser.post(reverse("serve", args=["other", "policy", policy.pk])).status_code == 404
+    assert browser.post(reverse("member", args=["other", membership.pk])).status_code == 404
+
+
+def test_home_shows_own_projects_only(as_: As, project: Project, stranger: User) -> None:
+    assert project.name not in as_(stranger).get("/").content.decode()
+
+
+def test_home_offers_labelers_work_and_admins_the_project(
+    as_: As, project: Project, labeler: User, admin: User
+) -> None:
+    ready_group(project)
+    seen_by_labeler = as_(labeler).get("/").content.decode()
+    assert "<strong>1</strong> group of answers waits for you" in seen_by_labeler
+    assert "Open project" not in seen_by_labeler
+    assert "Open project" in as_(admin).get("/").content.decode()
+
+
+def test_only_staff_makes_projects(as_: As, labeler: User) -> None:
+    assert as_(labeler).get("/projects/new/").status_code == 403
+    labeler.is_staff = True
+    labeler.save()
+    assert as_(labeler).get("/projects/new/").status_code == 200
+
+
+@pytest.mark.parametrize("action", LABELER_POSTS)
+def test_strangers_do_nothing_at_the_desk(
+    as_: As, project: Project, stranger: User, labeler: User, action: str
+) -> None:
+    path = reverse(action, args=[project.slug])
+    assert as_(stranger).post(path).status_code == 404
+    assert as_(labeler).get(path).status_code == 405

@@ -1,0 +1,217 @@
+"""Members, settings, and what every visitor may choose."""
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from annotation.models import Membership, Project, User
+from annotation.services.places import take_place
+from tests.pages.conftest import As
+from tests.people import PASSWORD, ready_group
+
+
+def page(project: Project, name: str = "people", *more: object) -> str:
+    return reverse(name, args=[project.slug, *more])
+
+
+# People
+
+
+def test_somebody_with_an_account_is_added_by_name(
+    as_: As, project: Project, owner: User, stranger: User
+) -> None:
+    data = {"add": "1", "add-username": "stranger", "add-role": "admin"}
+    as_(owner).post(page(project), data)
+    assert project.memberships.get(user=stranger).role == "admin"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("nobody", "Nobody is called"), ("owner", "is a member already")]
+)
+def test_a_name_that_cannot_be_added_says_why(
+    as_: As, project: Project, owner: User, name: str, reason: str
+) -> None:
+    data = {"add": "1", "add-username": name, "add-role": "labeler"}
+    assert reason in as_(owner).post(page(project), data).content.decode()
+    assert project.memberships.get(user=owner).role == "owner"
+
+
+def test_the_owner_role_is_not_given_away_by_the_form(
+    as_: As, project: Project, owner: User, stranger: User
+) -> None:
+    data = {"add": "1", "add-username": "stranger", "add-role": "owner"}
+    as_(owner).post(page(project), data)
+    assert not project.memberships.filter(user=stranger).exists()
+
+
+def test_a_new_labeler_can_log_in_with_the_password_that_was_shown(
+    as_: As, project: Project, owner: User
+) -> None:
+    browser = as_(owner)
+    html = browser.post(page(project), {"create": "1", "new-username": "mei"}).content.decode()
+    found = re.search(r'class="secret">([^<]+)<', html)
+    assert found is not None
+    assert Client().login(username="mei", password=found[1])
+    assert project.memberships.get(user__username="mei").role == "labeler"
+    assert found[1] not in browser.get(page(project)).content.decode()
+
+
+def test_a_taken_name_is_refused(as_: As, project: Project, owner: User) -> None:
+    html = as_(owner).post(page(project), {"create": "1", "new-username": "Owner"})
+    assert "is taken: choose another" in html.content.decode()
+
+
+def test_a_member_is_removed_and_their_group_is_free_again(
+    as_: As, project: Project, owner: User, labeler: User
+) -> None:
+    group = ready_group(project)
+    take_place(project, labeler)
+    membership = project.memberships.get(user=labeler)
+    as_(owner).post(page(project, "member", membership.pk), {"remove": "1"})
+    assert not project.memberships.filter(user=labeler).exists()
+    assert group.places.get().labeler is None
+
+
+@pytest.mark.parametrize("change", [{"remove": "1"}, {"role": "labeler"}])
+def test_the_owner_stays_the_owner(
+    as_: As, project: Project, admin: User, change: dict[str, str]
+) -> None:
+    ownership = project.memberships.get(role=Membership.Role.OWNER)
+    as_(admin).post(page(project, "member", ownership.pk), change)
+    ownership.refresh_from_db()
+    assert ownership.role == "owner"
+
+
+def test_a_role_is_changed(as_: As, project: Project, owner: User, labeler: User) -> None:
+    membership = project.memberships.get(user=labeler)
+    as_(owner).post(page(project, "member", membership.pk), {"role": "admin"})
+    membership.refresh_from_db()
+    assert membership.role == "admin"
+
+
+# Settings
+
+
+def settings_of(browser: Client, project: Project, **changes: object) -> dict[str, object]:
+    """What the settings form would send as it stands, with changes."""
+    form = browser.get(page(project, "project_settings")).context["form"]
+    values = {name: form[name].value() for name in form.fields}
+    sent = {name: value for name, value in values.items() if value not in (None, False)}
+    return {**sent, **changes}
+
+
+def test_a_higher_overlap_opens_places_in_groups_that_are_ready(
+    as_: As, project: Project, owner: User
+) -> None:
+    group = ready_group(project)
+    browser = as_(owner)
+    browser.post(page(project, "project_settings"), settings_of(browser, project, overlap=3))
+    assert group.places.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"reward_settings": '{"learning_speed": 1}'}, "learning_speed"),
+        ({"policy_settings": '{"steps": "many"}'}, "steps"),
+        ({"policy_settings": "[1]"}, "Write a JSON object"),
+        ({"reward_settings": "{oops"}, "JSON"),
+        ({"answers_per_group": 1}, "2"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_with_the_reason(
+    as_: As, project: Project, owner: User, changes: dict[str, object], reason: str
+) -> None:
+    browser = as_(owner)
+    sent = settings_of(browser, project, name="Changed", **changes)
+    response = browser.post(page(project, "project_settings"), sent)
+    field = next(iter(changes))
+    assert reason in str(response.context["form"].errors[field])
+    project.refresh_from_db()
+    assert project.name == "Kitchen"
+
+
+def new_project(browser: Client, **changes: object) -> dict[str, object]:
+    form = browser.get("/projects/new/").context["form"]
+    values = {name: form[name].value() for name in form.fields}
+    sent = {name: value for name, value in values.items() if value not in (None, False)}
+    return {**sent, "name": "Garden", "slug": "garden", **changes}
+
+
+def test_a_new_project_has_its_owner_and_a_first_policy(as_: As, owner: User) -> None:
+    owner.is_staff = True
+    owner.save()
+    browser = as_(owner)
+    response = browser.post("/projects/new/", new_project(browser))
+    project = Project.objects.get(slug="garden")
+    assert response.headers["Location"] == page(project, "prompts")
+    assert project.memberships.get().user == owner
+    assert project.policyversions.get().number == 0
+
+
+@pytest.mark.parametrize("slug", ["new", "kitchen", "with space"])
+def test_an_address_that_cannot_be_used_is_refused(
+    as_: As, project: Project, owner: User, slug: str
+) -> None:
+    owner.is_staff = True
+    owner.save()
+    browser = as_(owner)
+    response = browser.post("/projects/new/", new_project(browser, slug=slug))
+    assert "slug" in response.context["form"].errors
+
+
+# Visitors
+
+
+def test_a_wrong_name_and_a_wrong_password_are_answered_alike(client: Client, owner: User) -> None:
+    pages = {
+        re.sub(r'value="[^"]*"', "", client.post("/login/", data).content.decode())
+        for data in (
+            {"username": "owner", "password": "wrong"},
+            {"username": "nobody", "password": "wrong"},
+        )
+    }
+    assert len(pages) == 1
+    assert "do not match an account" in pages.pop()
+
+
+def test_logging_in_leads_to_where_one_wanted_to_go(client: Client, owner: User) -> None:
+    data = {"username": "owner", "password": PASSWORD, "next": "/projects/new/"}
+    assert client.post("/login/", data).headers["Location"] == "/projects/new/"
+
+
+def test_the_language_is_chosen_before_logging_in(client: Client, db: None) -> None:
+    client.post("/language/", {"language": "zh-hans", "next": "/login/"})
+    assert "登录" in client.get("/login/").content.decode()
+
+
+def test_the_browsers_language_is_followed(client: Client, db: None) -> None:
+    html = client.get("/login/", headers={"accept-language": "zh-CN"}).content.decode()
+    assert '<html lang="zh-hans"' in html
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_theme_is_kept_in_a_cookie(client: Client, db: None, theme: str) -> None:
+    response = client.post("/theme/", {"theme": theme, "next": "/login/"})
+    assert response.headers["Location"] == "/login/"
+    assert f'data-theme="{theme}"' in client.get("/login/").content.decode()
+    client.post("/theme/", {"theme": "auto", "next": "/login/"})
+    assert "data-theme=" not in client.get("/login/").content.decode()
+
+
+def test_the_theme_switch_leads_to_no_other_site(client: Client, db: None) -> None:
+    response = client.post("/theme/", {"theme": "dark", "next": "https://evil.example/"})
+    assert response.headers["Location"] == "/"
+
+
+def test_a_theme_that_does_not_exist_is_not_written_into_the_page(client: Client, db: None) -> None:
+    client.cookies["theme"] = '"><script>'
+    assert "data-theme=" not in client.get("/login/").content.decode()
+
+
+def test_what_is_not_there_is_said_in_a_page_of_our_own(as_: As, owner: User) -> None:
+    response = as_(owner).get("/nothing/")
+    assert response.status_code == 404
+    assert "Nothing here" in response.content.decode()

@@ -1,0 +1,87 @@
+"""A small cast for all tests: each access rule is one line to test."""
+
+import pytest
+
+from annotation.exchange.prompts import PromptRow
+from annotation.models import Membership, PolicyVersion, Project, PromptGroup, User
+from annotation.services import groups
+from annotation.services.projects import create_project, set_member
+from annotation.services.prompts import add_prompts
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    return User.objects.create_user("owner", password=PASSWORD)
+
+
+@pytest.fixture
+def project(owner: User) -> Project:
+    return create_project(
+        Project(name="Kitchen", slug="kitchen", answers_per_group=3, queue_target=4), owner
+    )
+
+
+@pytest.fixture
+def admin(project: Project) -> User:
+    return member(project, "admin", Membership.Role.ADMIN)
+
+
+@pytest.fixture
+def labeler(project: Project) -> User:
+    return member(project, "labeler", Membership.Role.LABELER)
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    return User.objects.create_user("stranger", password=PASSWORD)
+
+
+def member(project: Project, name: str, role: str = Membership.Role.LABELER) -> User:
+    user = User.objects.create_user(name, password=PASSWORD)
+    set_member(project, user, role)
+    return user
+
+
+def ask(project: Project, *questions: str) -> None:
+    """Adds single-turn prompts to the project."""
+    add_prompts(
+        project, [PromptRow(messages=[{"role": "user", "content": text}]) for text in questions]
+    )
+
+
+def ready_group(project: Project, question: str = "How do I boil an egg?") -> PromptGroup:
+    """A group whose answers have come, ready to be ranked."""
+    ask(project, question)
+    return answer_everything(project)[-1]
+
+
+def answer_everything(project: Project) -> list[PromptGroup]:
+    """Answers all that the project's queue asks for, as a worker would."""
+    groups.top_up(project)
+    answered = []
+    while claimed := groups.claim_groups(project.pk, limit=10):
+        for group in claimed:
+            groups.store_answers(group, new_answers(group.answer_count), {"temperature": 1.0})
+            answered.append(group)
+    return answered
+
+
+def all_ready(project: Project) -> bool:
+    """Whether as many groups wait for labelers as the project wants."""
+    ready = project.groups.filter(status=PromptGroup.Status.READY)
+    return ready.count() == project.queue_target
+
+
+def new_answers(count: int) -> list[groups.NewAnswer]:
+    return [
+        groups.NewAnswer(
+            text=f"Answer **{number}** in full.", seed=number, token_count=6, finish_reason="stop"
+        )
+        for number in range(count)
+    ]
+
+
+def champion(project: Project) -> PolicyVersion:
+    return project.policyversions.get(status=PolicyVersion.Status.CHAMPION)

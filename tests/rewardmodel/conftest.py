@@ -1,0 +1,44 @@
+"""A project that teaches the tiny model, and a worker that does the work."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from annotation.models import Project
+from tests.people import ask
+from tests.worker import Worker
+
+
+@pytest.fixture
+def taught(project: Project, tiny_model: Path) -> Project:
+    """Forty groups of six short answers; enough steps to learn within seconds."""
+    project.policyversions.update(base_model=str(tiny_model))
+    project.answers_per_group, project.queue_target = 6, 40
+    project.max_new_tokens, project.heldout_percent = 12, 25
+    project.training_threshold, project.kl_budget = 40, 1000.0
+    project.reward_settings = {
+        "full": True,
+        "learning_rate": 0.003,
+        "minimum_steps": 40,
+        "seed": 0,
+    }
+    project.policy_settings = {
+        "steps": 10,
+        "learning_rate": 0.02,
+        "heldout_answers": 16,
+        "missing_end_penalty": 0.0,
+        "beta": 0.0,
+        "seed": 0,
+    }
+    project.save()
+    ask(project, *(f"What is {number} times two?" for number in range(44)))
+    return project
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Worker]:
+    running = Worker(tmp_path / "worker.log")
+    running.start()
+    yield running
+    running.kill()
