@@ -330,6 +330,7 @@ def test_an_own_ranking_is_changed_later(visit: Visit, work: Project, labeler: U
     submitted(window)
     window.get_by_role("link", name="My rankings").click()
     window.get_by_role("link", name="Change").click()
+    expect(window.locator(".board")).to_be_visible()  # the page's script has started
     press(window, "3", "Shift+ArrowUp", "Shift+ArrowUp")
     window.get_by_role("button", name="Store the change").click()
     expect(window.get_by_text("Stored as a new revision")).to_be_visible()

@@ -14,7 +14,14 @@ import psutil
 from config.env import BASE_FOLDER
 
 READY = "Laoshi is ready"
-SET_BY_TESTS = ("DATABASE_URL", "DJANGO_SETTINGS_MODULE", "REDIS_URL", "SECRET_KEY", "VAR_FOLDER")
+SET_BY_TESTS = (
+    "DATABASE_URL",
+    "DJANGO_ALLOW_ASYNC_UNSAFE",
+    "DJANGO_SETTINGS_MODULE",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "VAR_FOLDER",
+)
 
 
 def free_port() -> int:
@@ -24,6 +31,10 @@ def free_port() -> int:
         return port
 
 
+def without_what_tests_set() -> dict[str, str]:
+    return {name: text for name, text in os.environ.items() if name not in SET_BY_TESTS}
+
+
 class Launcher:
     """`python -m config.up` in a session of its own, so that nothing it starts is overlooked."""
 
@@ -31,14 +42,13 @@ class Launcher:
         self.port = free_port()
         self.folder = folder
         self._output = folder.with_suffix(f".{self.port}.out")
-        inherited = {name: text for name, text in os.environ.items() if name not in SET_BY_TESTS}
         own = {"VAR_FOLDER": str(folder), "PORT": str(self.port), "POLICY_MODEL": model}
         self._started = time.monotonic()
         with self._output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "config.up"],
                 cwd=BASE_FOLDER,
-                env={**inherited, **own, **(extra or {})},
+                env={**without_what_tests_set(), **own, **(extra or {})},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -62,6 +72,14 @@ class Launcher:
             assert time.monotonic() < deadline, self.output
             time.sleep(0.1)
 
+    def wait_for_process(self, words: str, seconds: float = 10) -> psutil.Process:
+        """The one process whose command line holds the words."""
+        deadline = time.monotonic() + seconds
+        while len(found := self.named(words)) != 1:
+            assert time.monotonic() < deadline, (words, found)
+            time.sleep(0.1)
+        return found[0]
+
     def stop(self, number: signal.Signals = signal.SIGINT) -> float:
         """How many seconds it took to end; the exit status is in `process.returncode`."""
         started = time.monotonic()
@@ -83,4 +101,11 @@ class Launcher:
             return False
 
     def named(self, words: str) -> list[psutil.Process]:
-        return [each for each in self.processes() if words in " ".join(each.cmdline())]
+        return [each for each in self.processes() if words in _command_line(each)]
+
+
+def _command_line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""

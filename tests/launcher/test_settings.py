@@ -1,6 +1,5 @@
 """Settings: every variable is read once, and a bad or missing one stops with one sentence."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
 from config import env
+from tests.launcher.launching import without_what_tests_set
 
 
 def manage(tmp_path: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -20,7 +20,7 @@ def manage(tmp_path: Path, *words: str, **variables: str) -> subprocess.Complete
         [sys.executable, "manage.py", *words],
         cwd=env.BASE_FOLDER,
         env={
-            **{name: text for name, text in os.environ.items() if name != "SECRET_KEY"},
+            **without_what_tests_set(),
             "VAR_FOLDER": str(tmp_path),
             "DJANGO_SETTINGS_MODULE": "config.settings",
             **variables,
