@@ -11,10 +11,9 @@ from torch import Tensor
 
 from annotation.generation.chat import Messages
 from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.optimisation import Weights
 from rewardmodel.learning.reward_model import RewardScorer
 from rewardmodel.learning.rollout import AdaptedPolicy, heldout_seeds
-
-Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True)

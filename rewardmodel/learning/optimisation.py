@@ -20,6 +20,7 @@ from rewardmodel.learning.configs import Config
 from rewardmodel.learning.progress import TrainingFailure
 
 Item = TypeVar("Item")
+Weights = dict[str, Tensor]
 
 
 def new_accelerator() -> Accelerator:
@@ -78,16 +79,16 @@ class Learner:
             eps=config.adam_epsilon,
         )
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self) -> Weights:
         """A copy of the trainable parameters, by name."""
         return {name: p.detach().clone() for name, p in self.parameters.items()}
 
-    def set_weights(self, weights: dict[str, Tensor]) -> None:
+    def set_weights(self, weights: Weights) -> None:
         """The inverse of `weights`."""
         for name, parameter in self.parameters.items():
             parameter.data.copy_(weights[name])
 
-    def restart(self, weights: dict[str, Tensor], steps: int) -> None:
+    def restart(self, weights: Weights, steps: int) -> None:
         """Begins a training of `steps` steps anew from those weights, as from `weights`."""
         self.set_weights(weights)
         self.optimizer.state.clear()

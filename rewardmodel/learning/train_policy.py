@@ -23,13 +23,13 @@ from accelerate import Accelerator
 from torch import Tensor
 from transformers import set_seed
 
-from rewardmodel.learning.alarms import Watch, Weights, within
+from rewardmodel.learning.alarms import Watch, within
 from rewardmodel.learning.algorithms import new_algorithm
 from rewardmodel.learning.best_of_n import report_best_of_n
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.data import PromptRow, read_prompts
 from rewardmodel.learning.evaluate import Gate, PolicyMetrics, policy_gate
-from rewardmodel.learning.optimisation import Learner, new_accelerator, shuffled
+from rewardmodel.learning.optimisation import Learner, Weights, new_accelerator, shuffled
 from rewardmodel.learning.pretraining import PretrainingMix, TextBatch, WithText
 from rewardmodel.learning.progress import RunFolder, TrainingFailure
 from rewardmodel.learning.rollout import (

@@ -21,7 +21,7 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin starve a busy machine
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import set_seed
 
 from annotation.generation.chat import Chat
@@ -37,7 +37,7 @@ from rewardmodel.learning.data import GroupRow, PreferenceData, read_groups
 from rewardmodel.learning.evaluate import PreferenceMetrics, preference_metrics, reward_gate
 from rewardmodel.learning.groups import EncodedGroup, choose_layout, fit, in_budget
 from rewardmodel.learning.losses import strict_votes
-from rewardmodel.learning.optimisation import Learner, new_accelerator, shuffled
+from rewardmodel.learning.optimisation import Learner, Weights, new_accelerator, shuffled
 from rewardmodel.learning.progress import RunFolder, TrainingFailure
 from rewardmodel.learning.reward_model import (
     encode,
@@ -61,75 +61,102 @@ def train(config: RewardConfig, run: RunFolder) -> None:
     )
     if not data.train:
         raise TrainingFailure(f"No usable group to train on{_skipped(data.skipped)}.")
-    chat = Chat(load_tokenizer(config.base_model))
-    model = new_reward_model(config.base_model, chat, None if config.full else config.lora_rank)
-    model.to(accelerator.device).eval()  # dropout stays off
-    layout = choose_layout(model, model.network, config.group_tokens)
-    groups, shortened = _encode_all(chat, data.train, config)
-    heldout_groups, heldout_shortened = _encode_all(chat, data.heldout, config)
-    targets = [target_of(row, config, accelerator.device) for row in data.train]
-    steps = _steps(config, len(groups))
-    learner = Learner(accelerator, model, config, config.learning_rate, steps)
-
-    def update(step: int, among: Sequence[int]) -> dict[str, float]:
-        """The step's groups, drawn from those of `among`, give one update; its metrics."""
-        per_step = min(config.groups_per_step, len(among))
-
-        def loss_of(indices: list[int]) -> Tensor:
-            batch = layout([groups[i] for i in indices], chat.pad).to(accelerator.device)
-            scores = learner.module(batch).split([len(groups[i].answers) for i in indices])
-            losses = [targets[i].loss(s) for i, s in zip(indices, scores, strict=True)]
-            return torch.stack(losses).sum() / per_step
-
-        places = shuffled(len(among), config.seed, step * per_step, per_step)
-        chosen = learner.shard([among[place] for place in places])
-        batches = in_budget([groups[i] for i in chosen], config.tokens_per_batch)
-        loss = learner.accumulate([[chosen[i] for i in batch] for batch in batches], loss_of)
-        return learner.update(step, loss)
-
-    def score(encoded: Sequence[EncodedGroup]) -> list[Tensor]:
-        return score_groups(model, layout, encoded, chat.pad, config.tokens_per_batch)
-
+    lessons = Lessons(config, data, accelerator.device)
+    everything = range(len(lessons.groups))
+    steps = _steps(config, len(everything))
+    learner = Learner(accelerator, lessons.model, config, config.learning_rate, steps)
     fresh = learner.weights() if config.learning_curve else {}
     start, _ = learner.resume(run.checkpoints)
     for step in range(start, steps):
-        run.progress("training", step + 1, steps, update(step, range(len(groups))))
+        run.progress("training", step + 1, steps, lessons.update(learner, step, everything))
         learner.save(run.checkpoints, step + 1)
+    curve = _learning_curve(run, lessons, learner, fresh) if config.learning_curve else []
+    if accelerator.is_main_process:
+        _evaluate_and_publish(run, lessons, steps, curve)
 
-    curve = []
-    if config.learning_curve:
-        trained = learner.weights()
-        for part in _nested_parts(len(groups), config.seed, accelerator.num_processes):
-            learner.restart(fresh, _steps(config, len(part)))
-            for step in range(learner.steps):
-                update(step, part)
-                run.progress("evaluating", step + 1, learner.steps)
-            curve.append((len(part), _metrics(score(heldout_groups), data.heldout)))
-        learner.set_weights(trained)
 
-    if not accelerator.is_main_process:
-        return
+class Lessons:
+    """The groups as tokens, what each is to teach, and the model that is to learn it."""
+
+    def __init__(self, config: RewardConfig, data: PreferenceData, device: torch.device) -> None:
+        """Raises the errors of loading."""
+        self.config, self.data, self.device = config, data, device
+        self.chat = chat = Chat(load_tokenizer(config.base_model))
+        rank = None if config.full else config.lora_rank
+        self.model = model = new_reward_model(config.base_model, chat, rank)
+        model.to(device).eval()  # dropout stays off
+        self.layout = choose_layout(model, model.network, config.group_tokens)
+        self.groups, shortened = _encode_all(chat, data.train, config)
+        self.heldout, heldout_shortened = _encode_all(chat, data.heldout, config)
+        self.shortened = shortened + heldout_shortened
+        self.targets = [target_of(row, config, device) for row in data.train]
+
+    def update(self, learner: Learner, step: int, among: Sequence[int]) -> dict[str, float]:
+        """The step's groups, drawn from those of `among`, give one update; its metrics."""
+        config, groups = self.config, self.groups
+        per_step = min(config.groups_per_step, len(among))
+        places = shuffled(len(among), config.seed, step * per_step, per_step)
+        chosen = learner.shard([among[place] for place in places])
+        batches = in_budget([groups[i] for i in chosen], config.tokens_per_batch)
+        loss = learner.accumulate(
+            [[chosen[i] for i in batch] for batch in batches],
+            lambda indices: self.loss(learner.module, indices) / per_step,
+        )
+        return learner.update(step, loss)
+
+    def loss(self, module: nn.Module, indices: Sequence[int]) -> Tensor:
+        """Summed over those groups; `module` is the model, prepared for training."""
+        groups, layout, chat = self.groups, self.layout, self.chat
+        batch = layout([groups[i] for i in indices], chat.pad).to(self.device)
+        scores = module(batch).split([len(groups[i].answers) for i in indices])
+        losses = [self.targets[i].loss(s) for i, s in zip(indices, scores, strict=True)]
+        return torch.stack(losses).sum()
+
+    def score(self, encoded: Sequence[EncodedGroup]) -> list[Tensor]:
+        budget = self.config.tokens_per_batch
+        return score_groups(self.model, self.layout, encoded, self.chat.pad, budget)
+
+
+def _learning_curve(
+    run: RunFolder, lessons: Lessons, learner: Learner, fresh: Weights
+) -> list[dict[str, Any]]:
+    """Held-out metrics after learning, from `fresh` on, from ever larger parts of the groups."""
+    trained, curve = learner.weights(), []
+    config, processes = lessons.config, learner.accelerator.num_processes
+    for part in _nested_parts(len(lessons.groups), config.seed, processes):
+        learner.restart(fresh, _steps(config, len(part)))
+        for step in range(learner.steps):
+            lessons.update(learner, step, part)
+            run.progress("evaluating", step + 1, learner.steps)
+        found = _metrics(lessons.score(lessons.heldout), lessons.data.heldout)
+        curve.append(_point(len(part), found))
+    learner.set_weights(trained)
+    return curve
+
+
+def _evaluate_and_publish(
+    run: RunFolder, lessons: Lessons, steps: int, curve: list[dict[str, Any]]
+) -> None:
+    """Scores all groups, judges by the held-out ones, and leaves model and result."""
+    config, data = lessons.config, lessons.data
     run.progress("evaluating", 0, 2)
-    train_scores = score(groups)
+    train_scores = lessons.score(lessons.groups)
     run.progress("evaluating", 1, 2)
-    heldout_scores = score(heldout_groups)
+    heldout_scores = lessons.score(lessons.heldout)
     heldout = _metrics(heldout_scores, data.heldout)
     rewards = torch.cat(train_scores)
     mean, std = rewards.mean().item(), rewards.std().item()
+    whole = [_point(len(lessons.groups), heldout)] if config.learning_curve else []
     result = {
         "metrics": {
             "heldout": asdict(heldout),
             "train": asdict(_metrics(train_scores, data.train)),
-            **_report(heldout_scores, heldout_groups, data.heldout),
-            "learning_curve": [
-                {"groups": size, "log_loss": found.log_loss, "accuracy": found.accuracy}
-                for size, found in [*curve, (len(groups), heldout)]
-                if config.learning_curve
-            ],
+            **_report(heldout_scores, lessons.heldout, data.heldout),
+            "learning_curve": [*curve, *whole],
             "reward_mean": mean,
             "reward_std": std,
             "steps": steps,
-            "shortened": shortened + heldout_shortened,
+            "shortened": lessons.shortened,
             "skipped": dict(data.skipped),
         },
         "gate": asdict(reward_gate(heldout)),
@@ -139,7 +166,7 @@ def train(config: RewardConfig, run: RunFolder) -> None:
     run.progress("saving", 0, 1)
     run.publish(
         Path(config.output),
-        lambda folder: save_reward_model(model, chat, folder, mean, std),
+        lambda folder: save_reward_model(lessons.model, lessons.chat, folder, mean, std),
         result,
     )
 
@@ -154,6 +181,11 @@ def _nested_parts(groups: int, seed: int, least: int) -> list[list[int]]:
     order = torch.randperm(groups, generator=torch.Generator().manual_seed(seed)).tolist()
     sizes = dict.fromkeys((groups // 4, groups // 2))
     return [order[:size] for size in sizes if size >= max(1, least)]
+
+
+def _point(groups: int, found: PreferenceMetrics) -> dict[str, Any]:
+    """One of the learning curve."""
+    return {"groups": groups, "log_loss": found.log_loss, "accuracy": found.accuracy}
 
 
 def _metrics(scores: Sequence[Tensor], rows: Sequence[GroupRow]) -> PreferenceMetrics:
