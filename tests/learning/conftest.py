@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from annotation.generation.chat import Message
 from annotation.generation.policy import PolicySource, load_policy
+from tests.learning.runs import from_scratch, train_reward_model
 from tests.tiny import build_tiny_model
 
 Rows = list[dict[str, Any]]
@@ -74,3 +75,56 @@ def shorter_is_better(count: int = 24) -> Rows:
             }
         )
     return rows
+
+
+def demonstrations(count: int = 24) -> Rows:
+    """Whoever says a number is answered "yes"; one in four is held out."""
+    return [
+        {
+            "id": str(number),
+            "lang": "en",
+            "messages": [*user(f"Say {number}"), {"role": "assistant", "content": "yes"}],
+            "split": "heldout" if number % 4 == 0 else "train",
+        }
+        for number in range(count)
+    ]
+
+
+@pytest.fixture(scope="session")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("the cat sat on the mat and the dog sat on the cat\n" * 700)
+    return path
+
+
+@pytest.fixture(scope="session")
+def scratch(text: Path) -> Path:
+    """A model made from raw text alone."""
+    output = text.parent / "scratch"
+    assert from_scratch(output, text) == 0
+    return output
+
+
+def many_a(count: int = 24) -> Rows:
+    """Groups whose better answers hold more of the letter a."""
+    rows = shorter_is_better(count)
+    for number, row in enumerate(rows):
+        shares = [(number + k) % 4 for k in range(4)]
+        row["answers"] = [("a" * 2 * s + "xyz%xyz%")[:8] for s in shares]
+        row["rankings"] = [{"labeler": "one", "ranks": [4 - s for s in shares]}]
+    return rows
+
+
+@pytest.fixture(scope="session")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("snapshot") / "snapshot.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in many_a()))
+    return path
+
+
+@pytest.fixture(scope="session")
+def reward_model(tiny: Path, snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reward model that likes the letter a."""
+    output = tmp_path_factory.mktemp("reward") / "model"
+    assert train_reward_model(output, snapshot, tiny) == 0
+    return output

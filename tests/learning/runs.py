@@ -1,13 +1,17 @@
 """Starts training as a person would, but in this process."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from rewardmodel.learning import train_policy, train_reward
-from rewardmodel.learning.configs import PolicyConfig, RewardConfig
+from rewardmodel.learning import train_language, train_policy, train_reward
+from rewardmodel.learning.configs import LanguageConfig, PolicyConfig, RewardConfig
 from rewardmodel.learning.progress import RunFolder
 from rewardmodel.learning.run import run_script
 
@@ -40,6 +44,36 @@ def train_a_policy(
         "kl_budget": 1e6,
     }
     return run_script(PolicyConfig, train_policy.train, _flags({**values, **fields}))
+
+
+def learn(output: Path, snapshot: Path, *switches: str, **fields: object) -> int:
+    """Starts a run as a person would, but in this process; returns the exit code."""
+    values = {"snapshot": snapshot, "output": output, "max_new_tokens": 8, **fields}
+    return run_script(LanguageConfig, train_language.train, [*_flags(values), *switches])
+
+
+def from_scratch(output: Path, snapshot: Path, **fields: object) -> int:
+    values = {"preset": "nano", "vocabulary": 300, "block_tokens": 32, "steps": 30}
+    return learn(output, snapshot, **{**values, **fields})
+
+
+def from_demonstrations(
+    output: Path, snapshot: Path, base: Path, *switches: str, **fields: object
+) -> int:
+    values = {"stage": "demonstrations", "base_model": base, "learning_rate": 0.01, "steps": 6}
+    return learn(output, snapshot, *switches, **{**values, **fields})
+
+
+def in_two_processes(script: str, **fields: object) -> None:
+    """`--multi_gpu` is accelerate's name for several processes, on whatever device there is."""
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    ports = ["--num_processes=2", "--main_process_port=0"]
+    subprocess.run([*launch, *ports, script, *_flags(fields)], check=True, capture_output=True)
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    [file] = folder.glob("*.safetensors")
+    return load_file(file)
 
 
 def result_of(output: Path) -> dict[str, Any]:

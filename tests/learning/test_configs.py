@@ -6,8 +6,10 @@ import pytest
 from rewardmodel.learning.configs import (
     Config,
     ConfigError,
+    LanguageConfig,
     PolicyConfig,
     RewardConfig,
+    check_overrides,
     parse_flags,
     read_config,
 )
@@ -93,3 +95,9 @@ def test_weights_that_are_not_json_are_a_usage_error() -> None:
 def test_neither_run_folder_nor_output_is_a_usage_error() -> None:
     with pytest.raises(SystemExit):
         parse_flags(RewardConfig, ["--snapshot", "s.jsonl"])
+
+
+def test_a_project_may_set_everything_but_what_each_run_gives() -> None:
+    check_overrides(LanguageConfig, {"learning_rate": 1e-4, "steps": 5, "preset": "mini"})
+    with pytest.raises(ConfigError, match="base_model cannot be set"):
+        check_overrides(LanguageConfig, {"base_model": "x"})

@@ -1,0 +1,66 @@
+"""What stops a policy update early, and what is then kept."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rewardmodel.learning.reward_model import RewardScorer
+from tests.learning.runs import result_of, train_a_policy
+
+
+def test_beyond_the_divergence_budget_it_stops_and_says_so(
+    tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "adapter"
+    settings = {"kl_budget": 0.5, "steps": 30, "learning_rate": 0.05}
+    assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0
+    metrics = result_of(output)["metrics"]
+    assert "at a divergence of" in metrics["stopped"]
+    lines = Path(f"{output}.run", "progress.jsonl").read_text().splitlines()
+    steps = [json.loads(line)["step"] for line in lines if json.loads(line)["phase"] == "training"]
+    assert max(steps) < 30
+
+
+def test_what_is_kept_of_a_stopped_run_was_within_the_budget(
+    tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "adapter"
+    settings = {"kl_budget": 1e-9, "steps": 5, "learning_rate": 0.05}
+    assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0
+    assert result_of(output)["metrics"]["new"]["kl"] == pytest.approx(0, abs=1e-4)
+
+
+def test_reward_hacking_stops_the_run_and_keeps_the_best_weights(
+    tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checks' judge likes what the reward model dislikes, as a judge of hacked answers does."""
+    score = RewardScorer.scores
+
+    def scores(self: RewardScorer, *given: Any) -> list[torch.Tensor]:
+        sign = -1 if self.model is not judged[0].model else 1
+        return [sign * group for group in score(self, *given)]
+
+    judged: list[RewardScorer] = []
+    load = RewardScorer.__init__
+
+    def remember(self: RewardScorer, *given: Any) -> None:
+        load(self, *given)
+        judged.append(self)
+
+    monkeypatch.setattr(RewardScorer, "__init__", remember)
+    monkeypatch.setattr(RewardScorer, "scores", scores)
+    output = tmp_path / "adapter"
+    settings = {
+        **{"steps": 30, "missing_end_penalty": 0, "learning_rate": 0.02, "check_every": 5},
+        "heldout_reward_model": reward_model,
+    }
+    assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0
+    result = result_of(output)
+    assert "while held-out reward fell" in result["metrics"]["stopped"]
+    assert result["metrics"]["stopped"] in result["gate"]["reason"]
+    best = max(result["metrics"]["checks"], key=lambda check: check[2])
+    assert best[0] == 0
+    assert result["metrics"]["new"]["kl"] == pytest.approx(0, abs=1e-4)

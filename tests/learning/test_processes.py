@@ -1,0 +1,45 @@
+"""Two processes learn what one learns; test_launch.py has the reward model."""
+
+from pathlib import Path
+
+import pytest
+
+from rewardmodel.learning import train_language, train_policy
+from tests.learning.runs import in_two_processes, result_of, train_a_policy, weights_of
+
+
+def test_two_processes_learn_to_continue_text_as_one_does(
+    scratch: Path, text: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "two"
+    fields = {"preset": "nano", "vocabulary": 300, "block_tokens": 32, "steps": 30}
+    in_two_processes(train_language.__file__, snapshot=text, output=output, **fields)
+    assert losses_of(output) == pytest.approx(losses_of(scratch), abs=1e-3)
+
+
+def losses_of(output: Path) -> list[float]:
+    return [loss for _, loss in result_of(output)["metrics"]["curve"]]
+
+
+def test_two_processes_update_a_policy_as_one_does(
+    tiny: Path, snapshot: Path, reward_model: Path, text: Path, tmp_path: Path
+) -> None:
+    """With all that can differ: a value function, text to keep likely, checks, two epochs."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    fields = {
+        **{"algorithm": "ppo", "steps": 3, "inner_epochs": 2, "check_every": 2},
+        **{"pretraining_text": text, "tokens_per_batch": 128, "learning_rate": 0.001},
+    }
+    assert train_a_policy(one, snapshot, tiny, reward_model, **fields) == 0
+    in_two_processes(
+        train_policy.__file__,
+        **{"snapshot": snapshot, "base_model": tiny, "reward_model": reward_model},
+        **{"output": two, "max_new_tokens": 8, "prompts_per_step": 4, "kl_budget": 1e6},
+        **fields,
+    )
+    expected, found = (result_of(each)["metrics"] for each in (one, two))
+    assert found["new"] == pytest.approx(expected["new"], abs=1e-3)
+    assert found["checks"] == [pytest.approx(check, abs=1e-3) for check in expected["checks"]]
+    weights = weights_of(one)
+    for name, weight in weights_of(two).items():
+        assert weight.numpy() == pytest.approx(weights[name].numpy(), abs=1e-3), name

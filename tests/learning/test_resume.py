@@ -1,0 +1,87 @@
+"""A killed run, started again, ends as if nothing had happened; test_launch.py has real kills."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rewardmodel.learning.checkpoints import newest_checkpoint
+from tests.learning.conftest import Rows, demonstrations
+from tests.learning.runs import (
+    Killed,
+    from_demonstrations,
+    from_scratch,
+    kill_at,
+    result_of,
+    train_a_policy,
+    weights_of,
+)
+
+Weights = dict[str, torch.Tensor]
+
+
+def killed_and_started_again(start: Callable[[Path], int], output: Path, at: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(at, patch)
+        with pytest.raises(Killed):
+            start(output)
+    assert not output.exists()
+    assert start(output) == 0
+
+
+def same(first: Weights, second: Weights) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[n], second[n]) for n in first)
+
+
+@pytest.mark.parametrize("stage", ["text", "demonstrations"])
+def test_a_language_model_has_the_weights_and_the_journal_of_an_uninterrupted_run(
+    stage: str, tiny: Path, text: Path, tmp_path: Path, write_rows: Callable[[Rows], Path]
+) -> None:
+    def start(output: Path) -> int:
+        fields: dict[str, Any] = {"steps": 6, "checkpoint_every": 2, "evaluations": 2}
+        if stage == "text":
+            return from_scratch(output, text, **fields)
+        return from_demonstrations(output, write_rows(demonstrations()), tiny, **fields)
+
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    assert start(whole) == 0
+    killed_and_started_again(start, resumed, at=5)
+    assert same(weights_of(whole), weights_of(resumed))
+    first, second = result_of(whole), result_of(resumed)
+    assert first["metrics"]["curve"] == second["metrics"]["curve"]
+    assert first["samples"] == second["samples"]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "keeps_text"), [("rloo", False), ("rloo", True), ("ppo", False), ("ppo", True)]
+)
+def test_a_policy_has_all_the_weights_and_checks_of_an_uninterrupted_run(
+    algorithm: str,
+    keeps_text: bool,
+    tiny: Path,
+    snapshot: Path,
+    reward_model: Path,
+    text: Path,
+    tmp_path: Path,
+) -> None:
+    """The optimiser's included, and a value function's."""
+
+    def start(output: Path) -> int:
+        fields = {"algorithm": algorithm, "pretraining_text": text if keeps_text else ""}
+        often = {"steps": 5, "checkpoint_every": 2, "check_every": 2, "inner_epochs": 2}
+        return train_a_policy(output, snapshot, tiny, reward_model, **fields, **often)
+
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    assert start(whole) == 0
+    killed_and_started_again(start, resumed, at=4)
+    assert same(weights_of(whole), weights_of(resumed))
+    first, second = (newest_checkpoint(Path(f"{o}.run/checkpoints")) for o in (whole, resumed))
+    assert first is not None
+    assert second is not None
+    assert (first.step, second.step) == (5, 5)
+    assert same(first.tensors, second.tensors)
+    assert any("critic" in name for name in first.tensors) == (algorithm == "ppo")
+    assert result_of(whole)["metrics"] == result_of(resumed)["metrics"]
+    assert [check[0] for check in result_of(resumed)["metrics"]["checks"]] == [0, 2, 4]
