@@ -135,16 +135,17 @@ class TripleAdmin(ReadOnlyAdmin):
     list_display = ["id", "project", "question", "answer", "score", "labeler", "policy", "split"]
     list_filter = [
         "project",
-        "answer__group__prompt__split",
+        "ranking__group__prompt__split",
         "ranking__created_at",
     ]
     list_select_related = [
         "project",
-        "answer__group__prompt",
+        "ranking__group__prompt",
         "answer__policy",
+        "demonstration",
         "ranking__labeler",
     ]
-    search_fields = ["answer__text", "ranking__labeler__username"]
+    search_fields = ["answer__text", "demonstration__text", "ranking__labeler__username"]
     actions = ["download_as_csv", "download_as_jsonl"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Triple]:
@@ -156,19 +157,19 @@ class TripleAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("question"))
     def question(self, triple: Triple) -> str:
-        return str(triple.answer.group.prompt)
+        return str(triple.ranking.group.prompt)
 
     @admin.display(description=_("labeler"))
     def labeler(self, triple: Triple) -> str:
         return triple.ranking.labeler.username
 
     @admin.display(description=_("policy"))
-    def policy(self, triple: Triple) -> int:
-        return triple.answer.policy.number
+    def policy(self, triple: Triple) -> int | None:
+        return triple.policy_number
 
     @admin.display(description=_("split"))
     def split(self, triple: Triple) -> str:
-        return str(triple.answer.group.prompt.get_split_display())
+        return str(triple.ranking.group.prompt.get_split_display())
 
     @admin.action(description=_("download as CSV"), permissions=["view"])
     def download_as_csv(

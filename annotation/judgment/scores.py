@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+BEST = 1.0
+
 
 def mid_ranks(ranks: Sequence[int]) -> list[float]:
     """Each answer's mean place when answers with equal ranks share their places.
@@ -21,16 +23,28 @@ def scores_from_ranks(ranks: Sequence[int]) -> list[float]:
     return [1 - 2 * (place - 1) / (len(ranks) - 1) for place in mid_ranks(ranks)]
 
 
+def below_first(ranks: Sequence[int]) -> list[int]:
+    """The ranks of the same answers when one more stands alone before them all."""
+    return [rank + 1 for rank in ranks]
+
+
 def scores_from_quality(qualities: Sequence[int]) -> list[float]:
     """(s - 4) / 3 for each rating s from 1 to 7."""
     return [(quality - 4) / 3 for quality in qualities]
 
 
-def scores_of(ranks: Sequence[int], qualities: Sequence[int | None]) -> list[float]:
-    """From the ratings when every answer has one, else from the ranks; see DESIGN section 5."""
+def scores_of(
+    ranks: Sequence[int], qualities: Sequence[int | None], is_led: bool = False
+) -> list[float]:
+    """From the ratings when every answer has one, else from the ranks; see DESIGN section 5.
+
+    `is_led`: one answer more, which is not rated, stands before them all and scores BEST.
+    """
     rated = [quality for quality in qualities if quality is not None]
     if ranks and len(rated) == len(ranks):
         return scores_from_quality(rated)
+    if is_led:
+        return scores_from_ranks([*below_first(ranks), 1])[:-1]
     return scores_from_ranks(ranks)
 
 

@@ -149,11 +149,20 @@ class Rating(models.Model):
 
 
 class Triple(models.Model):
-    """[question, answer, score]: one labeler's score of one answer, in [-1, 1]."""
+    """[question, answer, score]: one labeler's score of one answer, in [-1, 1].
+
+    The answer is one of the group's, or one that the labeler wrote and placed before them all;
+    with such a one, `rank` counts K + 1 answers.
+    """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="triples")
     ranking = models.ForeignKey(Ranking, models.CASCADE, related_name="triples")
-    answer = models.ForeignKey(Answer, models.CASCADE, related_name="triples")
+    answer = models.ForeignKey(
+        Answer, models.CASCADE, null=True, blank=True, related_name="triples"
+    )
+    demonstration = models.ForeignKey(
+        "Demonstration", models.CASCADE, null=True, blank=True, related_name="triples"
+    )
     rank = models.PositiveSmallIntegerField(_("rank"))
     score = models.FloatField(_("score"))
 
@@ -163,6 +172,10 @@ class Triple(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["ranking", "answer"], name="triple_once"),
             models.CheckConstraint(
+                condition=models.Q(answer__isnull=True) ^ models.Q(demonstration__isnull=True),
+                name="triple_of_one_answer",
+            ),
+            models.CheckConstraint(
                 condition=models.Q(score__gte=-1.0, score__lte=1.0), name="score_within_one"
             ),
         ]
@@ -170,3 +183,14 @@ class Triple(models.Model):
 
     def __str__(self) -> str:
         return f"{self.score:+.2f}"
+
+    @property
+    def text(self) -> str:
+        """The answer, whoever wrote it."""
+        written = self.answer or self.demonstration
+        return written.text if written else ""
+
+    @property
+    def policy_number(self) -> int | None:
+        """None when a person wrote the answer."""
+        return self.answer.policy.number if self.answer else None

@@ -6,9 +6,19 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 
 from annotation.exchange.triples import question_text
-from annotation.models import Answer, Project, PromptGroup, Ranking, Rating, Triple
+from annotation.judgment.scores import below_first
+from annotation.models import (
+    Answer,
+    Demonstration,
+    Project,
+    PromptGroup,
+    Ranking,
+    Rating,
+    Triple,
+)
 
 NO_RATING = Rating()
+WRITTEN = "written"  # the finish reason of an answer that a person wrote
 
 
 def current_rankings(project: Project) -> QuerySet[Ranking]:
@@ -16,7 +26,11 @@ def current_rankings(project: Project) -> QuerySet[Ranking]:
 
 
 def group_rows(project: Project, last_ranking_id: int) -> Iterator[dict[str, Any]]:
-    """One native row for each ranked group; labelers are named by number, not by name."""
+    """One native row for each ranked group; labelers are named by number, not by name.
+
+    A ranking with an answer that its labeler wrote and placed first has a row of its own, of
+    K + 1 answers. What was written without being placed first stands beside the ranks.
+    """
     rankings = (
         current_rankings(project)
         .filter(id__lte=last_ranking_id)
@@ -34,18 +48,57 @@ def group_rows(project: Project, last_ranking_id: int) -> Iterator[dict[str, Any
     )
     for group in groups.iterator(chunk_size=500):
         answers = list(group.answers.all())
-        yield {
-            "id": f"group-{group.pk}",
-            "lang": group.prompt.language,
-            "prompt": group.prompt.messages,
-            "split": group.prompt.split,
-            "answers": [answer.text for answer in answers],
-            "finish_reasons": [answer.finish_reason for answer in answers],
-            "rankings": [
-                _ranking_row(ranking, answers)
-                for ranking in getattr(group, "judged")  # noqa: B009 (prefetched attribute)
-            ],
-        }
+        judged: list[Ranking] = getattr(group, "judged")  # noqa: B009 (prefetched attribute)
+        alike = [ranking for ranking in judged if _first_of(ranking) is None]
+        if alike:
+            yield _group_row(group, answers, alike)
+        for ranking in judged:
+            first = _first_of(ranking)
+            if first is not None:
+                yield _led_row(_group_row(group, answers, [ranking]), ranking, first)
+
+
+def _written_beside(ranking: Ranking) -> Demonstration | None:
+    """The answer that the labeler wrote with the ranking. It stays part of this judgment when
+    they write another one to the same question later."""
+    return next(iter(ranking.demonstrations.all()), None)
+
+
+def _first_of(ranking: Ranking) -> Demonstration | None:
+    written = _written_beside(ranking)
+    return written if written is not None and written.is_first else None
+
+
+def _group_row(
+    group: PromptGroup, answers: list[Answer], rankings: list[Ranking]
+) -> dict[str, Any]:
+    return {
+        "id": f"group-{group.pk}",
+        "lang": group.prompt.language,
+        "prompt": group.prompt.messages,
+        "split": group.prompt.split,
+        "answers": [answer.text for answer in answers],
+        "finish_reasons": [answer.finish_reason for answer in answers],
+        "rankings": [_ranking_row(ranking, answers) for ranking in rankings],
+    }
+
+
+def _led_row(row: dict[str, Any], ranking: Ranking, first: Demonstration) -> dict[str, Any]:
+    """The row of one ranking with the answer that its labeler wrote and placed before all.
+
+    Nobody else saw that answer, so this ranking stands in a row of its own, and only there.
+    """
+    [said] = row["rankings"]
+    said["ranks"] = [*below_first(said["ranks"]), 1]
+    for name, nothing in (("ratings", None), ("flags", []), ("highlights", [])):
+        if name in said:
+            said[name] = [*said[name], nothing]
+    return {
+        **row,
+        "id": f"{row['id']}-labeler-{ranking.labeler_id}",
+        "answers": [*row["answers"], first.text],
+        "finish_reasons": [*row["finish_reasons"], WRITTEN],
+    }
 
 
 def _ranking_row(ranking: Ranking, answers: list[Answer]) -> dict[str, Any]:
@@ -63,9 +116,9 @@ def _ranking_row(ranking: Ranking, answers: list[Answer]) -> dict[str, Any]:
         row["marks"] = ranking.marks
     if ranking.none_acceptable:
         row["none_acceptable"] = True
-    for better in ranking.demonstrations.all():
-        if better.is_current:
-            row["better"] = {"text": better.text, "is_first": better.is_first}
+    written = _written_beside(ranking)
+    if written is not None and not written.is_first:
+        row["better"] = written.text
     return row
 
 
@@ -83,16 +136,22 @@ def triples(project: Project) -> QuerySet[Triple]:
     """The project's current triples, newest first, with all that a page or a file shows."""
     return (
         Triple.objects.filter(project=project, ranking__is_current=True)
-        .select_related("answer__group__prompt", "answer__policy", "ranking__labeler")
+        .select_related(
+            *("answer__policy", "demonstration"),
+            *("ranking__group__prompt", "ranking__labeler"),
+        )
         .order_by("-id")
     )
 
 
 def triple_rows(queryset: QuerySet[Triple]) -> Iterator[dict[str, Any]]:
-    """Rows for annotation.exchange.triples; the question is given as messages and as text."""
+    """Rows for annotation.exchange.triples; the question is given as messages and as text.
+
+    An answer that a labeler wrote and placed first is a row too: no policy, its end "written".
+    """
     rated = queryset.prefetch_related("ranking__ratings")
     for triple in rated.iterator(chunk_size=1000):
-        group = triple.answer.group
+        group, answer = triple.ranking.group, triple.answer
         rating = next(
             (one for one in triple.ranking.ratings.all() if one.answer_id == triple.answer_id),
             NO_RATING,
@@ -100,7 +159,7 @@ def triple_rows(queryset: QuerySet[Triple]) -> Iterator[dict[str, Any]]:
         yield {
             "question": question_text(group.prompt.messages),
             "messages": group.prompt.messages,
-            "answer": triple.answer.text,
+            "answer": triple.text,
             "score": round(triple.score, 6),
             "rank": triple.rank,
             "quality": rating.quality,
@@ -110,9 +169,9 @@ def triple_rows(queryset: QuerySet[Triple]) -> Iterator[dict[str, Any]]:
             "comment": triple.ranking.comment,
             "labeler": triple.ranking.labeler.username,
             "group": group.pk,
-            "policy": triple.answer.policy.number,
+            "policy": triple.policy_number,
             "split": group.prompt.split,
             "language": group.prompt.language,
-            "finish_reason": triple.answer.finish_reason,
+            "finish_reason": answer.finish_reason if answer else WRITTEN,
             "ranked_at": triple.ranking.created_at.isoformat(),
         }

@@ -33,8 +33,8 @@ def filtered_triples(project: Project, wanted: TripleFilter) -> QuerySet[Triple]
     asked = {
         "ranking__labeler_id": wanted.labeler,
         "answer__policy__number": wanted.policy,
-        "answer__group__prompt__split": wanted.split,
-        "answer__group__prompt__language": wanted.language,
+        "ranking__group__prompt__split": wanted.split,
+        "ranking__group__prompt__language": wanted.language,
         "score__gte": wanted.lowest,
         "score__lte": wanted.highest,
         "ranking__created_at__gte": wanted.since and _midnight(wanted.since),
@@ -42,9 +42,9 @@ def filtered_triples(project: Project, wanted: TripleFilter) -> QuerySet[Triple]
     }
     queryset = triples(project).filter(**{k: v for k, v in asked.items() if v is not None})
     if wanted.q:
-        found = Q(answer__text__icontains=wanted.q)
+        found = Q(answer__text__icontains=wanted.q) | Q(demonstration__text__icontains=wanted.q)
         for turn in range(SEARCHED_TURNS):
-            turn_text = f"answer__group__prompt__messages__{turn}__content__icontains"
+            turn_text = f"ranking__group__prompt__messages__{turn}__content__icontains"
             found |= Q(**{turn_text: wanted.q})
         queryset = queryset.filter(found)
     return queryset

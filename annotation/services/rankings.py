@@ -1,7 +1,7 @@
 """Storing what labelers judged."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.db import transaction
@@ -9,9 +9,20 @@ from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotation.judgment.judgment import AnswerRating, Details
-from annotation.judgment.scores import dense_ranks, scores_of
-from annotation.models import Draft, Place, Project, PromptGroup, Ranking, Rating, Triple, User
+from annotation.judgment.judgment import AnswerRating, BetterAnswer, Details
+from annotation.judgment.scores import BEST, below_first, dense_ranks, scores_of
+from annotation.models import (
+    Answer,
+    Demonstration,
+    Draft,
+    Place,
+    Project,
+    PromptGroup,
+    Ranking,
+    Rating,
+    Triple,
+    User,
+)
 from annotation.services.demonstrations import write_demonstration
 
 UNDO_FOR = timedelta(minutes=10)
@@ -79,7 +90,10 @@ def _last_revision(group: PromptGroup, labeler: User) -> int:
 
 
 def _store(ranking: Ranking, ranks: Mapping[int, int], details: Details) -> Ranking:
-    """Saves the ranking with its ratings and triples. Raises RankingRefused."""
+    """Saves the ranking with its ratings and triples. Raises RankingRefused.
+
+    A better answer that the labeler placed first is scored too, and the others below it.
+    """
     answers = list(ranking.group.answers.all())
     if set(ranks) != {answer.position for answer in answers}:
         raise RankingRefused(_("Give every answer a rank, then submit."))
@@ -100,24 +114,31 @@ def _store(ranking: Ranking, ranks: Mapping[int, int], details: Details) -> Rank
         for answer, rating in zip(answers, ratings, strict=True)
         if not rating.is_empty
     )
-    scores = scores_of(ranking.ranks, [rating.quality for rating in ratings])
-    Triple.objects.bulk_create(
-        Triple(
-            project_id=ranking.group.project_id,
-            ranking=ranking,
-            answer=answer,
-            rank=rank,
-            score=score,
-        )
-        for answer, rank, score in zip(answers, ranking.ranks, scores, strict=True)
-    )
-    if details.better is not None:
-        better = details.better
-        source = next((answer for answer in answers if answer.position == better.source), None)
-        write_demonstration(
-            ranking.group.prompt, ranking.labeler, better.text, source, ranking, better.is_first
-        )
+    first = _write_better(ranking, answers, details.better) if details.better else None
+    placed = below_first(ranking.ranks) if first else ranking.ranks
+    scores = scores_of(ranking.ranks, [rating.quality for rating in ratings], bool(first))
+    of_ranking = {"project_id": ranking.group.project_id, "ranking": ranking}
+    triples = [
+        Triple(answer=answer, rank=rank, score=score, **of_ranking)
+        for answer, rank, score in zip(answers, placed, scores, strict=True)
+    ]
+    if first:
+        triples.append(Triple(demonstration=first, rank=1, score=BEST, **of_ranking))
+    Triple.objects.bulk_create(triples)
     return ranking
+
+
+def _write_better(
+    ranking: Ranking, answers: Sequence[Answer], better: BetterAnswer
+) -> Demonstration | None:
+    """Stores what the labeler wrote; returned when it is an answer of its own, placed first."""
+    source = next((answer for answer in answers if answer.position == better.source), None)
+    is_new = better.text not in {answer.text for answer in answers}
+    is_first = better.is_first and is_new  # an answer cannot be better than itself
+    written = write_demonstration(
+        ranking.group.prompt, ranking.labeler, better.text, source, ranking, is_first
+    )
+    return written if is_first else None
 
 
 @transaction.atomic
@@ -161,8 +182,10 @@ def revise_ranking(
 
 
 def _retire(ranking: Ranking) -> None:
+    """With the answer that was written beside it, which its next revision may bring again."""
     ranking.is_current = False
     ranking.save(update_fields=["is_current", "undone_at"])
+    ranking.demonstrations.update(is_current=False)
 
 
 def undoable_ranking(project: Project, labeler: User) -> Ranking | None:
@@ -184,7 +207,6 @@ def undo_last(project: Project, labeler: User) -> Ranking:
         raise RankingRefused(_("There is nothing to undo: a submit can be undone for ten minutes."))
     ranking.undone_at = timezone.now()
     _retire(ranking)
-    ranking.demonstrations.update(is_current=False)
     earlier = Ranking.objects.filter(
         group_id=ranking.group_id, labeler=labeler, undone_at__isnull=True
     )

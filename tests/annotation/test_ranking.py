@@ -38,7 +38,7 @@ def group(project: Project) -> PromptGroup:
 def test_a_submit_stores_ranking_and_triples(group: PromptGroup, labeler: User) -> None:
     ranking = rank(group.project, labeler)
     assert ranking.ranks == [1, 2, 3]
-    scores = {t.answer.position: t.score for t in ranking.triples.select_related("answer")}
+    scores = dict(ranking.triples.values_list("answer__position", "score"))
     assert scores == {0: 1.0, 1: 0.0, 2: -1.0}
 
 

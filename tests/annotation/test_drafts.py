@@ -1,0 +1,51 @@
+"""What is half said is kept."""
+
+from annotation.models import Draft, PromptGroup, User
+from annotation.selectors.progress import kept_drafts
+from annotation.services.drafts import draft_for, reordered, save_draft
+from annotation.services.places import give_back
+from annotation.services.rankings import submit_ranking
+from tests.annotation.desk import BEST_FIRST, expire, take
+from tests.people import member
+
+
+def test_a_draft_comes_back_with_its_group(group: PromptGroup, labeler: User) -> None:
+    place, token = take(group.project, labeler)
+    assert save_draft(labeler, token, {"rank_1": "2", "comment": "so far"})
+    assert draft_for(place) == {"rank_1": "2", "comment": "so far"}
+
+
+def test_a_late_draft_is_kept_and_follows_the_answers_into_another_order(
+    group: PromptGroup, labeler: User
+) -> None:
+    place, token = take(group.project, labeler)
+    expire(pk=place.pk)
+    other = member(group.project, "other")
+    take(group.project, other)
+    assert save_draft(labeler, token, {"rank_1": "3", "comment": "late"})
+    assert list(kept_drafts(group.project, labeler)) == [Draft.objects.get(labeler=labeler)]
+    give_back(group.project, other)
+    again, _token = take(group.project, labeler)
+    number = again.shown_order.index(place.shown_order[0]) + 1
+    assert draft_for(again) == {f"rank_{number}": "3", "comment": "late"}
+
+
+def test_fields_of_an_answer_move_with_it() -> None:
+    content = {"rank_1": "2", "flags_3": ["opinion"], "comment": "x"}
+    moved = {"rank_3": "2", "flags_1": ["opinion"], "comment": "x"}
+    assert reordered(content, [5, 6, 7], [7, 6, 5]) == moved
+
+
+def test_nobody_writes_into_the_draft_of_another(
+    group: PromptGroup, labeler: User, stranger: User
+) -> None:
+    _place, token = take(group.project, labeler)
+    assert not save_draft(stranger, token, {"comment": "mine"})
+    assert not Draft.objects.exists()
+
+
+def test_a_submit_ends_the_draft(group: PromptGroup, labeler: User) -> None:
+    _place, token = take(group.project, labeler)
+    save_draft(labeler, token, {"comment": "so far"})
+    submit_ranking(labeler, token, BEST_FIRST)
+    assert not Draft.objects.exists()

@@ -1,0 +1,101 @@
+"""Taking a submit back, and changing one's mind later."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from annotation.judgment.judgment import AnswerRating
+from annotation.models import Place, PromptGroup, Ranking, Triple, User
+from annotation.selectors.rankings import group_rows, triple_rows, triples
+from annotation.services.drafts import draft_for
+from annotation.services.rankings import (
+    RankingRefused,
+    revise_ranking,
+    submit_ranking,
+    undo_last,
+)
+from tests.annotation.desk import BEST_FIRST, rank, take
+
+
+def test_an_undone_submit_is_open_again_with_all_that_was_said(
+    group: PromptGroup, labeler: User
+) -> None:
+    ratings = {2: AnswerRating(quality=6, flags=("opinion",))}
+    ranking = rank(group.project, labeler, {0: 1, 1: 2, 2: 2}, ratings=ratings)
+    undo_last(group.project, labeler)
+    place, token = take(group.project, labeler)
+    number = place.shown_order.index(2) + 1
+    content = draft_for(place)
+    assert content is not None
+    assert content[f"rank_{number}"] == "2"
+    assert content[f"quality_{number}"] == "6"
+    assert content[f"flags_{number}"] == ["opinion"]
+    again = submit_ranking(labeler, token, BEST_FIRST)
+    ranking.refresh_from_db()
+    assert (ranking.is_current, again.is_current, again.revision) == (False, True, 2)
+    assert ranking.undone_at is not None
+
+
+def test_an_undone_submit_counts_nowhere(group: PromptGroup, labeler: User) -> None:
+    last = rank(group.project, labeler).pk
+    undo_last(group.project, labeler)
+    assert list(group_rows(group.project, last)) == []
+    assert not triples(group.project).exists()
+
+
+def test_a_submit_can_be_undone_for_ten_minutes_only(group: PromptGroup, labeler: User) -> None:
+    ranking = rank(group.project, labeler)
+    old = timezone.now() - timedelta(minutes=10, seconds=1)
+    Ranking.objects.filter(pk=ranking.pk).update(created_at=old)
+    with pytest.raises(RankingRefused, match="ten minutes"):
+        undo_last(group.project, labeler)
+
+
+def test_nobody_undoes_the_ranking_of_another(
+    group: PromptGroup, labeler: User, stranger: User
+) -> None:
+    rank(group.project, labeler)
+    with pytest.raises(RankingRefused):
+        undo_last(group.project, stranger)
+
+
+def test_a_revision_replaces_the_ranking_and_keeps_the_old_one(
+    group: PromptGroup, labeler: User
+) -> None:
+    old = rank(group.project, labeler)
+    new = revise_ranking(labeler, old.pk, uuid.uuid4(), {0: 3, 1: 2, 2: 1}, "On reflection.")
+    old.refresh_from_db()
+    assert (old.is_current, old.ranks) == (False, [1, 2, 3])
+    assert (new.is_current, new.ranks, new.revision) == (True, [3, 2, 1], 2)
+    scores = {row["answer"]: row["score"] for row in triple_rows(triples(group.project))}
+    assert scores == {
+        "Answer **0** in full.": -1,
+        "Answer **1** in full.": 0,
+        "Answer **2** in full.": 1,
+    }
+    assert Triple.objects.count() == 6
+
+
+def test_an_undone_revision_gives_the_one_before_it_back(group: PromptGroup, labeler: User) -> None:
+    old = rank(group.project, labeler)
+    revise_ranking(labeler, old.pk, uuid.uuid4(), {0: 3, 1: 2, 2: 1})
+    undo_last(group.project, labeler)
+    assert Ranking.objects.get(is_current=True) == old
+    assert Place.objects.get().is_done
+
+
+def test_a_revision_sent_twice_is_stored_once(group: PromptGroup, labeler: User) -> None:
+    old, key = rank(group.project, labeler), uuid.uuid4()
+    first = revise_ranking(labeler, old.pk, key, BEST_FIRST)
+    assert revise_ranking(labeler, old.pk, key, BEST_FIRST) == first
+    assert Ranking.objects.count() == 2
+
+
+def test_nobody_revises_the_ranking_of_another(
+    group: PromptGroup, labeler: User, stranger: User
+) -> None:
+    ranking = rank(group.project, labeler)
+    with pytest.raises(RankingRefused):
+        revise_ranking(stranger, ranking.pk, uuid.uuid4(), BEST_FIRST)

@@ -1,0 +1,73 @@
+"""What is said beside the order: ratings, remarks, and what follows from them."""
+
+import uuid
+
+import pytest
+
+from annotation.judgment.agreement import agreement
+from annotation.judgment.judgment import AnswerRating, Details
+from annotation.models import PromptGroup, User
+from annotation.selectors.progress import progress_of
+from annotation.selectors.rankings import group_rows, triple_rows, triples
+from annotation.services.places import fit_places
+from annotation.services.rankings import revise_ranking
+from tests.annotation.desk import BEST_FIRST, rank
+from tests.people import member
+
+
+def test_scores_follow_the_ratings_when_every_answer_has_one(
+    group: PromptGroup, labeler: User
+) -> None:
+    ratings = {0: AnswerRating(quality=7), 1: AnswerRating(quality=4), 2: AnswerRating(quality=1)}
+    ranking = rank(group.project, labeler, ratings=ratings)
+    assert [t.score for t in ranking.triples.order_by("answer__position")] == [1, 0, -1]
+    ratings[0] = AnswerRating(quality=5)
+    again = revise_ranking(labeler, ranking.pk, uuid.uuid4(), BEST_FIRST, "", Details(ratings))
+    best = again.triples.get(answer__position=0)
+    assert best.score == pytest.approx(1 / 3)
+
+
+def test_scores_follow_the_order_when_an_answer_has_no_rating(
+    group: PromptGroup, labeler: User
+) -> None:
+    ranking = rank(group.project, labeler, ratings={0: AnswerRating(quality=2)})
+    assert [t.score for t in ranking.triples.order_by("answer__position")] == [1, 0, -1]
+
+
+def test_what_was_said_beside_the_order_is_exported(group: PromptGroup, labeler: User) -> None:
+    ratings = {1: AnswerRating(quality=3, flags=("hallucination",))}
+    ranking = rank(
+        group.project, labeler, ratings=ratings, marks=("ambiguous",), none_acceptable=True
+    )
+    [row] = group_rows(group.project, ranking.pk)
+    [said] = row["rankings"]
+    assert said["ranks"] == [1, 2, 3]
+    assert said["ratings"] == [None, 3, None]
+    assert said["flags"] == [[], ["hallucination"], []]
+    assert said["marks"] == ["ambiguous"]
+    assert said["none_acceptable"] is True
+    rows = {row["rank"]: row for row in triple_rows(triples(group.project))}
+    assert rows[2]["quality"] == 3
+    assert rows[2]["flags"] == "hallucination"
+    assert rows[1]["marks"] == "ambiguous"
+
+
+def test_agreement_counts_the_pairs_that_both_put_in_an_order() -> None:
+    assert agreement([([1, 2, 3], [1, 2, 3])]) == 1
+    assert agreement([([1, 2, 3], [3, 2, 1])]) == 0
+    assert agreement([([1, 2, 2], [1, 3, 2])]) == 1
+    assert agreement([([1, 1], [1, 2])]) is None
+
+
+def test_progress_knows_own_rankings_and_agreement_with_others(
+    group: PromptGroup, labeler: User
+) -> None:
+    group.project.overlap = 2
+    group.project.save()
+    fit_places(group.project)
+    rank(group.project, labeler, {0: 1, 1: 2, 2: 3})
+    rank(group.project, member(group.project, "other"), {0: 1, 1: 3, 2: 2})
+    progress = progress_of(group.project, labeler)
+    assert (progress.today, progress.in_all) == (1, 1)
+    assert progress.agreement == pytest.approx(2 / 3)
+    assert progress.seconds is not None

@@ -1,0 +1,151 @@
+"""Answers that people write: better ones beside a ranking, and from scratch."""
+
+import uuid
+
+import pytest
+
+from annotation.exchange.triples import csv_lines
+from annotation.judgment.judgment import AnswerRating, BetterAnswer, Details
+from annotation.models import PromptGroup, User
+from annotation.selectors.demonstrations import demonstration_rows, prompts_to_answer
+from annotation.selectors.rankings import group_rows, triple_rows, triples
+from annotation.services.demonstrations import write_demonstration
+from annotation.services.drafts import draft_for
+from annotation.services.places import fit_places
+from annotation.services.rankings import revise_ranking, undo_last
+from annotation.services.snapshots import take_groups_snapshot
+from rewardmodel.learning.data import read_groups
+from tests.annotation.desk import BEST_FIRST, rank, take
+from tests.people import member
+
+
+def test_a_better_answer_is_a_demonstration_of_the_prompt(
+    group: PromptGroup, labeler: User
+) -> None:
+    better = BetterAnswer("Eight minutes.", source=1, is_first=True)
+    ranking = rank(group.project, labeler, better=better)
+    written = ranking.demonstrations.get()
+    assert (written.prompt, written.author, written.is_first) == (group.prompt, labeler, True)
+    assert written.source is not None
+    assert written.source.position == 1
+    [row] = demonstration_rows(group.project)
+    assert row["messages"][-1] == {"role": "assistant", "content": "Eight minutes."}
+
+
+FIRST = BetterAnswer("Eight minutes.", is_first=True)
+
+
+def test_an_answer_placed_before_all_is_one_more_answer_of_the_ranking(
+    group: PromptGroup, labeler: User
+) -> None:
+    ranking = rank(group.project, labeler, {0: 1, 1: 2, 2: 2}, better=FIRST)
+    [row] = group_rows(group.project, ranking.pk)
+    assert row["answers"] == [*(answer.text for answer in group.answers.all()), "Eight minutes."]
+    assert row["finish_reasons"] == ["stop", "stop", "stop", "written"]
+    assert row["rankings"] == [{"labeler": f"labeler-{labeler.pk}", "ranks": [2, 3, 3, 1]}]
+
+
+def test_labelers_who_never_saw_it_say_nothing_of_it(group: PromptGroup, labeler: User) -> None:
+    project, other = group.project, member(group.project, "other")
+    project.overlap = 2
+    project.save()
+    fit_places(project)
+    rank(project, labeler, better=FIRST)
+    last = rank(project, other, {0: 3, 1: 2, 2: 1}).pk
+    shared, own = group_rows(project, last)
+    assert (len(shared["answers"]), len(own["answers"])) == (3, 4)
+    assert [r["labeler"] for r in shared["rankings"]] == [f"labeler-{other.pk}"]
+    assert [r["labeler"] for r in own["rankings"]] == [f"labeler-{labeler.pk}"]
+    assert own["id"] != shared["id"]
+
+
+def test_reward_training_reads_it_as_the_best_answer(group: PromptGroup, labeler: User) -> None:
+    ratings = {position: AnswerRating(quality=5, flags=("opinion",)) for position in range(3)}
+    rank(group.project, labeler, better=FIRST, ratings=ratings)
+    snapshot = take_groups_snapshot(group.project)
+    data = read_groups(snapshot.file, heldout_percent=20)
+    [row] = [*data.train, *data.heldout]
+    assert row.answers[3] == "Eight minutes."
+    assert row.counted[0].ranks == [2, 3, 4, 1]
+    assert take_groups_snapshot(group.project).sha256 == snapshot.sha256
+
+
+def test_it_is_a_triple_of_its_own_and_the_others_score_below_it(
+    group: PromptGroup, labeler: User
+) -> None:
+    rank(group.project, labeler, better=FIRST)
+    rows = sorted(triple_rows(triples(group.project)), key=lambda row: row["rank"])
+    assert [row["score"] for row in rows] == [1, pytest.approx(1 / 3), pytest.approx(-1 / 3), -1]
+    assert (rows[0]["answer"], rows[0]["policy"]) == ("Eight minutes.", None)
+    assert rows[0]["finish_reason"] == "written"
+    assert "Eight minutes.,1.0,1" in "".join(csv_lines(rows))
+
+
+def test_ratings_still_score_the_answers_that_were_rated(group: PromptGroup, labeler: User) -> None:
+    ratings = {0: AnswerRating(quality=7), 1: AnswerRating(quality=4), 2: AnswerRating(quality=1)}
+    rank(group.project, labeler, better=FIRST, ratings=ratings)
+    rows = sorted(triple_rows(triples(group.project)), key=lambda row: row["rank"])
+    assert [row["score"] for row in rows] == [1, 1, 0, -1]
+
+
+@pytest.mark.parametrize(
+    "better",
+    [BetterAnswer("Eight minutes."), BetterAnswer("Answer **1** in full.", 1, is_first=True)],
+    ids=["not placed first", "the same as one that was shown"],
+)
+def test_what_is_not_better_than_all_is_a_demonstration_only(
+    group: PromptGroup, labeler: User, better: BetterAnswer
+) -> None:
+    ranking = rank(group.project, labeler, better=better)
+    [row] = group_rows(group.project, ranking.pk)
+    assert len(row["answers"]) == ranking.triples.count() == 3
+    assert row["rankings"][0]["better"] == better.text
+    assert len(list(demonstration_rows(group.project))) == 1
+
+
+def test_it_stays_in_its_ranking_when_the_author_answers_the_question_anew(
+    group: PromptGroup, labeler: User
+) -> None:
+    ranking = rank(group.project, labeler, better=FIRST)
+    write_demonstration(group.prompt, labeler, "Nine minutes.")
+    [row] = group_rows(group.project, ranking.pk)
+    assert row["answers"][3] == "Eight minutes."
+    [written] = demonstration_rows(group.project)
+    assert written["messages"][-1]["content"] == "Nine minutes."
+
+
+def test_a_revision_without_it_takes_it_away(group: PromptGroup, labeler: User) -> None:
+    old = rank(group.project, labeler, better=FIRST)
+    new = revise_ranking(labeler, old.pk, uuid.uuid4(), BEST_FIRST, details=Details())
+    [row] = group_rows(group.project, new.pk)
+    assert len(row["answers"]) == triples(group.project).count() == 3
+    assert list(demonstration_rows(group.project)) == []
+    undo_last(group.project, labeler)
+    [row] = group_rows(group.project, new.pk)
+    assert len(row["answers"]) == triples(group.project).count() == 4
+    assert len(list(demonstration_rows(group.project))) == 1
+
+
+def test_an_undone_submit_takes_its_better_answer_along(group: PromptGroup, labeler: User) -> None:
+    rank(group.project, labeler, better=BetterAnswer("Eight minutes.", source=1))
+    undo_last(group.project, labeler)
+    assert list(demonstration_rows(group.project)) == []
+    place, _token = take(group.project, labeler)
+    content = draft_for(place)
+    assert content is not None
+    assert content["better"] == "Eight minutes."
+    assert content["better_source"] == str(place.shown_order.index(1) + 1)
+
+
+def test_prompts_are_offered_until_enough_people_wrote_an_answer(
+    group: PromptGroup, labeler: User, stranger: User
+) -> None:
+    project = group.project
+    assert not prompts_to_answer(project, labeler).exists()
+    project.demonstrations_wanted = 2
+    assert prompts_to_answer(project, labeler).get() == group.prompt
+    write_demonstration(group.prompt, labeler, "Eight minutes.")
+    assert not prompts_to_answer(project, labeler).exists()
+    assert prompts_to_answer(project, stranger).exists()
+    project.demonstrations_wanted = 1
+    assert not prompts_to_answer(project, stranger).exists()
