@@ -71,7 +71,7 @@ def test_ranking_and_triples_are_stored_together_or_not_at_all(
     group: PromptGroup, labeler: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = take(group.project, labeler)
-    monkeypatch.setattr(rankings, "scores_of", lambda ranks, qualities: [7.0, 0.0, 0.0])
+    monkeypatch.setattr(rankings, "scores_of", lambda *_said: [7.0, 0.0, 0.0])
     with pytest.raises(IntegrityError), transaction.atomic():
         submit_ranking(labeler, token_of(place), {0: 1, 1: 2, 2: 3})
     assert not Ranking.objects.exists()
