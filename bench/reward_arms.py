@@ -86,7 +86,7 @@ def train_groups(
             losses = [targets[i].loss(s) for i, s in zip(indices, scores, strict=True)]
             return torch.stack(losses).sum() / len(drawn)
 
-        batches = in_budget([encoded[i] for i in drawn], config.tokens_per_batch)
+        batches = in_budget([encoded[i] for i in drawn], config.tokens_per_batch, layout)
         loss = learner.accumulate([[drawn[i] for i in batch] for batch in batches], loss_of)
         learner.update(number, loss)
     finish_device()

@@ -1,4 +1,4 @@
-"""Samples K answers a prompt: each prompt is read once, its cache serves all K answers."""
+"""Samples K answers a prompt: each prompt is read once, for all K answers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ import torch
 from torch import Tensor
 
 from annotation.generation.chat import Chat, Messages
+from annotation.generation.decoding import (
+    Decoder,
+    RepeatedDecoder,
+    SharedDecoder,
+    can_share_prompts,
+)
 
 if TYPE_CHECKING:
-    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 logger = logging.getLogger(__name__)
 
 # Bounds of one batch. More rows give more tokens a second up to about this many on a CPU; the
-# tokens (rows times longest row) bound the key-value cache, about 0.4 GiB with a 135M model.
+# tokens bound the key-value cache, about 0.4 GiB with a 135M model.
 ROWS_PER_BATCH = 64
 TOKENS_PER_BATCH = 8192
 
@@ -102,8 +108,12 @@ def sample_with_seeds(
     was_training = model.training
     model.train(False)
     try:
-        for batch in _batches(encoded, seeds, parameters.max_new_tokens):
-            sampler = _Batch(model, chat, [encoded[i] for i in batch], [seeds[i] for i in batch])
+        longest = max(map(len, encoded), default=0) + parameters.max_new_tokens
+        shared = can_share_prompts(model, longest)
+        for batch in _batches(encoded, seeds, parameters.max_new_tokens, shared):
+            sampler = _Batch(
+                model, chat, [encoded[i] for i in batch], [seeds[i] for i in batch], shared
+            )
             for finished in sampler.run(parameters):
                 if progress is not None:
                     progress(done + finished, total)
@@ -139,7 +149,7 @@ def stop_ids(model: PreTrainedModel, chat: Chat) -> list[int]:
 
 
 def _batches(
-    prompts: list[list[int]], seeds: Sequence[Sequence[int]], max_new_tokens: int
+    prompts: list[list[int]], seeds: Sequence[Sequence[int]], max_new_tokens: int, shared: bool
 ) -> Iterator[list[int]]:
     """Indices of prompts, by length, so many at a time as the bounds allow; at least one."""
     batch: list[int] = []
@@ -148,7 +158,8 @@ def _batches(
         if not seeds[i]:
             continue
         more = rows + len(seeds[i])
-        tokens = more * (len(prompts[i]) + max_new_tokens)
+        copies = len(batch) + 1 if shared else more
+        tokens = copies * len(prompts[i]) + more * max_new_tokens
         if batch and (more > ROWS_PER_BATCH or tokens > TOKENS_PER_BATCH):
             yield batch
             batch, more = [], len(seeds[i])
@@ -167,21 +178,26 @@ class _Batch:
         chat: Chat,
         prompts: list[list[int]],
         seeds: list[Sequence[int]],
+        shared: bool,
     ) -> None:
-        self.model, self.chat, self.prompts, self.seeds = model, chat, prompts, seeds
-        self.device = model.device
+        self.chat, self.seeds, self.device = chat, seeds, model.device
         self.ends = torch.tensor(stop_ids(model, chat), device=self.device)
-        self.owner = [g for g, group in enumerate(seeds) for _ in group]
-        self.tokens: list[list[int]] = [[] for _ in self.owner]
-        self.stopped = [False] * len(self.owner)
+        owner = [g for g, group in enumerate(seeds) for _ in group]
+        self.tokens: list[list[int]] = [[] for _ in owner]
+        self.stopped = [False] * len(owner)
         self.generators = [
             torch.Generator(self.device).manual_seed(seed) for group in seeds for seed in group
         ]
+        kind = SharedDecoder if shared else RepeatedDecoder
+        self.decoder: Decoder = kind(
+            model, prompts, torch.tensor(owner, device=self.device), chat.pad
+        )
 
     def run(self, parameters: SamplingParameters) -> Iterator[int]:
         """Decodes; yields the number of finished rows after each token."""
-        logits, cache, mask, position = self._prefill()
-        live = torch.arange(len(self.owner), device=self.device)
+        decoder = self.decoder
+        logits = decoder.logits
+        live = torch.arange(len(self.tokens), device=self.device)
         for step in range(parameters.max_new_tokens):
             noise = self._noise(live.tolist(), logits.shape[-1])
             chosen = choose_tokens(logits, noise, parameters)
@@ -196,17 +212,9 @@ class _Batch:
                 return
             if not going.all():
                 keep = going.nonzero().flatten()
-                cache.batch_select_indices(keep)
-                live, chosen, mask, position = live[keep], chosen[keep], mask[keep], position[keep]
-            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-            output = self.model(
-                chosen[:, None],
-                attention_mask=mask,
-                position_ids=position[:, None],
-                past_key_values=cache,
-                use_cache=True,
-            )
-            logits, position = output.logits[:, -1], position + 1
+                decoder.keep(keep)
+                live, chosen = live[keep], chosen[keep]
+            logits = decoder.read(chosen)
 
     def completions(self) -> list[list[Completion]]:
         """What was decoded, one list a prompt, one completion a seed."""
@@ -223,33 +231,6 @@ class _Batch:
             ]
             for group in self.seeds
         ]
-
-    def _prefill(self) -> tuple[Tensor, DynamicCache, Tensor, Tensor]:
-        """Reads each prompt once, then repeats its cache for its rows.
-
-        Returns logits [rows, vocabulary], the cache, the mask [rows, longest] and the next
-        position [rows]. Prompts are padded on the left; the mask and the positions leave the
-        padding out.
-        """
-        longest = max(map(len, self.prompts))
-        ids = torch.full((len(self.prompts), longest), self.chat.pad)
-        mask = torch.zeros_like(ids)
-        for row, prompt in enumerate(self.prompts):
-            ids[row, longest - len(prompt) :] = torch.tensor(prompt)
-            mask[row, longest - len(prompt) :] = 1
-        ids, mask = ids.to(self.device), mask.to(self.device)
-        positions = (mask.cumsum(1) - 1).clamp(min=0)
-        output = self.model(
-            ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1
-        )
-        owner = torch.tensor(self.owner, device=self.device)
-        output.past_key_values.batch_select_indices(owner)
-        return (
-            output.logits[owner, -1],
-            output.past_key_values,
-            mask[owner],
-            positions[owner, -1] + 1,
-        )
 
     def _noise(self, rows: list[int], vocabulary: int) -> Tensor:
         """Exponential noise [rows, vocabulary] from each row's own generator."""

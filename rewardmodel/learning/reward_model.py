@@ -142,7 +142,7 @@ def score_groups(
     """Raw rewards, one tensor [K] a group, on the CPU; `tokens` bounds one forward pass."""
     scores: dict[int, Tensor] = {}
     device = model.network.device
-    for indices in in_budget(groups, tokens):
+    for indices in in_budget(groups, tokens, layout):
         chosen = [groups[i] for i in indices]
         flat = model(layout(chosen, pad).to(device)).cpu()
         parts = flat.split([len(group.answers) for group in chosen])

@@ -173,7 +173,7 @@ class AdaptedPolicy:
     def experiences(self, rollouts: Sequence[Rollout]) -> Iterator[Experience]:
         """The rollouts, so many at a time as fit one forward pass, read by the reference."""
         groups = [rollout.group for rollout in rollouts]
-        for indices in in_budget(groups, self.config.tokens_per_batch):
+        for indices in in_budget(groups, self.config.tokens_per_batch, self.layout):
             chosen = [rollouts[i] for i in indices]
             with torch.no_grad(), self.adapted.disable_adapter():
                 yield Experience(chosen, self.log_probs(self.lay_out(chosen)))

@@ -97,7 +97,7 @@ class Lessons:
         per_step = min(config.groups_per_step, len(among))
         places = shuffled(len(among), config.seed, step * per_step, per_step)
         chosen = learner.shard([among[place] for place in places])
-        batches = in_budget([groups[i] for i in chosen], config.tokens_per_batch)
+        batches = in_budget([groups[i] for i in chosen], config.tokens_per_batch, self.layout)
         loss = learner.accumulate(
             [[chosen[i] for i in batch] for batch in batches],
             lambda indices: self.loss(learner.module, indices) / per_step,

@@ -23,6 +23,13 @@ from transformers import (
     Qwen3Config,
 )
 
+from annotation.generation.decoding import (
+    Decoder,
+    RepeatedDecoder,
+    SharedDecoder,
+    can_share_prompts,
+)
+from annotation.generation.group_attention import IMPLEMENTATION
 from rewardmodel.learning.groups import AnswerLogProbs, EncodedGroup, choose_layout, pack, unpack
 from rewardmodel.learning.reward_model import RewardModel
 
@@ -60,12 +67,14 @@ def name_of(config: PreTrainedConfig) -> str:
 def causal(config: PreTrainedConfig) -> PreTrainedModel:
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+    model.set_attn_implementation(IMPLEMENTATION)
     return cast(PreTrainedModel, model.train(False))
 
 
 def reward(config: PreTrainedConfig) -> RewardModel:
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
+    model.set_attn_implementation(IMPLEMENTATION)
     return RewardModel(model.train(False))
 
 
@@ -125,6 +134,9 @@ def test_packed_rewards_are_the_classifiers_own(
     assert torch.allclose(packed, torch.stack(own), atol=1e-4)
 
 
+STATE_SPACE = MambaConfig(
+    vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=2, state_size=4, pad_token_id=0
+)
 WINDOWED: list[PreTrainedConfig] = [
     MistralConfig(**{**GROUPED, "sliding_window": 16}),
     Qwen2Config(**GROUPED, use_sliding_window=True, sliding_window=16, max_window_layers=0),
@@ -151,10 +163,7 @@ def test_rows_within_a_sliding_window_are_packed() -> None:
 def test_a_state_space_model_falls_back_with_one_line(
     groups: list[EncodedGroup], caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = MambaConfig(
-        vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=2, state_size=4, pad_token_id=0
-    )
-    model = causal(config)
+    model = causal(STATE_SPACE)
     module = AnswerLogProbs(model)
     with caplog.at_level(logging.WARNING):
         layout = choose_layout(module, model, longest=512)
@@ -169,3 +178,36 @@ def test_a_state_space_model_falls_back_with_one_line(
                 log_probs = logits.log_softmax(-1)[len(group.prompt) - 1 : -1]
                 own.append(log_probs.gather(1, torch.tensor(answer)[:, None])[:, 0])
     assert torch.allclose(found, torch.cat(own), atol=1e-4)
+
+
+PROMPTS = [[1, 2, 3, 4, 5], [6, 7], [8, 9, 10, 11, 12, 13, 14, 15, 16]]
+OWNER = torch.tensor([0, 0, 0, 1, 2, 2])
+
+
+def decoded(decoder: Decoder) -> list[torch.Tensor]:
+    """Logits of a decoding in which rows end, of one prompt all of them."""
+    found = [decoder.logits, decoder.read(torch.tensor([5, 6, 7, 8, 9, 10]))]
+    decoder.keep(torch.tensor([0, 2, 4, 5]))
+    found.append(decoder.read(torch.tensor([1, 2, 3, 4])))
+    decoder.keep(torch.tensor([1, 3]))
+    return [*found, *(decoder.read(torch.tensor([token, 1])) for token in range(80))]
+
+
+@pytest.mark.parametrize("config", TRANSFORMERS, ids=name_of)
+def test_answers_that_share_their_prompts_cache_decode_as_with_copies(
+    config: PreTrainedConfig,
+) -> None:
+    model = causal(config)
+    assert can_share_prompts(model, longest=512)
+    with torch.no_grad():
+        shared, copied = (
+            decoded(kind(model, PROMPTS, OWNER, 0)) for kind in (SharedDecoder, RepeatedDecoder)
+        )
+    for ours, expected in zip(shared, copied, strict=True):
+        assert ours.shape == expected.shape
+        assert torch.allclose(ours, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("config", [*WINDOWED, STATE_SPACE], ids=name_of)
+def test_models_that_cannot_share_a_prompt_are_found_out(config: PreTrainedConfig) -> None:
+    assert not can_share_prompts(causal(config), longest=64)

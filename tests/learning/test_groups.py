@@ -12,9 +12,11 @@ from transformers import (
     PreTrainedModel,
 )
 
+from annotation.generation.group_attention import IMPLEMENTATION
 from rewardmodel.learning.groups import (
     AnswerLogProbs,
     EncodedGroup,
+    Layout,
     choose_layout,
     fit,
     in_budget,
@@ -37,6 +39,7 @@ SIZES: dict[str, Any] = {
 
 def built(config: PreTrainedConfig) -> PreTrainedModel:
     model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+    model.set_attn_implementation(IMPLEMENTATION)
     return cast(PreTrainedModel, model.train(False))
 
 
@@ -80,6 +83,7 @@ def test_packed_rewards_equal_the_classifiers_own(groups: list[EncodedGroup]) ->
     config = LlamaConfig(**SIZES)
     config.num_labels = 1
     classifier = LlamaForSequenceClassification(config)  # type: ignore[no-untyped-call]
+    classifier.set_attn_implementation(IMPLEMENTATION)
     ended = [EncodedGroup(g.prompt, [[*answer, 98] for answer in g.answers]) for g in groups]
     with torch.no_grad():
         rewards = RewardModel(classifier.train(False))(pack(ended, 0))
@@ -128,16 +132,23 @@ def test_a_module_whose_layouts_disagree_falls_back_to_rows(network: PreTrainedM
 
 def test_batches_keep_to_the_budget_and_miss_no_group(groups: list[EncodedGroup]) -> None:
     many = groups * 7
-    batches = list(in_budget(many, 200))
+    batches = list(in_budget(many, 200, pack))
     assert sorted(i for batch in batches for i in batch) == list(range(21))
     assert all(
-        len(batch) == 1 or len(batch) * max(many[i].tokens for i in batch) <= 200
+        len(batch) == 1 or pack([many[i] for i in batch], 0).input_ids.numel() <= 200
         for batch in batches
     )
 
 
+@pytest.mark.parametrize("layout", [pack, unpack])
+def test_a_layout_knows_how_many_tokens_its_rows_hold(
+    layout: Layout, groups: list[EncodedGroup]
+) -> None:
+    assert layout.tokens(groups) == layout(groups, 0).input_ids.numel()
+
+
 def test_a_group_beyond_the_budget_goes_alone(groups: list[EncodedGroup]) -> None:
-    assert list(in_budget(groups[:1], 10)) == [[0]]
+    assert list(in_budget(groups[:1], 10, pack)) == [[0]]
 
 
 def test_a_long_prompt_is_shortened_at_its_start() -> None:

@@ -29,7 +29,7 @@ def trained(
 def test_held_out_reward_rises_and_the_gate_opens(trained: Path) -> None:
     result = result_of(trained)
     parent, new = result["metrics"]["parent"], result["metrics"]["new"]
-    assert new["reward"] > parent["reward"] + 0.3
+    assert new["reward"] > parent["reward"] + 0.15
     assert parent["kl"] == pytest.approx(0, abs=1e-4)
     assert new["kl"] > 0
     assert result["gate"]["passed"]
@@ -47,7 +47,7 @@ def test_the_trained_adapter_is_a_policy_whose_answers_are_worth_more(
         answers = [[completion.text for completion in group] for group in groups]
         scores = scorer.scores(list(zip(prompts, answers, strict=True)), tokens=512)
         means.append(torch.cat(scores).mean().item())
-    assert means[1] > means[0] + 0.3
+    assert means[1] > means[0] + 0.15
 
 
 def test_samples_show_each_answer_before_and_after(trained: Path) -> None:
