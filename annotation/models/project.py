@@ -138,6 +138,11 @@ class Project(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def asks_for_order_only(self) -> bool:
+        """Nothing is said of single answers or of the question: one press can say it all."""
+        return not (self.asks_quality or self.answer_flags or self.prompt_marks)
+
 
 class Membership(models.Model):
     """What a user may do in a project."""

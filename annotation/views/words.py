@@ -12,6 +12,11 @@ def desk_words() -> str:
             "missing": _("Still without a place: {answers}"),
             "missingThumbs": _("Not judged yet: {answers}"),
             "missingQuality": _("Quality not rated yet: {answers}"),
+            "missingPair": _("Say which of the two is better."),
+            "missingDirect": _(
+                "Which is better? One press judges and submits. A mistake can be undone."
+            ),
+            "completePair": _("Judged. Submit when you are sure."),
             "complete": _("All answers are placed. Submit when you are sure."),
             "completeThumbs": _("All answers are judged. Submit when you are sure."),
             "answer": _("Answer {answer}"),

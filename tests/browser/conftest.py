@@ -9,8 +9,15 @@ import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page
 from pytest_django.live_server_helper import LiveServer
 
-from annotation.models import User
-from tests.people import PASSWORD, admin, labeler, owner, project  # noqa: F401
+from annotation.models import Project, User
+from tests.people import (  # noqa: F401
+    PASSWORD,
+    admin,
+    labeler,
+    owner,
+    project,
+    ready_group,
+)
 
 # Playwright runs an event loop in this thread, in which Django would refuse the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -58,6 +65,14 @@ def visit(live_server: LiveServer, new_context: Callable[..., BrowserContext]) -
         window.context.close()
     wait_for_the_server()
     assert troubles == []
+
+
+@pytest.fixture
+def work(transactional_db: None, project: Project) -> Project:  # noqa: F811
+    """Two groups that wait for a labeler."""
+    ready_group(project, "How do I boil an egg?")
+    ready_group(project, "Why is the sky blue?")
+    return project
 
 
 def wait_for_the_server() -> None:

@@ -78,9 +78,10 @@ export function startKeys({ form, say, board, thumbs, pair, signal }) {
 
   function inMode(event) {
     if (board) return onBoard(event);
+    if (event.repeat) return true; // a key held down judges one answer, not all of them
     if (thumbs && (event.key === "+" || event.key === "=")) thumbs.judge(true);
     else if (thumbs && event.key === "-") thumbs.judge(false);
-    else if (pair && event.key in PAIR_KEYS) pair.choose(PAIR_KEYS[event.key]);
+    else if (pair && event.key in PAIR_KEYS) pair.judge(PAIR_KEYS[event.key]);
     else return false;
     return true;
   }

@@ -6,10 +6,14 @@ import { startHighlights } from "./highlights.js";
 import { startKeys } from "./keys.js";
 import { startSubmit } from "./submit.js";
 import "./reading.js";
+import "../guidelines.js";
 import { names, startPair, startThumbs } from "./verdicts.js";
 import { announce, together, wordsOf } from "./words.js";
 
-function start(form) {
+const MISSING = { ranking: "missing", thumbs: "missingThumbs", pair: "missingPair" };
+const COMPLETE = { ranking: "complete", thumbs: "completeThumbs", pair: "completePair" };
+
+function start(form, { isNext = false } = {}) {
   const say = wordsOf(form);
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -24,7 +28,7 @@ function start(form) {
   };
   const board = form.dataset.mode === "ranking" ? startBoard(form, say, changed, signal) : null;
   const thumbs = startThumbs(form, say, changed, signal);
-  const pair = startPair(form, say, changed);
+  const pair = startPair(form, changed, { isNext });
   startBetter(form, changed);
   startHighlights(form, say, changed, signal);
   const way = board ?? thumbs ?? pair;
@@ -40,12 +44,13 @@ function start(form) {
   function report() {
     const [unplaced, without] = [way.missing(), unrated()];
     status.classList.remove("is-refused");
+    const { mode } = form.dataset;
     if (unplaced.length) {
-      const name = thumbs ? "missingThumbs" : "missing";
+      const name = "direct" in form.dataset ? "missingDirect" : MISSING[mode];
       status.textContent = say(name, { answers: together(names(unplaced)) });
     } else if (without.length) {
       status.textContent = say("missingQuality", { answers: together(names(without)) });
-    } else status.textContent = say(thumbs ? "completeThumbs" : "complete");
+    } else status.textContent = say(COMPLETE[mode]);
     form.classList.toggle("is-complete", !unplaced.length && !without.length);
   }
 
@@ -77,7 +82,7 @@ function start(form) {
     document.getElementById("undo").hidden = false;
     document.getElementById("today").textContent = today;
     scrollTo({ top: 0 });
-    start(desk);
+    start(desk, { isNext: true });
     desk.querySelector("#question").focus({ preventScroll: true });
     announce(`${say("stored")} ${say("next")}`);
   }

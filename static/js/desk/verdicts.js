@@ -31,10 +31,14 @@ export function startThumbs(form, say, changed, signal) {
   return { missing, lead, judge };
 }
 
+// A press meant for the group before must not judge the next one unread.
+const UNREAD = 400;
 const RANKS = { left: [1, 2], right: [2, 1], tie: [1, 1], bad: [1, 1] };
 
-export function startPair(form, say, changed) {
+export function startPair(form, changed, { isNext }) {
   if (form.dataset.mode !== "pair") return null;
+  const [isDirect, submit] = ["direct" in form.dataset, form.querySelector("#submit")];
+  const readFrom = performance.now() + (isNext ? UNREAD : 0);
   const choices = form.querySelector(".pair-choices");
   const buttons = [...choices.querySelectorAll("[data-pair]")];
   const selects = [...form.querySelectorAll(".plain-rank select")];
@@ -64,14 +68,22 @@ export function startPair(form, say, changed) {
     changed();
   }
 
+  /** Chooses, and submits when the project asks for nothing more. */
+  function judge(made) {
+    if (!isDirect) return choose(made);
+    if (performance.now() < readFrom || submit.hasAttribute("aria-busy")) return;
+    choose(made);
+    form.requestSubmit(submit);
+  }
+
   choices.addEventListener("click", (event) => {
     const button = event.target.closest("[data-pair]");
-    if (button) choose(button.dataset.pair);
+    if (button) judge(button.dataset.pair);
   });
   noneIsAcceptable.addEventListener("change", show);
   show();
   return {
-    choose,
+    judge,
     missing: () => (choice() ? [] : [1, 2]),
     lead: () => buttons[0].focus(),
   };

@@ -1,0 +1,193 @@
+"""What is said beside the order, and the quicker ways of judging."""
+
+import pytest
+from playwright.sync_api import expect
+
+from annotation.models import Project, Ranking, User
+from tests.browser.conftest import Visit
+from tests.browser.desk import PHONE, by_order_shown, desk, press, submitted
+from tests.people import ready_group
+
+
+def test_everything_that_a_project_asks_is_said_on_one_screen(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    work.asks_quality = True
+    work.answer_flags, work.prompt_marks = ["hallucination"], ["sensitive"]
+    work.save()
+    window = visit(labeler)
+    window.goto(desk(work))
+    press(window, "1", "Space", "2", "Space", "3", "Space", "Enter")
+    expect(window.locator("#status")).to_have_text("Quality not rated yet: A, B, and C")
+    for index in (1, 2, 3):
+        window.locator(f"#answer-{index} .quality .pill").nth(6 - index).click()
+    window.locator("#answer-2 .remarks summary").click()
+    window.get_by_label("Makes things up").locator("visible=true").check()
+    window.get_by_label("Sensitive topic").check()
+    window.get_by_label("None of these answers is acceptable").check()
+    window.get_by_role("button", name="Submit").click()
+    submitted(window)
+    ranking = Ranking.objects.get()
+    rated = {r.answer.position: r for r in ranking.ratings.select_related("answer")}
+    assert [rated[position].quality for position in ranking.shown_order] == [6, 5, 4]
+    assert rated[ranking.shown_order[1]].flags == ["hallucination"]
+    assert ranking.none_acceptable
+
+
+def test_a_passage_is_marked_and_the_mark_is_stored(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    window.locator("#answer-2 .text strong").dblclick()
+    window.get_by_role("button", name="Unsupported").click()
+    expect(window.locator("#answer-2 .highlights .unsupported")).to_be_visible()
+    expect(window.get_by_text("Draft saved")).to_be_visible()
+    window.reload()
+    expect(window.locator("#answer-2 .highlights .unsupported")).to_be_visible()
+    press(window, "1", "Space", "2", "Space", "3", "Space")
+    window.get_by_role("button", name="Submit").click()
+    submitted(window)
+    ranking = Ranking.objects.get()
+    [rating] = ranking.ratings.select_related("answer")
+    assert rating.answer.position == ranking.shown_order[1]
+    [mark] = rating.highlights
+    assert (mark["start"], mark["end"], mark["label"]) == (7, 8, "unsupported")
+    assert mark["quote"] == str(rating.answer.position)
+
+
+def test_good_or_bad_takes_one_key_an_answer(visit: Visit, work: Project, labeler: User) -> None:
+    work.mode = Project.Mode.THUMBS
+    work.save()
+    window = visit(labeler)
+    window.goto(desk(work))
+    press(window, "+", "-")
+    expect(window.locator("#status")).to_have_text("Not judged yet: C")
+    press(window, "+")
+    expect(window.locator("#status")).to_contain_text("All answers are judged")
+    press(window, "Control+Enter")
+    submitted(window)
+    assert by_order_shown(Ranking.objects.get()) == [1, 2, 1]
+
+
+def test_a_key_held_down_judges_one_answer_only(visit: Visit, work: Project, labeler: User) -> None:
+    work.mode = Project.Mode.THUMBS
+    work.save()
+    window = visit(labeler)
+    window.goto(desk(work))
+    for _repeat in range(4):
+        window.keyboard.down("+")
+    window.keyboard.up("+")
+    expect(window.locator("#status")).to_have_text("Not judged yet: B and C")
+
+
+def test_good_or_bad_is_said_by_touch(visit: Visit, work: Project, labeler: User) -> None:
+    work.mode = Project.Mode.THUMBS
+    work.save()
+    window = visit(labeler, **PHONE)
+    window.goto(desk(work))
+    for index, verdict in ((1, "Bad"), (2, "Good"), (3, "Bad")):
+        thumb = window.locator(f"#answer-{index} .thumb", has_text=verdict)
+        box = thumb.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 44
+        thumb.tap()
+    window.get_by_role("button", name="Submit").tap()
+    submitted(window)
+    assert by_order_shown(Ranking.objects.get()) == [2, 1, 2]
+
+
+@pytest.fixture
+def pairs(transactional_db: None, project: Project) -> Project:
+    """Two groups of two answers."""
+    project.answers_per_group = 2
+    project.save()
+    ready_group(project, "How do I boil an egg?")
+    ready_group(project, "Why is the sky blue?")
+    return project
+
+
+@pytest.mark.parametrize(
+    ("key", "ranks", "is_none_acceptable"),
+    [
+        ("ArrowLeft", [1, 2], False),
+        ("ArrowRight", [2, 1], False),
+        ("ArrowUp", [1, 1], False),
+        ("ArrowDown", [1, 1], True),
+    ],
+)
+def test_one_key_says_which_of_two_is_better_and_brings_the_next(
+    visit: Visit,
+    pairs: Project,
+    labeler: User,
+    key: str,
+    ranks: list[int],
+    is_none_acceptable: bool,
+) -> None:
+    window = visit(labeler)
+    window.goto(desk(pairs))
+    boxes = [window.locator(f"#answer-{n}").bounding_box() for n in (1, 2)]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    assert boxes[0]["y"] == boxes[1]["y"]
+    expect(window.locator("#status")).to_contain_text("One press judges and submits.")
+    press(window, key)
+    submitted(window)
+    expect(window.get_by_text("Why is the sky blue?")).to_be_visible()
+    ranking = Ranking.objects.get()
+    assert by_order_shown(ranking) == ranks
+    assert ranking.none_acceptable is is_none_acceptable
+
+
+def test_a_key_held_or_pressed_twice_does_not_judge_the_next_pair_unread(
+    visit: Visit, pairs: Project, labeler: User
+) -> None:
+    window = visit(labeler)
+    window.goto(desk(pairs))
+    for _repeat in range(3):
+        window.keyboard.down("ArrowLeft")
+    window.keyboard.up("ArrowLeft")
+    press(window, "ArrowLeft")
+    submitted(window)
+    press(window, "ArrowLeft")
+    expect(window.locator("#status")).to_contain_text("Which is better?")
+    assert Ranking.objects.count() == 1
+
+
+def test_a_judged_pair_is_undone_and_judged_anew(
+    visit: Visit, pairs: Project, labeler: User
+) -> None:
+    window = visit(labeler)
+    window.goto(desk(pairs))
+    press(window, "ArrowLeft")
+    submitted(window)
+    with window.expect_navigation():
+        press(window, "u")
+    expect(window.locator("[data-pair=left]")).to_have_attribute("aria-pressed", "true")
+    press(window, "ArrowRight")
+    submitted(window)
+    assert by_order_shown(Ranking.objects.get(is_current=True)) == [2, 1]
+
+
+def test_a_key_only_chooses_where_more_is_asked(
+    visit: Visit, pairs: Project, labeler: User
+) -> None:
+    pairs.prompt_marks = ["sensitive"]
+    pairs.save()
+    window = visit(labeler)
+    window.goto(desk(pairs))
+    press(window, "ArrowRight")
+    expect(window.locator("#status")).to_have_text("Judged. Submit when you are sure.")
+    window.get_by_label("Sensitive topic").check()
+    press(window, "Control+Enter")
+    submitted(window)
+    assert by_order_shown(Ranking.objects.get()) == [2, 1]
+
+
+def test_two_answers_are_compared_by_touch(visit: Visit, pairs: Project, labeler: User) -> None:
+    window = visit(labeler, **PHONE)
+    window.goto(desk(pairs))
+    assert window.evaluate("document.documentElement.scrollWidth") <= 390
+    window.get_by_role("button", name="B is better").tap()
+    submitted(window)
+    assert by_order_shown(Ranking.objects.get()) == [2, 1]

@@ -1,0 +1,77 @@
+"""Nothing that was said at the desk is lost."""
+
+from playwright.sync_api import expect
+
+from annotation.models import Draft, Project, Ranking, User
+from tests.browser.conftest import Visit
+from tests.browser.desk import board, by_order_shown, desk, press, submitted
+
+
+def test_ranks_stay_when_appearance_or_language_change(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    press(window, "3", "Space")
+    window.get_by_role("button", name="Change the appearance").click()
+    expect(window.locator("html")).to_have_attribute("data-theme", "dark")
+    assert board(window) == ["C"]
+    window.get_by_role("button", name="中文").click()
+    expect(window.get_by_text("还没有位置：A和B")).to_be_visible()
+    assert board(window) == ["C"]
+
+
+def test_a_draft_survives_a_reload_and_another_browser(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    press(window, "2", "Space", "1", "t")
+    window.locator("#comment").fill("Alike.")
+    expect(window.get_by_text("Draft saved")).to_be_visible()
+    window.reload()
+    assert board(window) == ["AB"]
+    elsewhere = visit(labeler)
+    elsewhere.goto(desk(work))
+    assert board(elsewhere) == ["AB"]
+    expect(elsewhere.locator("#comment")).to_have_value("Alike.")
+
+
+def test_work_without_a_network_is_kept_and_sent_when_it_is_back(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    window = visit(labeler, expecting="ERR_")
+    window.goto(desk(work))
+    window.route("**/draft/", lambda route: route.abort())
+    window.context.set_offline(True)
+    press(window, "2", "Space")
+    expect(window.locator("#draft-state")).to_contain_text("kept in this browser")
+    assert not Draft.objects.exists()
+    window.unroute("**/draft/")
+    window.context.set_offline(False)
+    expect(window.get_by_text("Draft saved")).to_be_visible()
+    assert Draft.objects.get().content["rank_2"] == "1"
+
+
+def test_the_last_submit_is_undone(visit: Visit, work: Project, labeler: User) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    press(window, "2", "Space", "1", "Space", "3", "Space", "Enter")
+    submitted(window)
+    window.get_by_role("button", name="Undo it").click()
+    expect(window.get_by_text("How do I boil an egg?")).to_be_visible()
+    assert board(window) == ["B", "A", "C"]
+
+
+def test_an_own_ranking_is_changed_later(visit: Visit, work: Project, labeler: User) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    press(window, "1", "Space", "2", "Space", "3", "Space", "Enter")
+    submitted(window)
+    window.get_by_role("link", name="My rankings").click()
+    window.get_by_role("link", name="Change").click()
+    expect(window.locator(".board")).to_be_visible()  # the page's script has started
+    press(window, "3", "Shift+ArrowUp", "Shift+ArrowUp")
+    window.get_by_role("button", name="Store the change").click()
+    expect(window.get_by_text("Stored as a new revision")).to_be_visible()
+    assert by_order_shown(Ranking.objects.get(is_current=True)) == [2, 3, 1]

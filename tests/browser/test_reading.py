@@ -1,0 +1,90 @@
+"""Reading well: guidelines, size, direction, what differs."""
+
+import pytest
+from playwright.sync_api import expect
+
+from annotation.models import Project, User
+from tests.browser.conftest import Visit
+from tests.browser.desk import PHONE, desk
+
+
+def test_two_answers_are_compared_word_by_word(visit: Visit, work: Project, labeler: User) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    window.get_by_role("button", name="Compare two answers word by word").click()
+    dialog = window.get_by_role("dialog", name="Word by word")
+    numbers = [window.locator(f"#answer-{n} strong").text_content() for n in (1, 2)]
+    expect(dialog.locator(".difference-text del")).to_have_text(numbers[0] or "")
+    expect(dialog.locator(".difference-text ins")).to_have_text(numbers[1] or "")
+
+
+def test_the_size_of_the_text_is_kept(visit: Visit, work: Project, labeler: User) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    size = "getComputedStyle(document.querySelector('.answer .prose')).fontSize"
+    before = float(window.evaluate(size)[:-2])
+    window.get_by_role("button", name="Larger text").click()
+    window.reload()
+    assert float(window.evaluate(size)[:-2]) > before
+
+
+def test_text_that_runs_from_right_to_left_is_shown_so(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    for group in work.groups.all():
+        group.answers.update(text="اسلق البيضة ثماني دقائق.")
+    window = visit(labeler)
+    window.goto(desk(work))
+    direction = "getComputedStyle(document.querySelector('.answer .text')).direction"
+    assert window.evaluate(direction) == "rtl"
+
+
+@pytest.fixture
+def guided(work: Project) -> Project:
+    work.guidelines = "# Be kind\n\nAnd brief."
+    work.save()
+    return work
+
+
+def test_guidelines_stand_beside_the_work_on_a_wide_screen(
+    visit: Visit, guided: Project, labeler: User
+) -> None:
+    window = visit(labeler, viewport={"width": 1440, "height": 900})
+    window.goto(desk(guided))
+    beside, work = window.locator("#guidelines").bounding_box(), window.locator("#desk")
+    box = work.bounding_box()
+    assert beside is not None
+    assert box is not None
+    assert beside["x"] + beside["width"] <= box["x"]
+    assert beside["y"] == box["y"]
+    expect(window.get_by_text("And brief.")).to_be_visible()
+    window.mouse.wheel(0, 400)
+    expect(window.get_by_text("And brief.")).to_be_in_viewport()
+
+
+def test_guidelines_that_were_closed_stay_closed(
+    visit: Visit, guided: Project, labeler: User
+) -> None:
+    window = visit(labeler, viewport={"width": 1440, "height": 900})
+    window.goto(desk(guided))
+    window.locator("#guidelines summary").click()
+    window.reload()
+    expect(window.get_by_text("And brief.")).to_be_hidden()
+    window.locator("#guidelines summary").click()
+    window.reload()
+    expect(window.get_by_text("And brief.")).to_be_visible()
+
+
+def test_guidelines_are_folded_above_the_work_on_a_phone(
+    visit: Visit, guided: Project, labeler: User
+) -> None:
+    window = visit(labeler, **PHONE)
+    window.goto(desk(guided))
+    expect(window.get_by_text("And brief.")).to_be_hidden()
+    window.locator("#guidelines summary").tap()
+    expect(window.get_by_text("And brief.")).to_be_visible()
+    above, work = window.locator("#guidelines").bounding_box(), window.locator("#desk")
+    box = work.bounding_box()
+    assert above is not None
+    assert box is not None
+    assert above["y"] + above["height"] <= box["y"]

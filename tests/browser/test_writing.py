@@ -1,0 +1,43 @@
+"""Answers that people write."""
+
+import re
+
+from playwright.sync_api import expect
+
+from annotation.models import Project, User
+from tests.browser.conftest import Visit
+from tests.browser.desk import desk, press, submitted
+
+
+def test_a_shown_answer_is_mended_into_a_better_one(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    press(window, "1", "Space", "2", "Space", "3", "Space")
+    window.get_by_text("Write a better answer, or mend one").click()
+    window.get_by_label("Start from").select_option(label="Answer B")
+    better = window.get_by_label("Your answer")
+    expect(better).to_have_value(re.compile(r"Answer \*\*\d\*\* in full\."))
+    better.press("End")
+    better.press_sequentially(" And salt.")
+    window.get_by_label("It is better than all of these answers").check()
+    window.get_by_role("button", name="Submit").click()
+    submitted(window)
+    written = work.demonstrations.get()
+    assert written.text.endswith("in full. And salt.")
+    assert written.is_first
+    assert written.source is not None
+
+
+def test_an_answer_is_written_from_scratch(visit: Visit, work: Project, labeler: User) -> None:
+    work.demonstrations_wanted = 1
+    work.save()
+    window = visit(labeler)
+    window.get_by_role("link", name="Write answers").click()
+    window.get_by_label("Your answer").fill("Eight minutes.")
+    window.reload()
+    expect(window.get_by_label("Your answer")).to_have_value("Eight minutes.")
+    window.get_by_role("button", name="Store the answer").click()
+    expect(window.get_by_text("Why is the sky blue?")).to_be_visible()
+    assert work.demonstrations.get().text == "Eight minutes."
