@@ -105,7 +105,7 @@ def vote_hits(scores: Tensor, votes: Tensor) -> Tensor:
 def rloo_advantages(rewards: Tensor) -> Tensor:
     """Each reward minus the mean of the other ones of its group; `rewards` [K], K at least 2.
 
-    REINFORCE leave-one-out (arXiv 2402.14740, equation 8).
+    REINFORCE leave-one-out, RLOO (arXiv 2402.14740).
     """
     count = rewards.shape[-1]
     return (rewards - rewards.mean(-1, keepdim=True)) * count / (count - 1)
@@ -151,7 +151,7 @@ def generalized_advantages(
 def clipped_value_loss(values: Tensor, before: Tensor, returns: Tensor, clip: float) -> Tensor:
     """The sum of max((V - R)^2, (clip(V, V_before - c, V_before + c) - R)^2) / 2; all [T].
 
-    As in the code of arXiv 1909.08593 (also of OpenAI Baselines): no gain from moving a value
+    As in the code of arXiv 1909.08593: no gain from moving a value
     further than `clip` in one step.
     """
     near = before + (values - before).clamp(-clip, clip)

@@ -1,0 +1,24 @@
+"""What a run does: one frozen dataclass a stage, read from config.json and from flags."""
+
+from rewardmodel.learning.configs.base import Config, ConfigError
+from rewardmodel.learning.configs.language import LanguageConfig
+from rewardmodel.learning.configs.policy import PolicyConfig
+from rewardmodel.learning.configs.reading import (
+    AnyConfig,
+    check_overrides,
+    parse_flags,
+    read_config,
+)
+from rewardmodel.learning.configs.reward import RewardConfig
+
+__all__ = [
+    "AnyConfig",
+    "Config",
+    "ConfigError",
+    "LanguageConfig",
+    "PolicyConfig",
+    "RewardConfig",
+    "check_overrides",
+    "parse_flags",
+    "read_config",
+]

@@ -1,0 +1,56 @@
+"""What every stage is told, and what it says of a value that makes no sense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the text says which field and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What every stage needs. Paths may be relative to where the run is started."""
+
+    snapshot: str
+    """JSONL file to learn from."""
+    base_model: str
+    """Path or hub name of a causal language model with a chat template."""
+    output: str
+    """Folder to make; must not exist yet."""
+    seed: int = 0
+    """Of initial weights, order and sampling."""
+    heldout_percent: int = 20
+    """Share of prompts kept for evaluation where the snapshot's rows name no split."""
+    lora_rank: int = 16
+    """Rank of the adapter (LoRA, arXiv 2106.09685); its alpha is twice the rank."""
+    gradient_clip: float = 1.0
+    """Largest norm of a step's gradient."""
+    adam_epsilon: float = 1e-5
+    """As in the code of arXiv 1909.08593; PyTorch takes 1e-8."""
+    final_learning_rate: float = 0.1
+    """Where the cosine ends, as a share of the peak (arXiv 2203.02155, appendix C.2)."""
+    tokens_per_batch: int = 512
+    """Padded tokens of one forward and backward pass; bounds the memory, not the result."""
+    checkpoint_every: int = 5
+    """Steps from one checkpoint to the next."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory, about a third more time."""
+    warmup: float = 0.0
+    """Share of the steps in which the learning rate rises to its peak."""
+    weight_decay: float = 0.0
+    """Of matrices, decoupled (arXiv 1711.05101)."""
+
+    def __post_init__(self) -> None:
+        at_least_one = ("lora_rank", "tokens_per_batch", "checkpoint_every")
+        for name in at_least_one:
+            require(getattr(self, name) >= 1, name, "give 1 or more", self)
+        require(0 <= self.heldout_percent < 100, "heldout_percent", "give 0 to 99", self)
+        require(0 <= self.warmup < 1, "warmup", "give a share from 0 to below 1", self)
+        require(self.weight_decay >= 0, "weight_decay", "give 0 or more", self)
+
+
+def require(holds: bool, name: str, advice: str, config: Config) -> None:
+    if not holds:
+        raise ConfigError(f"{name} is {getattr(config, name)!r}; {advice}.")

@@ -1,0 +1,86 @@
+"""What stage 4 is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rewardmodel.learning.configs.base import Config, require
+
+ALGORITHMS = ("rloo", "ppo", "best_of_n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyConfig(Config):
+    """Stage 4: a better policy from a reward model."""
+
+    algorithm: str = "rloo"
+    """'rloo', 'ppo', or 'best_of_n', which trains nothing and leaves a report."""
+    reward_model: str
+    """Folder of a reward model that stage 3 made."""
+    adapter: str | None = None
+    """Folder of the parent's adapter; without one the parent is the base model."""
+    learning_rate: float = 6e-4
+    """Peak, of the adapter; by experiment with 17 training prompts, 135M model."""
+    steps: int = 16
+    """Rounds of sampling, scoring and one update."""
+    prompts_per_step: int = 6
+    """Training prompts answered in one step."""
+    answers_per_prompt: int = 4
+    """K of a rollout's groups, at least 2."""
+    max_new_tokens: int = 64
+    """Longest answer."""
+    beta: float = 0.05
+    """Price of one nat of divergence from the reference, in reward (DESIGN section 6)."""
+    missing_end_penalty: float = 1.0
+    """Taken from the reward of an answer that does not end by itself."""
+    kl_budget: float = 20.0
+    """Largest mean divergence from the reference, in nats an answer."""
+    heldout_prompts: int = 32
+    """Most held-out prompts to evaluate on."""
+    heldout_answers: int = 4
+    """Answers to each held-out prompt by the parent and by the new policy."""
+    inner_epochs: int = 1
+    """Updates on the same answers; with 1 each answer is used once, as it was sampled."""
+    ratio_clip: float = 0.2
+    """How far a probability ratio may move in a step's updates (arXiv 1707.06347, section 6.1)."""
+    check_every: int = 6
+    """Steps from one check for reward hacking to the next; 0 for none."""
+    check_prompts: int = 8
+    """Most held-out prompts answered in a check, `heldout_answers` times each."""
+    heldout_reward_model: str = ""
+    """Folder of another reward model to judge the checks; without one the same judges."""
+    pretraining_text: str = ""
+    """Raw text (a file, a folder, .jsonl or .parquet) to keep likely; empty for none."""
+    pretraining_gamma: float = 27.8
+    """Price of one nat a token on that text (arXiv 2203.02155, equation 2 and appendix C.4)."""
+    pretraining_blocks: int = 4
+    """Blocks of `tokens_per_batch` tokens of that text that one update reads."""
+    gae_lambda: float = 0.95
+    """PPO: how far advantages look past the value function (arXiv 1506.02438); discount is 1."""
+    value_clip: float = 0.2
+    """PPO: how far a value may move in a step's updates before it earns nothing more."""
+    value_weight: float = 0.1
+    """PPO: weight of the value function's loss beside the policy's (arXiv 1909.08593's code)."""
+    rollout_server: str = ""
+    """Address of an OpenAI-compatible server that samples; empty for the local sampler. It must
+    see the output's parent folder, where each step's adapter is put."""
+    best_of: int = 16
+    """best_of_n: answers to each held-out prompt; the report goes up to the best of as many."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least_one = (
+            "steps", "prompts_per_step", "max_new_tokens", "heldout_prompts", "heldout_answers",
+            "inner_epochs", "check_prompts", "pretraining_blocks", "best_of",
+        )  # fmt: skip
+        for name in at_least_one:
+            require(getattr(self, name) >= 1, name, "give 1 or more", self)
+        require(self.answers_per_prompt >= 2, "answers_per_prompt", "give 2 or more", self)
+        require(self.check_every >= 0, "check_every", "give 0 or more", self)
+        require(0 < self.ratio_clip < 1, "ratio_clip", "give a number between 0 and 1", self)
+        require(self.pretraining_gamma >= 0, "pretraining_gamma", "give 0 or more", self)
+        require(0 <= self.gae_lambda <= 1, "gae_lambda", "give 0 to 1", self)
+        require(self.value_clip > 0, "value_clip", "give more than 0", self)
+        require(self.value_weight >= 0, "value_weight", "give 0 or more", self)
+        named = self.algorithm in ALGORITHMS
+        require(named, "algorithm", f"give one of {', '.join(ALGORITHMS)}", self)

@@ -1,0 +1,110 @@
+"""A configuration out of flags and a run folder's config.json, each value checked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from rewardmodel.learning.configs.base import Config, ConfigError
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
+def parse_flags(kind: type[Config], arguments: Sequence[str]) -> argparse.Namespace:
+    """`run_folder`, `stop_with_parent` and every field of `kind`, None where not given.
+
+    Without --run-folder it lies beside the output. argparse ends the process on a bad flag.
+    """
+    parser = argparse.ArgumentParser(description=kind.__doc__, allow_abbrev=False)
+    parser.add_argument("--run-folder", type=Path, help="where progress and checkpoints go")
+    parser.add_argument(
+        "--stop-with-parent", action="store_true", help="end when standard input ends"
+    )
+    hints = get_type_hints(kind)
+    for field in fields(kind):
+        flag = f"--{field.name.replace('_', '-')}"
+        if hints[field.name] is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None)
+        else:
+            parser.add_argument(flag, type=_plain_type(hints[field.name]))
+    flags = parser.parse_args(arguments)
+    if flags.run_folder is None and flags.output is None:
+        parser.error("give --run-folder, or --output and the other fields")
+    if flags.run_folder is None:
+        flags.run_folder = Path(f"{flags.output}.run")
+    return flags
+
+
+def read_config(kind: type[AnyConfig], flags: argparse.Namespace) -> AnyConfig:
+    """Flags win over RUN_FOLDER/config.json, which wins over the defaults. Raises ConfigError."""
+    values = _read_file(flags.run_folder)
+    given = {field.name: getattr(flags, field.name) for field in fields(kind)}
+    return _build(kind, {**values, **{k: v for k, v in given.items() if v is not None}})
+
+
+def _plain_type(hint: Any) -> Any:
+    """What turns a flag's text into a value of the hint, None apart."""
+    plain = get_args(hint)[0] if isinstance(hint, UnionType) else hint
+    return json.loads if get_origin(plain) is dict else plain
+
+
+def _read_file(run_folder: Path) -> dict[str, Any]:
+    path = run_folder / "config.json"
+    if not path.exists():
+        return {}
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path} is not JSON: {error.msg}.") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} is not a JSON object.")
+    return values
+
+
+def _build(kind: type[AnyConfig], values: dict[str, Any]) -> AnyConfig:
+    known = {field.name: field for field in fields(kind)}
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ConfigError(f"Unknown field {', '.join(unknown)}.")
+    missing = [
+        name for name, field in known.items() if field.default is MISSING and name not in values
+    ]
+    if missing:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
+        raise ConfigError(f"Missing: {flags}.")
+    for name, hint in get_type_hints(kind).items():
+        if name in values and not _fits(values[name], hint):
+            raise ConfigError(f"{name} is {values[name]!r}; it must be of type {hint}.")
+    return kind(**values)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if isinstance(hint, UnionType):
+        return any(_fits(value, each) for each in get_args(hint))
+    if get_origin(hint) is dict:
+        name, each = get_args(hint)
+        return isinstance(value, dict) and all(
+            _fits(key, name) and _fits(item, each) for key, item in value.items()
+        )
+    if hint is float:
+        return isinstance(value, float | int) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+GIVEN_BY_THE_RUN = ("snapshot", "base_model", "output", "reward_model", "adapter", "stage", "merge")
+
+
+def check_overrides(kind: type[Config], values: dict[str, Any]) -> None:
+    """Raises ConfigError unless `values` are fields of `kind` that a project may set."""
+    given = sorted(set(values) & set(GIVEN_BY_THE_RUN))
+    if given:
+        raise ConfigError(f"{', '.join(given)} cannot be set here: each run gives its own.")
+    required = {field.name: "" for field in fields(kind) if field.default is MISSING}
+    _build(kind, {**required, **values})

@@ -1,0 +1,45 @@
+"""What stage 3 is told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rewardmodel.learning.configs.base import Config, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardConfig(Config):
+    """Stage 3: a reward model from ranked groups."""
+
+    full: bool = False
+    """Train all weights instead of a LoRA adapter."""
+    learning_rate: float = 3e-4
+    """Peak, of the adapter and the head; by experiment on 12 and 15 groups, 135M model."""
+    groups_per_step: int = 6
+    """Prompt groups that one optimizer step reads."""
+    epochs: int = 1
+    """Passes over the groups; more than one overfits (arXiv 2203.02155, appendix C.2)."""
+    minimum_steps: int = 24
+    """Steps to take even when that means several epochs; by experiment on 12 and 15 groups."""
+    group_tokens: int = 2048
+    """Most tokens of a prompt and its longest answer; a longer prompt loses its start."""
+    label_smoothing: float = 0.0
+    """How far targets are moved towards one half, as a share (arXiv 1512.00567, section 7)."""
+    rating_margin: float = 0.0
+    """Margin in reward between a rating of 7 and one of 1, less in proportion for closer ones;
+    Llama 2 took 1 or 3 for its clearest preferences (arXiv 2307.09288, table 27)."""
+    labeler_weights: dict[str, float] | None = None
+    """How much each labeler named here counts, as JSON; others as their rankings say, else 1."""
+    learning_curve: bool = False
+    """Also train on a quarter and on half of the groups, to see what more data would bring."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("groups_per_step", "epochs", "minimum_steps"):
+            require(getattr(self, name) >= 1, name, "give 1 or more", self)
+        require(self.group_tokens >= 3, "group_tokens", "give 3 or more", self)
+        require(0 <= self.label_smoothing < 1, "label_smoothing", "give 0 to below 1", self)
+        require(self.rating_margin >= 0, "rating_margin", "give 0 or more", self)
+        weights = (self.labeler_weights or {}).values()
+        require(all(0 <= w < math.inf for w in weights), "labeler_weights", "give 0 or more", self)
