@@ -1,4 +1,7 @@
-"""Reward hacking: training reward rises while held-out answers get worse. Seen, it stops a run."""
+"""What stops a policy update: its divergence budget, or reward hacking.
+
+Reward hacking is that training reward rises while held-out answers get worse.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from torch import Tensor
 
 from annotation.generation.chat import Messages
 from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.evaluate import PolicyMetrics
 from rewardmodel.learning.optimisation import Weights
 from rewardmodel.learning.reward_model import RewardScorer
 from rewardmodel.learning.rollout import AdaptedPolicy, heldout_seeds
@@ -58,7 +62,11 @@ def _fell(changes: Tensor) -> bool:
 
 
 class Watch:
-    """Checks the policy every few steps, and keeps the weights of the best check."""
+    """Looks at the policy before each update, and remembers what to go back to.
+
+    `kept` are the last weights within the divergence budget or, after an alarm, those of the best
+    check; `stopped` says why the run was stopped, if it was.
+    """
 
     def __init__(
         self,
@@ -66,6 +74,7 @@ class Watch:
         accelerator: Accelerator,
         policy: AdaptedPolicy,
         heldout: Sequence[Messages],
+        parent: Weights,
     ) -> None:
         self.config, self.accelerator, self.policy = config, accelerator, policy
         self.prompts = heldout[: config.check_prompts]
@@ -75,11 +84,28 @@ class Watch:
         self.best: Check | None = None
         self.best_weights: Weights = {}
         self.history: list[list[float]] = []
+        self.kept = parent
+        self.stopped: str | None = None
 
-    def due(self, step: int) -> bool:
+    def stops(self, step: int, metrics: PolicyMetrics, weights: Weights) -> bool:
+        """Whether to stop before the step's update.
+
+        `metrics` are of the step's answers, which a policy of those `weights` gave.
+        """
+        if metrics.kl > self.config.kl_budget:
+            self.stopped = f"stopped after {step} steps at a divergence of {metrics.kl:.1f} nats"
+            return True
+        self.kept = weights
+        if self._due(step):
+            self.stopped = self._look(step, metrics.reward, weights)
+            if self.stopped:
+                self.kept = self.best_weights
+        return self.stopped is not None
+
+    def _due(self, step: int) -> bool:
         return bool(self.config.check_every and self.prompts and not step % self.config.check_every)
 
-    def look(self, step: int, training: float, weights: Weights) -> str | None:
+    def _look(self, step: int, training: float, weights: Weights) -> str | None:
         """Answers the held-out prompts with the policy as it is; why to stop, or None."""
         now = self._check(step, training)
         means = [float(now.rewards.mean()), float(now.ended.mean())]
@@ -107,28 +133,28 @@ class Watch:
 
     def state(self) -> dict[str, Tensor]:
         """What a resumed run needs."""
-        if self.best is None:
-            return {}
-        best = self.best
-        tensors = {
-            "watch/history": torch.tensor(self.history),
-            "watch/best": torch.tensor([best.step, best.training]),
-            "watch/rewards": best.rewards,
-            "watch/ended": best.ended,
-            **{f"watch/weights/{name}": tensor for name, tensor in self.best_weights.items()},
-        }
+        tensors = {f"watch/kept/{name}": tensor for name, tensor in self.kept.items()}
+        if self.best is not None:
+            tensors |= {
+                "watch/history": torch.tensor(self.history),
+                "watch/best": torch.tensor([self.best.step, self.best.training]),
+                "watch/rewards": self.best.rewards,
+                "watch/ended": self.best.ended,
+                **{f"watch/weights/{name}": tensor for name, tensor in self.best_weights.items()},
+            }
         return {name: tensor.clone() for name, tensor in tensors.items()}  # none shares memory
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """The inverse of `state`; a state without checks changes nothing."""
+        """The inverse of `state`; an empty one changes nothing."""
+        self.kept = _within(state, "watch/kept/") or self.kept
         if "watch/history" not in state:
             return
         self.history = state["watch/history"].tolist()
         step, training = state["watch/best"].tolist()
         self.best = Check(round(step), training, state["watch/rewards"], state["watch/ended"])
-        self.best_weights = within(state, "watch/weights/")
+        self.best_weights = _within(state, "watch/weights/")
 
 
-def within(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _within(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Those whose names begin with `prefix`, without it."""
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin starve a busy machine
 
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import set_seed
 
-from rewardmodel.learning.alarms import Watch, within
-from rewardmodel.learning.algorithms import new_algorithm
+from rewardmodel.learning.alarms import Watch
+from rewardmodel.learning.algorithms import Algorithm, new_algorithm
 from rewardmodel.learning.best_of_n import report_best_of_n
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.data import PromptRow, read_prompts
@@ -70,59 +71,62 @@ def _update(
     prompts: list[PromptRow],
     heldout: list[PromptRow],
 ) -> None:
-    """The loop: sample, score, update; stopped by the divergence budget or by an alarm."""
+    """The loop: sample, score, update; until the steps are done or the watch says stop."""
     algorithm = new_algorithm(config, policy)
     text = PretrainingMix(config, run, accelerator, policy) if config.pretraining_text else None
     module = WithText(algorithm.module, text.losses) if text else algorithm.module
-    per_step = min(config.prompts_per_step, len(prompts))
     learner = Learner(accelerator, module, config, config.learning_rate, config.steps)
     parent = learner.weights()
     start, extra = learner.resume(run.checkpoints)
-    within_budget = within(extra, "within_budget/") or parent
-    watch = Watch(config, accelerator, policy, [row.prompt for row in heldout])
+    watch = Watch(config, accelerator, policy, [row.prompt for row in heldout], parent)
     watch.restore(extra)
-    stopped = None
-
-    def loss_of(batch: Experience | TextBatch) -> Tensor:
-        if isinstance(batch, TextBatch):
-            return batch.loss(learner.module)
-        loss = algorithm.loss(batch, learner.module)
-        return loss / (per_step * config.answers_per_prompt)
-
+    answers = min(config.prompts_per_step, len(prompts)) * config.answers_per_prompt
+    loss_of = partial(_part_of_mean, algorithm, learner.module, answers)
     for step in range(start, config.steps):
         run.progress("sampling", step, config.steps)
-        order = shuffled(len(prompts), config.seed, step * per_step, per_step)
-        mine = learner.shard(list(enumerate(order)))
-        rollouts = policy.rollouts(
-            [prompts[i].prompt for _, i in mine],
-            [seeds_of(config, step, place, config.answers_per_prompt) for place, _ in mine],
-        )
+        rollouts = _answer(config, policy, learner, prompts, step)
         run.progress("training", step, config.steps)
         # Text first: the last pass of a step is the one whose gradients are exchanged.
-        batches: list[Experience | TextBatch] = [*(text.batches(step) if text else [])]
-        batches += policy.experiences(rollouts)
+        batches = [*(text.batches(step) if text else []), *policy.experiences(rollouts)]
         loss = learner.accumulate(batches, loss_of)
         sums = summarise(rollouts, config.missing_end_penalty).to(accelerator.device)
         metrics = metrics_of(accelerator.reduce(sums, reduction="sum"))
-        if metrics.kl > config.kl_budget:
-            stopped = f"stopped after {step} steps at a divergence of {metrics.kl:.1f} nats"
-            learner.set_weights(within_budget)
+        if watch.stops(step, metrics, learner.weights()):
+            learner.set_weights(watch.kept)
             break
-        within_budget = learner.weights()
-        if watch.due(step):
-            stopped = watch.look(step, metrics.reward, within_budget)
-            if stopped:
-                learner.set_weights(watch.best_weights)
-                break
         updated = learner.update(step, loss)
         for _ in range(1, config.inner_epochs):
             updated = learner.update(step, learner.accumulate(batches, loss_of))
         run.progress("training", step + 1, config.steps, {**asdict(metrics), **updated})
-        kept = {f"within_budget/{name}": tensor for name, tensor in within_budget.items()}
-        learner.save(run.checkpoints, step + 1, {**kept, **watch.state()})
-
+        learner.save(run.checkpoints, step + 1, watch.state())
     if accelerator.is_main_process:
-        _evaluate_and_publish(config, run, policy, learner, parent, heldout, stopped, watch)
+        _evaluate_and_publish(config, run, policy, learner, parent, heldout, watch)
+
+
+def _part_of_mean(
+    algorithm: Algorithm, module: nn.Module, answers: int, batch: Experience | TextBatch
+) -> Tensor:
+    """A batch's part of the step's loss, which is the mean over so many answers."""
+    if isinstance(batch, TextBatch):
+        return batch.loss(module)
+    return algorithm.loss(batch, module) / answers
+
+
+def _answer(
+    config: PolicyConfig,
+    policy: AdaptedPolicy,
+    learner: Learner,
+    prompts: list[PromptRow],
+    step: int,
+) -> list[Rollout]:
+    """This process's share of the step's prompts, answered; the same seeds in any share."""
+    per_step = min(config.prompts_per_step, len(prompts))
+    order = shuffled(len(prompts), config.seed, step * per_step, per_step)
+    mine = learner.shard(list(enumerate(order)))
+    return policy.rollouts(
+        [prompts[i].prompt for _, i in mine],
+        [seeds_of(config, step, place, config.answers_per_prompt) for place, _ in mine],
+    )
 
 
 def _evaluate_and_publish(
@@ -132,7 +136,6 @@ def _evaluate_and_publish(
     learner: Learner,
     parent: Weights,
     heldout: list[PromptRow],
-    stopped: str | None,
     watch: Watch,
 ) -> None:
     """Answers the held-out prompts with the same seeds before and after, and judges."""
@@ -148,14 +151,14 @@ def _evaluate_and_publish(
         if rollouts:
             measured[name] = metrics_of(summarise(rollouts, config.missing_end_penalty))
     if measured:
-        gate = policy_gate(measured["parent"], measured["new"], config.kl_budget, stopped)
+        gate = policy_gate(measured["parent"], measured["new"], config.kl_budget, watch.stopped)
     else:
         gate = Gate(False, "No held-out prompt to judge by: add prompts.")
     result = {
         "metrics": {
             **{name: asdict(found) for name, found in measured.items()},
             "steps": config.steps,
-            "stopped": stopped,
+            "stopped": watch.stopped,
             "checks": watch.history,
         },
         "gate": asdict(gate),
