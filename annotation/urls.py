@@ -32,6 +32,7 @@ urlpatterns = [
     path("projects/<slug:slug>/mine/<int:pk>/", mine.revise, name="revise"),
     path("projects/<slug:slug>/write/", write.write, name="write"),
     path("projects/<slug:slug>/flags/", flags.flags, name="flags"),
+    path("projects/<slug:slug>/skips/", flags.skips, name="skips"),
     path("projects/<slug:slug>/desk/", flags.desk_settings, name="desk_settings"),
     path("projects/<slug:slug>/prompts/", prompts.prompts, name="prompts"),
     path("projects/<slug:slug>/groups/", groups.groups, name="groups"),

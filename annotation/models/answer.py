@@ -16,6 +16,7 @@ class PromptGroup(models.Model):
         GENERATING = "generating", _("generating")
         READY = "ready", _("ready to rank")
         FAILED = "failed", _("failed")
+        WITHDRAWN = "withdrawn", _("withdrawn")
 
     MAX_ATTEMPTS = 3
 

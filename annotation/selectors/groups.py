@@ -28,7 +28,8 @@ def groups_with_open_places(project: Project) -> int:
 
 def unranked_groups(project: Project) -> int:
     """Groups that wait for answers or for labelers, and those that failed for good."""
-    waiting = project.groups.exclude(status=PromptGroup.Status.READY).count()
+    done_with = (PromptGroup.Status.READY, PromptGroup.Status.WITHDRAWN)
+    waiting = project.groups.exclude(status__in=done_with).count()
     return waiting + groups_with_open_places(project)
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from annotation.models import Answer, Place, PolicyVersion, Project, Prompt, PromptGroup
 from annotation.selectors.groups import unranked_groups
+from annotation.services.places import fit_places
 
 CLAIM = timedelta(seconds=60)
 Status = PromptGroup.Status
@@ -155,6 +156,29 @@ def release_lapsed_claims() -> int:
         **freed,
     )
     return lapsed.update(status=Status.PENDING, **freed)
+
+
+@transaction.atomic
+def withdraw_group(group: PromptGroup) -> bool:
+    """Takes the group out of the queue; its rankings stay. False when it is not in the queue.
+
+    Whoever works on it just now cannot submit it any more; their draft is kept.
+    """
+    ready = PromptGroup.objects.filter(pk=group.pk, status=Status.READY)
+    if not ready.update(status=Status.WITHDRAWN):
+        return False
+    Place.objects.filter(group=group, is_done=False).delete()
+    return True
+
+
+@transaction.atomic
+def put_back_group(group: PromptGroup) -> bool:
+    """Opens a withdrawn group's places again. False when it is not withdrawn."""
+    withdrawn = PromptGroup.objects.filter(pk=group.pk, status=Status.WITHDRAWN)
+    if not withdrawn.update(status=Status.READY):
+        return False
+    fit_places(group.project, group)
+    return True
 
 
 def retry_failed_groups(project: Project) -> int:

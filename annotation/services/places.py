@@ -138,12 +138,17 @@ def resolve_flag(flag: Flag, by: User) -> None:
 
 
 @transaction.atomic
-def fit_places(project: Project) -> None:
-    """Brings the groups that are ready to the project's overlap; no held or done place is lost."""
+def fit_places(project: Project, group: PromptGroup | None = None) -> None:
+    """Brings the groups that are ready, or one of them, to the project's overlap.
+
+    No held or done place is lost.
+    """
     Place.objects.filter(
         project=project, labeler__isnull=True, number__gte=project.overlap
     ).delete()
     ready = project.groups.filter(status=PromptGroup.Status.READY)
+    if group is not None:
+        ready = ready.filter(pk=group.pk)
     Place.objects.bulk_create(
         (
             Place(project=project, group_id=group_id, number=number)

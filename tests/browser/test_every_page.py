@@ -12,8 +12,8 @@ from tests.browser.conftest import Visit
 from tests.people import ready_group
 
 ADMIN_PAGES = (
-    *("", "prompts/", "groups/", "triples/", "flags/", "versions/", "people/", "desk/"),
-    *("settings/", "rank/", "mine/"),
+    *("", "prompts/", "groups/", "triples/", "flags/", "skips/", "versions/", "people/"),
+    *("desk/", "settings/", "rank/", "mine/"),
 )
 
 

@@ -9,7 +9,7 @@ from tests.pages.conftest import As
 from tests.people import champion, ready_group
 
 ADMIN_PAGES = [
-    *("project", "prompts", "groups", "triples", "flags", "versions", "people"),
+    *("project", "prompts", "groups", "triples", "flags", "skips", "versions", "people"),
     *("desk_settings", "project_settings"),
 ]
 LABELER_PAGES = ["rank", "mine", "ahead", "write"]

@@ -26,6 +26,7 @@ PAGES = [
     "groups",
     "triples",
     "flags",
+    "skips",
     "desk_settings",
     "mine",
     "versions",
