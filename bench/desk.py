@@ -94,12 +94,12 @@ class Labeler:
 
     def work(self, until: float) -> None:
         """Ranks one group after another; a desk that has nothing more ends the work."""
-        rank, ahead = f"/projects/{SLUG}/rank/", f"/projects/{SLUG}/rank/ahead/"
+        rank = f"/projects/{SLUG}/rank/"
         found = TOKEN.search(self.ask("GET", rank)[1])
         token = found[1] if found else ""
         ranks = {f"rank_{index}": str(index) for index in range(1, ANSWERS + 1)}
+        self.ask("GET", f"{rank}ahead/")
         while token and time.monotonic() < until:
-            self.ask("GET", ahead)
             began = time.monotonic()
             status, text = self.ask("POST", rank, token=token, **ranks)
             self.times.append(time.monotonic() - began)

@@ -44,10 +44,13 @@ class Place(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["project", "group"],
+                fields=["project", "group", "number"],
                 condition=models.Q(is_done=False),
-                name="place_open",
-            )
+                name="place_in_queue",
+            ),
+            models.Index(
+                fields=["labeler"], condition=models.Q(is_done=False), name="place_in_work"
+            ),
         ]
 
     def __str__(self) -> str:

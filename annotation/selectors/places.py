@@ -2,10 +2,10 @@
 
 import uuid
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from annotation.models import Place, Ranking, Skip, User
+from annotation.models import Place, Skip, User
 
 
 def held_by(labeler: User) -> QuerySet[Place]:
@@ -15,20 +15,24 @@ def held_by(labeler: User) -> QuerySet[Place]:
 
 
 def free_for(labeler: User) -> QuerySet[Place]:
-    """Places that are free or whose lease ran out, of groups this labeler has no part in."""
+    """Places that are free or whose lease ran out, of groups this labeler has no part in.
+
+    A group that the labeler ranked has a done place of theirs. The two lookups are scalar
+    subqueries, which PostgreSQL answers from an index place by place, in the queue's order, until
+    one is free; an anti-join would read all that the labeler ever did first.
+    """
     same_group = {"group": OuterRef("group"), "labeler": labeler}
-    free = Place.objects.filter(
-        Q(labeler__isnull=True) | Q(expires_at__lt=timezone.now()), is_done=False
-    )
     return (
-        free.exclude(Exists(Place.objects.filter(**same_group)))
-        .exclude(Exists(Ranking.objects.filter(is_current=True, **same_group)))
-        .exclude(Exists(Skip.objects.filter(**same_group)))
+        Place.objects.filter(Q(labeler__isnull=True) | Q(expires_at__lt=timezone.now()))
+        .alias(
+            own=Subquery(Place.objects.filter(**same_group).values("pk")[:1]),
+            skipped=Subquery(Skip.objects.filter(**same_group).values("pk")[:1]),
+        )
+        .filter(is_done=False, own__isnull=True, skipped__isnull=True)
         .order_by("group_id", "number")
     )
 
 
-def shown_order_of(labeler: User, token: uuid.UUID) -> list[int]:
-    """Answer positions in the order in which this lease showed them; empty when it is gone."""
-    place = Place.objects.filter(labeler=labeler, token=token).only("shown_order").first()
-    return list(place.shown_order) if place else []
+def place_under(labeler: User, token: uuid.UUID) -> Place | None:
+    """The place that is or was leased to the labeler under `token`, in work or done."""
+    return Place.objects.filter(labeler=labeler, token=token).first()

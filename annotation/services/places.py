@@ -30,13 +30,32 @@ def take_place(project: Project, labeler: User) -> Place | None:
     _lock(labeler)
     held = held_by(labeler).filter(project=project).select_related("group__prompt")
     place = held.select_for_update(of=("self",)).first() or _next_free(project, labeler)
-    if place is None:
-        return None
-    if place.leased_at is None:
-        place.leased_at = timezone.now()
-    place.expires_at = _expiry(project)
-    place.save(update_fields=["leased_at", "expires_at"])
+    if place is not None:
+        _show(project, place)
     return place
+
+
+def go_on(project: Project, labeler: User) -> tuple[Place | None, Place | None]:
+    """Within a submit's transaction: the place now in work, and the one leased ahead of it."""
+    held = list(held_by(labeler).filter(project=project)[:2])
+    # Showing a place locks its row: a second tab, which would show the same one, waits here.
+    if not held or not _show(project, held[0]):
+        return take_place(project, labeler), None
+    return held[0], held[1] if len(held) > 1 else _next_free(project, labeler)
+
+
+def _show(project: Project, place: Place) -> bool:
+    """The place is in work from now on; False when it is no longer leased under its token."""
+    place.leased_at = place.leased_at or timezone.now()
+    place.expires_at = _expiry(project)
+    held = Place.objects.filter(pk=place.pk, token=place.token, is_done=False)
+    return bool(held.update(leased_at=place.leased_at, expires_at=place.expires_at))
+
+
+def finish(place: Place) -> bool:
+    """The place is done, if the lease under which it was read still holds."""
+    held = Place.objects.filter(pk=place.pk, token=place.token, is_done=False)
+    return bool(held.filter(expires_at__gte=timezone.now()).update(is_done=True, expires_at=None))
 
 
 @transaction.atomic
@@ -51,18 +70,20 @@ def take_ahead(project: Project, labeler: User) -> Place | None:
 
 def _next_free(project: Project, labeler: User) -> Place | None:
     """The next free place, leased to the labeler but not shown yet."""
-    free = free_for(labeler).filter(project=project).select_related("group__prompt")
-    place = free.select_for_update(skip_locked=True, of=("self",)).first()
+    free = free_for(labeler).filter(project=project)
+    place = free.select_for_update(skip_locked=True).first()
     if place is None:
         return None
     if place.labeler_id is not None and place.token is not None:
         draft_of_place(
             place, place.labeler_id, place.token
         )  # late work of whoever held it is found by this
+    whole = PromptGroup.objects.select_related("prompt").prefetch_related("answers")
+    place.group = whole.get(pk=place.group_id)
     place.labeler, place.token, place.leased_at = labeler, uuid.uuid4(), None
-    place.shown_order = _shuffled(place)
+    place.shown_order = _shuffled(place.group)
     place.expires_at = _expiry(project)
-    place.save()
+    place.save(update_fields=list(FREED))
     return place
 
 
@@ -74,8 +95,8 @@ def _expiry(project: Project) -> datetime:
     return timezone.now() + timedelta(minutes=project.lease_minutes)
 
 
-def _shuffled(place: Place) -> list[int]:
-    order = list(place.group.answers.values_list("position", flat=True))
+def _shuffled(group: PromptGroup) -> list[int]:
+    order = [answer.position for answer in group.answers.all()]
     random.SystemRandom().shuffle(order)
     return order
 

@@ -17,13 +17,14 @@ from annotation.models import (
     Draft,
     Place,
     Project,
-    PromptGroup,
     Ranking,
     Rating,
     Triple,
     User,
 )
+from annotation.selectors.places import place_under
 from annotation.services.demonstrations import write_demonstration
+from annotation.services.places import finish, go_on
 
 UNDO_FOR = timedelta(minutes=10)
 NOTHING_MORE = Details()
@@ -53,48 +54,69 @@ def submit_ranking(
     Raises LeaseGone when the place is somebody else's now, RankingRefused when an answer has no
     rank.
     """
-    place = (
-        Place.objects.select_for_update(of=("self",))
-        .select_related("group")
-        .filter(token=token, labeler=labeler, is_done=False)
-        .first()
-    )
-    now = timezone.now()
-    if place is None or place.expires_at is None or place.expires_at < now:
+    return _submit(labeler, token, place_under(labeler, token), ranks, comment, details)
+
+
+@transaction.atomic
+def submit_and_go_on(
+    project: Project,
+    labeler: User,
+    token: uuid.UUID,
+    place: Place | None,
+    ranks: Mapping[int, int],
+    comment: str,
+    details: Details,
+) -> tuple[Place | None, Place | None]:
+    """`submit_ranking` of the place read under `token`, then `go_on`, in one transaction."""
+    _submit(labeler, token, place, ranks, comment, details)
+    return go_on(project, labeler)
+
+
+def _submit(
+    labeler: User,
+    token: uuid.UUID,
+    place: Place | None,
+    ranks: Mapping[int, int],
+    comment: str,
+    details: Details,
+) -> Ranking:
+    if place is None or not finish(place):
         stored = Ranking.objects.filter(idempotency_key=token, labeler=labeler).first()
         if stored is not None:
             return stored
         raise LeaseGone(_("Your time for this group ran out, so the ranking was not stored."))
+    spent = timezone.now() - place.leased_at if place.leased_at else None
     ranking = _store(
         Ranking(
-            group=place.group,
+            group_id=place.group_id,
             labeler=labeler,
             shown_order=place.shown_order,
             comment=comment,
-            seconds=(now - place.leased_at).total_seconds() if place.leased_at else None,
+            seconds=spent.total_seconds() if spent else None,
             idempotency_key=token,
-            revision=_last_revision(place.group, labeler) + 1,
+            revision=_last_revision(place.group_id, labeler) + 1,
         ),
+        place.project_id,
         ranks,
         details,
     )
-    place.is_done, place.expires_at = True, None
-    place.save(update_fields=["is_done", "expires_at"])
     Draft.objects.filter(group_id=place.group_id, labeler=labeler).delete()
     return ranking
 
 
-def _last_revision(group: PromptGroup, labeler: User) -> int:
-    revisions = Ranking.objects.filter(group=group, labeler=labeler)
+def _last_revision(group_id: int, labeler: User) -> int:
+    revisions = Ranking.objects.filter(group_id=group_id, labeler=labeler)
     return revisions.aggregate(Max("revision"))["revision__max"] or 0
 
 
-def _store(ranking: Ranking, ranks: Mapping[int, int], details: Details) -> Ranking:
+def _store(
+    ranking: Ranking, project_id: int, ranks: Mapping[int, int], details: Details
+) -> Ranking:
     """Saves the ranking with its ratings and triples. Raises RankingRefused.
 
     A better answer that the labeler placed first is scored too, and the others below it.
     """
-    answers = list(ranking.group.answers.all())
+    answers = list(Answer.objects.filter(group_id=ranking.group_id).only("id", "position"))
     if set(ranks) != {answer.position for answer in answers}:
         raise RankingRefused(_("Give every answer a rank, then submit."))
     if any(rank < 1 for rank in ranks.values()):
@@ -117,7 +139,7 @@ def _store(ranking: Ranking, ranks: Mapping[int, int], details: Details) -> Rank
     first = _write_better(ranking, answers, details.better) if details.better else None
     placed = below_first(ranking.ranks) if first else ranking.ranks
     scores = scores_of(ranking.ranks, [rating.quality for rating in ratings], bool(first))
-    of_ranking = {"project_id": ranking.group.project_id, "ranking": ranking}
+    of_ranking = {"project_id": project_id, "ranking": ranking}
     triples = [
         Triple(answer=answer, rank=rank, score=score, **of_ranking)
         for answer, rank, score in zip(answers, placed, scores, strict=True)
@@ -174,8 +196,9 @@ def revise_ranking(
             comment=comment,
             seconds=old.seconds,
             idempotency_key=key,
-            revision=_last_revision(old.group, labeler) + 1,
+            revision=_last_revision(old.group_id, labeler) + 1,
         ),
+        old.group.project_id,
         ranks,
         details,
     )

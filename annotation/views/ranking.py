@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -12,15 +13,14 @@ from django_htmx.http import HttpResponseClientRefresh
 from annotation.forms import FlagForm, JudgmentForm, SkipForm
 from annotation.models import Place, Project
 from annotation.selectors.desks import answers_coming
-from annotation.selectors.places import shown_order_of
-from annotation.selectors.progress import ranked_today
+from annotation.selectors.places import place_under
 from annotation.selectors.projects import project_for_member
 from annotation.services import places
 from annotation.services.drafts import draft_for, save_draft
 from annotation.services.rankings import (
     LeaseGone,
     RankingRefused,
-    submit_ranking,
+    submit_and_go_on,
     undo_last,
     undoable_ranking,
 )
@@ -62,27 +62,35 @@ def ahead(request: Request, slug: str) -> HttpResponse:
     place = places.take_ahead(project, request.user)
     if place is None:
         return HttpResponse(status=204)
+    return HttpResponse(_desk_of(request, project, place))
+
+
+def _desk_of(request: Request, project: Project, place: Place) -> str:
     context = place_context(project, place, _form_of(project, place))
-    return render(request, "annotation/_desk.html", context)
+    return render_to_string("annotation/_desk.html", context, request)
 
 
 def _submit(request: Request, project: Project) -> HttpResponse:
+    """Stores the judgment; a script is told of the next group and gets the desk of the one after.
+
+    So a label takes one request: what comes next was sent with the answer before.
+    """
     token = token_of(request)
-    order = shown_order_of(request.user, token)
+    place = place_under(request.user, token)
+    order = place.shown_order if place else []
     form = JudgmentForm(project, len(order), request.POST)
     try:
         if not form.is_valid():
             raise (RankingRefused if order else LeaseGone)(form.problem)
-        comment = form.cleaned_data["comment"]
-        submit_ranking(request.user, token, form.ranks(order), comment, form.details(order))
+        judgment = form.ranks(order), form.cleaned_data["comment"], form.details(order)
+        now, after = submit_and_go_on(project, request.user, token, place, *judgment)
     except RankingRefused as refusal:
         return _refused(request, project, form, refusal)
     if not is_script(request):
         messages.success(request, _("Stored, thank you."))
         return HttpResponseRedirect(request.path)
-    place = places.take_place(project, request.user)
-    today = ranked_today(project, request.user)
-    return JsonResponse({"next": place.token if place else None, "today": today})
+    ahead = _desk_of(request, project, after) if after else None
+    return JsonResponse({"next": now.token if now else None, "ahead": ahead})
 
 
 def is_script(request: Request) -> bool:

@@ -16,8 +16,8 @@ from annotation.services.projects import create_project
 from tests.pages.conftest import As
 from tests.people import ask, member, ready_group
 
-SUBMIT_QUERIES = 19
-AHEAD_QUERIES = 12
+SUBMIT_QUERIES = 18
+AHEAD_QUERIES = 11
 AS_SCRIPT = {"Accept": "application/json"}
 
 
@@ -115,11 +115,11 @@ def test_a_late_submit_is_refused_kindly_and_its_draft_comes_back(
     assert "too late" in browser.get(path("rank", project)).content.decode()
 
 
-def test_a_script_is_told_of_the_next_group_and_of_refusals(
+def test_a_script_is_told_of_the_next_group_and_of_refusals_and_gets_the_one_after(
     as_: As, project: Project, labeler: User
 ) -> None:
-    ready_group(project, "One?")
-    ready_group(project, "Two?")
+    for question in ("One?", "Two?", "Three?"):
+        ready_group(project, question)
     browser = as_(labeler)
     data = opened(browser, project, labeler)
     ahead = browser.get(path("ahead", project)).content.decode()
@@ -128,8 +128,11 @@ def test_a_script_is_told_of_the_next_group_and_of_refusals(
     assert refused.status_code == 409
     assert "place" in refused.json()["problem"]
     stored = browser.post(path("rank", project), data, headers=AS_SCRIPT).json()
-    assert stored["today"] == 1
     assert stored["next"] in ahead
+    assert "Three?" in stored["ahead"]
+    again = browser.post(path("rank", project), data, headers=AS_SCRIPT).json()
+    assert again["next"] == stored["next"]
+    assert Place.objects.filter(labeler=labeler).count() == 3
 
 
 def test_there_is_nothing_ahead_of_the_last_group(as_: As, project: Project, labeler: User) -> None:

@@ -76,11 +76,11 @@ function start(form, { isNext = false } = {}) {
     },
   };
 
-  function next(desk, today) {
+  function next(desk) {
     stopping.abort();
     form.replaceWith(desk);
     document.getElementById("undo").hidden = false;
-    document.getElementById("today").textContent = today;
+    document.getElementById("today").textContent = Number(document.getElementById("today").textContent) + 1;
     scrollTo({ top: 0 });
     start(desk, { isNext: true });
     desk.querySelector("#question").focus({ preventScroll: true });

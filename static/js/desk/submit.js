@@ -1,20 +1,25 @@
-// Submitting without waiting: the next group was fetched while this one was judged.
+// Submitting without waiting: what comes next is in the browser already. The first desk ahead is
+// fetched, each later one comes with the answer to a submit: one request a label.
 
 const JSON_TYPE = { Accept: "application/json" };
+let ahead = null;
+
+function deskIn(html) {
+  return new DOMParser().parseFromString(html, "text/html").getElementById("desk");
+}
+
+async function fetchAhead(address, signal) {
+  const response = await fetch(address, { signal, headers: { Accept: "text/html" } });
+  return response.status === 200 && !response.redirected ? deskIn(await response.text()) : null;
+}
 
 export function startSubmit({ form, say, judged, drafts, next, signal }) {
   const button = form.querySelector("#submit");
+  const address = form.dataset.ahead;
   form.noValidate = true;
-  let ahead = null;
   let isSending = false;
 
-  const fetchAhead = async () => {
-    const response = await fetch(form.dataset.ahead, { signal, headers: { Accept: "text/html" } });
-    if (response.status !== 200 || response.redirected) return null;
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    return page.getElementById("desk");
-  };
-  if (form.dataset.ahead) ahead = fetchAhead().catch(() => null);
+  if (address) ahead ??= fetchAhead(address, signal).catch(() => null);
 
   form.addEventListener("submit", async (event) => {
     if (event.submitter?.hasAttribute("data-plain")) {
@@ -25,7 +30,7 @@ export function startSubmit({ form, say, judged, drafts, next, signal }) {
       event.preventDefault();
       return;
     }
-    if (!form.dataset.ahead) return;
+    if (!address) return;
     event.preventDefault();
     if (isSending) return;
     isSending = true;
@@ -49,7 +54,8 @@ export function startSubmit({ form, say, judged, drafts, next, signal }) {
     if (!response.ok) throw new Error(String(response.status));
     drafts.finish();
     const desk = await ahead;
-    if (answer.next && desk?.elements.token.value === answer.next) next(desk, answer.today);
-    else location.reload();
+    if (desk?.elements.token.value !== answer.next) return location.reload();
+    ahead = answer.ahead ? deskIn(answer.ahead) : null;
+    next(desk);
   }
 }
