@@ -1,8 +1,7 @@
 """Starting and cancelling training runs."""
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from annotation.models import PolicyVersion, Project, Snapshot, User
+from annotation.models import Project, Snapshot, User
 from annotation.selectors.rankings import current_rankings
 from annotation.services.snapshots import (
     take_demonstrations_snapshot,
@@ -27,7 +27,7 @@ from rewardmodel.learning.configs import (
     RewardConfig,
     check_overrides,
 )
-from rewardmodel.models import TrainingRun
+from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import (
     active_run,
     champion_policy,
@@ -67,9 +67,11 @@ def start_text_run(
     RunRefused when a run is active or there is no text.
     """
     if not source.exists():
-        raise RunRefused(f"There is no text at {source}: put a file or a folder there.")
+        raise RunRefused(
+            _("There is no text at %(place)s: put a file or a folder there.") % {"place": source}
+        )
     take = partial(take_text_snapshot, source=source)
-    return _start_language_run(project, Kind.TEXT, take, overrides or {}, started_by)
+    return _start(project, Kind.TEXT, take, overrides or {}, started_by)
 
 
 def start_demonstrations_run(
@@ -82,85 +84,104 @@ def start_demonstrations_run(
     Raises RunRefused when a run is active or nobody has shown an answer yet.
     """
     if not project.demonstrations.filter(is_current=True).exists():
-        raise RunRefused("There are no demonstrations to learn from yet.")
+        raise RunRefused(_("There are no demonstrations to learn from yet."))
     take = take_demonstrations_snapshot
-    return _start_language_run(project, Kind.DEMONSTRATIONS, take, overrides or {}, started_by)
-
-
-def _start_language_run(
-    project: Project,
-    kind: TrainingRun.Kind,
-    take_snapshot: Callable[[Project], Snapshot],
-    overrides: dict[str, Any],
-    started_by: User | None,
-) -> TrainingRun:
-    with _alone(project, kind, overrides):
-        policy = champion_policy(project)
-        run = TrainingRun.objects.create(
-            project=project,
-            kind=kind,
-            snapshot=take_snapshot(project),
-            policy=policy,
-            started_by=started_by,
-        )
-        parent = {} if overrides.get("preset") else _parent(policy)
-        return _enqueued(run, {"stage": kind.value, "merge": True, **parent, **overrides})
-
-
-def _parent(policy: PolicyVersion) -> dict[str, Any]:
-    """Where a run that goes on from the policy begins."""
-    return {
-        "base_model": policy.base_model,
-        "adapter": policy.adapter,
-    }
+    return _start(project, Kind.DEMONSTRATIONS, take, overrides or {}, started_by)
 
 
 def start_reward_run(project: Project, started_by: User | None = None) -> TrainingRun:
-    """Freezes all rankings and queues the training of a reward model on them.
+    """Queues stage 3: a reward model learns from all rankings.
 
     Raises RunRefused when a run is active, or nothing was ranked yet.
     """
     if not current_rankings(project).exists():
-        raise RunRefused("There are no rankings to learn from yet.")
-    with _alone(project, Kind.REWARD, project.reward_settings):
-        policy = champion_policy(project)
-        run = TrainingRun.objects.create(
-            project=project,
-            kind=Kind.REWARD,
-            snapshot=take_groups_snapshot(project),
-            policy=policy,
-            started_by=started_by,
-        )
-        return _enqueued(run, {"base_model": policy.base_model, **project.reward_settings})
+        raise RunRefused(_("There are no rankings to learn from yet."))
+    take = take_groups_snapshot
+    return _start(project, Kind.REWARD, take, project.reward_settings, started_by)
 
 
 def start_policy_run(project: Project, started_by: User | None = None) -> TrainingRun:
-    """Queues an update of the serving policy towards what the champion reward model prefers.
+    """Queues stage 4: the policy is updated towards what the champion reward model prefers.
 
     Raises RunRefused when a run is active, or no reward model has passed its gate.
     """
-    reward_model = champion_reward_model(project)
-    if reward_model is None:
-        raise RunRefused("No reward model has passed its gate yet: train one first.")
-    with _alone(project, Kind.POLICY, project.policy_settings):
-        policy = champion_policy(project)
+    judge = champion_reward_model(project)
+    if judge is None:
+        raise RunRefused(_("No reward model has passed its gate yet: train one first."))
+    take = take_prompts_snapshot
+    return _start(project, Kind.POLICY, take, project.policy_settings, started_by, judge)
+
+
+def _start(
+    project: Project,
+    kind: TrainingRun.Kind,
+    take_snapshot: Callable[[Project], Snapshot],
+    chosen: dict[str, Any],
+    started_by: User | None,
+    judge: RewardModelVersion | None = None,
+) -> TrainingRun:
+    """Freezes what the run is to read and queues it, on the serving policy.
+
+    What people have `chosen` wins over what a run of its kind is given. Raises RunRefused.
+    """
+    try:
+        check_settings(kind, chosen)
+    except ValueError as problem:
+        raise RunRefused(
+            _("The project's training settings do not fit: %(problem)s") % {"problem": problem}
+        ) from problem
+    with transaction.atomic():
+        _refuse_a_second(project)
         run = TrainingRun.objects.create(
             project=project,
-            kind=Kind.POLICY,
-            snapshot=take_prompts_snapshot(project),
-            policy=policy,
-            reward_model=reward_model,
+            kind=kind,
+            snapshot=take_snapshot(project),
+            policy=champion_policy(project),
+            reward_model=judge,
             started_by=started_by,
         )
-        values = {
-            **_parent(policy),
-            "reward_model": str(reward_model.folder),
-            "max_new_tokens": project.max_new_tokens,
-            "answers_per_prompt": project.answers_per_group,
-            "kl_budget": project.kl_budget,
-            **project.policy_settings,
+        run.config = {
+            "seed": random.getrandbits(31),
+            **_given(run, from_scratch=bool(chosen.get("preset"))),
+            **chosen,
+            "snapshot": str(run.snapshot.file),
+            "output": str(settings.VAR_FOLDER / "models" / project.slug / run.folder_name),
         }
-        return _enqueued(run, values)
+        run.save(update_fields=["config"])
+        transaction.on_commit(partial(enqueue, run.pk), robust=True)
+    return run
+
+
+def _refuse_a_second(project: Project) -> None:
+    """Until the transaction ends no other run of the project can be started."""
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    active = active_run(project)
+    if active is not None:
+        raise RunRefused(
+            _("Run %(number)s (%(kind)s) is %(status)s: wait until it ends, or cancel it.")
+            % {
+                "number": active.pk,
+                "kind": active.get_kind_display(),
+                "status": active.get_status_display(),
+            }
+        )
+
+
+def _given(run: TrainingRun, *, from_scratch: bool) -> dict[str, Any]:
+    """What a run of its kind is told, beside where to read and to write."""
+    project, policy, judge = run.project, run.policy, run.reward_model
+    if run.kind == Kind.REWARD:
+        return {"base_model": policy.base_model}
+    parent = {"base_model": policy.base_model, "adapter": policy.adapter}
+    if judge is None:
+        return {"stage": str(run.kind), "merge": True, **({} if from_scratch else parent)}
+    return {
+        **parent,
+        "reward_model": str(judge.folder),
+        "max_new_tokens": project.max_new_tokens,
+        "answers_per_prompt": project.answers_per_group,
+        "kl_budget": project.kl_budget,
+    }
 
 
 def start_run(
@@ -210,33 +231,3 @@ def request_cancel(run: TrainingRun) -> None:
 def enqueue(run_id: int) -> None:
     """Asks the accelerator worker to supervise the run; asked twice, it still runs once."""
     app.send_task("rewardmodel.tasks.supervise_run", (run_id,))
-
-
-@contextmanager
-def _alone(project: Project, kind: str, values: dict[str, Any]) -> Iterator[None]:
-    """A transaction in which no other run of the project can be started."""
-    try:
-        check_settings(kind, values)
-    except ValueError as problem:
-        raise RunRefused(f"The project's training settings do not fit: {problem}") from problem
-    with transaction.atomic():
-        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        active = active_run(project)
-        if active is not None:
-            raise RunRefused(
-                f"Run {active.pk} ({active.get_kind_display()}) is {active.get_status_display()}: "
-                "wait until it ends, or cancel it."
-            )
-        yield
-
-
-def _enqueued(run: TrainingRun, values: dict[str, Any]) -> TrainingRun:
-    run.config = {
-        "seed": random.getrandbits(31),
-        **values,
-        "snapshot": str(run.snapshot.file),
-        "output": str(settings.VAR_FOLDER / "models" / run.project.slug / run.folder_name),
-    }
-    run.save(update_fields=["config"])
-    transaction.on_commit(partial(enqueue, run.pk), robust=True)
-    return run
