@@ -117,6 +117,12 @@ def test_a_second_run_is_refused_with_a_clear_word(as_: As, ranked: Project, own
     assert f"Run {run.pk} (reward model) is queued" in answer.content.decode()
 
 
+def test_a_refusal_is_in_the_language_of_the_page(as_: As, project: Project, owner: User) -> None:
+    asked = page(project, "run_start"), {"kind": "policy"}
+    html = as_(owner).post(*asked, follow=True, headers={"accept-language": "zh-CN"})
+    assert "还没有通过验收的奖励模型" in html.content.decode()
+
+
 def test_an_admin_cancels_a_run(as_: As, ranked: Project, admin: User) -> None:
     run = start_reward_run(ranked)
     as_(admin).post(page(ranked, "run_cancel", run.pk))
