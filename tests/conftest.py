@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import translation
 
 from config import embedded_redis
 from config.processes import Process, stop
@@ -34,6 +35,13 @@ def redis() -> Iterator[None]:
     assert embedded_redis.becomes_ready(path, server), log.read_text()
     yield
     stop([server])
+
+
+@pytest.fixture(autouse=True)
+def _language() -> Iterator[None]:
+    """A page in another language leaves it on for whatever this thread does next."""
+    yield
+    translation.activate(settings.LANGUAGE_CODE)
 
 
 @pytest.fixture(scope="session")

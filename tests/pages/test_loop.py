@@ -17,7 +17,7 @@ from rewardmodel.services import start_reward_run
 from tests.pages.conftest import As
 from tests.people import ask, champion, ready_group
 
-FRAGMENT_QUERIES = 17
+FRAGMENT_QUERIES = 16
 POLL = {"HX-Request": "true"}
 
 
