@@ -223,9 +223,11 @@ class FlagForm(forms.Form):
 
 
 class WriteForm(forms.Form):
+    LONGEST = LONGEST_ANSWER
+
     text = forms.CharField(
         label=_("Your answer"),
-        max_length=LONGEST_ANSWER,
+        max_length=LONGEST,
         widget=forms.Textarea(attrs={"rows": 12, "dir": "auto"}),
         error_messages={"required": _("Write an answer first.")},
     )

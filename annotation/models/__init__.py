@@ -1,5 +1,5 @@
 from annotation.models.answer import Answer, PromptGroup
-from annotation.models.demonstration import Demonstration
+from annotation.models.demonstration import Demonstration, Writing
 from annotation.models.desk import Draft, Flag, Skip
 from annotation.models.policy import PolicyVersion
 from annotation.models.project import Membership, Project, User
@@ -27,4 +27,5 @@ __all__ = [
     "Snapshot",
     "Triple",
     "User",
+    "Writing",
 ]

@@ -58,3 +58,26 @@ class Demonstration(models.Model):
 
     def __str__(self) -> str:
         return self.text[:80]
+
+
+class Writing(models.Model):
+    """An answer under way: its author's lease of the prompt, and a draft that outlives it.
+
+    Nobody else is given the prompt's last open answer before `expires_at`; None: not leased.
+    """
+
+    prompt = models.ForeignKey(Prompt, models.CASCADE, related_name="writings")
+    author = models.ForeignKey(User, models.CASCADE, related_name="writings")
+    text = models.TextField(_("text"), blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = _("answer under way")
+        verbose_name_plural = _("answers under way")
+        constraints = [
+            models.UniqueConstraint(fields=["prompt", "author"], name="one_writing_per_author")
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:80]

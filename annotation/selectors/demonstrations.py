@@ -3,20 +3,35 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
-from annotation.models import Demonstration, Project, Prompt, User
+from annotation.models import Demonstration, Project, Prompt, User, Writing
+from annotation.selectors.places import ran_out
 
 
 def prompts_to_answer(project: Project, author: User) -> QuerySet[Prompt]:
-    """Prompts with fewer written answers than the project wants, none of them the author's."""
-    own = Demonstration.objects.filter(prompt=OuterRef("pk"), author=author)
-    prompts = project.prompts.exclude(Exists(own)).order_by("id")
-    if project.demonstrations_wanted == 1:
-        any_current = Demonstration.objects.filter(prompt=OuterRef("pk"), is_current=True)
-        return prompts.exclude(Exists(any_current))
-    written = Count("demonstrations", filter=Q(demonstrations__is_current=True))
-    return prompts.annotate(written=written).filter(written__lt=project.demonstrations_wanted)
+    """Prompts that want one more answer, none of theirs by the author.
+
+    What others are just writing counts as written, until their lease runs out.
+    """
+    current = Demonstration.objects.filter(prompt=OuterRef("pk"), is_current=True)
+    others = Writing.objects.filter(prompt=OuterRef("pk"), expires_at__isnull=False)
+    under_way = others.exclude(author=author).exclude(ran_out())
+    prompts = project.prompts.exclude(Exists(current.filter(author=author)))
+    taken = prompts.alias(taken=_count(current) + _count(under_way))
+    return taken.filter(taken__lt=project.demonstrations_wanted).order_by("id")
+
+
+def _count(of_prompt: QuerySet[Any]) -> Coalesce:
+    counted = of_prompt.order_by().values("prompt").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+
+
+def own_writings(project: Project, author: User) -> QuerySet[Writing]:
+    """Answers that the author has under way, the newest first; the leased one first of all."""
+    own = Writing.objects.filter(author=author, prompt__project=project)
+    return own.select_related("prompt").order_by(F("expires_at").desc(nulls_last=True), "-id")
 
 
 def own_demonstrations(project: Project, author: User) -> QuerySet[Demonstration]:

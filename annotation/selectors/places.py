@@ -14,6 +14,11 @@ def held_by(labeler: User) -> QuerySet[Place]:
     return held.order_by(F("leased_at").desc(nulls_last=True), "id")
 
 
+def ran_out() -> Q:
+    """Leases whose time is over: what they held may be taken by somebody else."""
+    return Q(expires_at__lt=timezone.now())
+
+
 def free_for(labeler: User) -> QuerySet[Place]:
     """Places that are free or whose lease ran out, of groups this labeler has no part in.
 
@@ -23,7 +28,7 @@ def free_for(labeler: User) -> QuerySet[Place]:
     """
     same_group = {"group": OuterRef("group"), "labeler": labeler}
     return (
-        Place.objects.filter(Q(labeler__isnull=True) | Q(expires_at__lt=timezone.now()))
+        Place.objects.filter(Q(labeler__isnull=True) | ran_out())
         .alias(
             own=Subquery(Place.objects.filter(**same_group).values("pk")[:1]),
             skipped=Subquery(Skip.objects.filter(**same_group).values("pk")[:1]),

@@ -47,7 +47,7 @@ def go_on(project: Project, labeler: User) -> tuple[Place | None, Place | None]:
 def _show(project: Project, place: Place) -> bool:
     """The place is in work from now on; False when it is no longer leased under its token."""
     place.leased_at = place.leased_at or timezone.now()
-    place.expires_at = _expiry(project)
+    place.expires_at = lease_end(project)
     held = Place.objects.filter(pk=place.pk, token=place.token, is_done=False)
     return bool(held.update(leased_at=place.leased_at, expires_at=place.expires_at))
 
@@ -82,7 +82,7 @@ def _next_free(project: Project, labeler: User) -> Place | None:
     place.group = whole.get(pk=place.group_id)
     place.labeler, place.token, place.leased_at = labeler, uuid.uuid4(), None
     place.shown_order = _shuffled(place.group)
-    place.expires_at = _expiry(project)
+    place.expires_at = lease_end(project)
     place.save(update_fields=list(FREED))
     return place
 
@@ -91,7 +91,7 @@ def _lock(labeler: User) -> None:
     User.objects.select_for_update(no_key=True).only("pk").get(pk=labeler.pk)
 
 
-def _expiry(project: Project) -> datetime:
+def lease_end(project: Project) -> datetime:
     return timezone.now() + timedelta(minutes=project.lease_minutes)
 
 
@@ -108,7 +108,7 @@ def renew_lease(project: Project, labeler: User, token: uuid.UUID) -> datetime |
     A lease that ran out is renewed too as long as nobody else took the place.
     """
     held = Place.objects.filter(project=project, labeler=labeler, is_done=False)
-    expiry = _expiry(project)
+    expiry = lease_end(project)
     if not held.filter(token=token).update(expires_at=expiry):
         return None
     held.exclude(token=token).update(expires_at=expiry)

@@ -5,6 +5,25 @@ import json
 from django.utils.translation import gettext as _
 
 
+def write_words() -> str:
+    """The same for the page on which answers are written."""
+    return json.dumps(
+        {
+            "timeLeft": _("{minutes} min left"),
+            "timeShort": _("Less than two minutes left. Go on working and the time is extended."),
+            "timeOver": _(
+                "The time for this question ran out. What you wrote is kept; if nobody else took "
+                "the question meanwhile, you can still store it."
+            ),
+            "gone": _("This question has its answers meanwhile. What you wrote is kept below."),
+            "saved": _("Draft saved"),
+            "saving": _("Saving the draft…"),
+            "offline": _("No connection. Your work is kept in this browser and sent later."),
+        },
+        ensure_ascii=False,
+    )
+
+
 def desk_words() -> str:
     """JSON for a data attribute; {answer}, {place} and so on are filled in by the script."""
     return json.dumps(

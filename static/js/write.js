@@ -1,12 +1,15 @@
-// Keeps an answer that is being written in the browser until it is stored.
+// An answer that is being written is kept as a ranking's draft is: in the browser and on the server.
+import { restore, startDrafts } from "./desk/drafts.js";
+import { wordsOf } from "./desk/words.js";
+import "./guidelines.js";
+
 const form = document.getElementById("write");
 
 if (form) {
   const text = form.elements.text;
-  const key = `laoshi-write ${form.dataset.prompt}`;
-  text.value ||= localStorage.getItem(key) ?? "";
-  const keep = () => localStorage.setItem(key, text.value);
-  text.addEventListener("input", keep);
-  if (text.value) keep(); // it may have been typed before this script had come
-  form.addEventListener("submit", () => localStorage.removeItem(key));
+  const typed = text.value; // it may have been typed before this script had come
+  const isRestored = restore(form) || typed !== text.defaultValue;
+  if (typed !== text.defaultValue) text.value = typed;
+  const drafts = startDrafts(form, wordsOf(form), new AbortController().signal);
+  if (isRestored) drafts.changed();
 }

@@ -7,7 +7,7 @@ import pytest
 from annotation.exchange.triples import csv_lines
 from annotation.judgment.judgment import AnswerRating, BetterAnswer, Details
 from annotation.models import PromptGroup, User
-from annotation.selectors.demonstrations import demonstration_rows, prompts_to_answer
+from annotation.selectors.demonstrations import demonstration_rows
 from annotation.selectors.rankings import group_rows, triple_rows, triples
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.drafts import draft_for
@@ -135,17 +135,3 @@ def test_an_undone_submit_takes_its_better_answer_along(group: PromptGroup, labe
     assert content is not None
     assert content["better"] == "Eight minutes."
     assert content["better_source"] == str(place.shown_order.index(1) + 1)
-
-
-def test_prompts_are_offered_until_enough_people_wrote_an_answer(
-    group: PromptGroup, labeler: User, stranger: User
-) -> None:
-    project = group.project
-    assert not prompts_to_answer(project, labeler).exists()
-    project.demonstrations_wanted = 2
-    assert prompts_to_answer(project, labeler).get() == group.prompt
-    write_demonstration(group.prompt, labeler, "Eight minutes.")
-    assert not prompts_to_answer(project, labeler).exists()
-    assert prompts_to_answer(project, stranger).exists()
-    project.demonstrations_wanted = 1
-    assert not prompts_to_answer(project, stranger).exists()

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from annotation.models import Project, User
 from tests.browser.conftest import Visit
-from tests.browser.desk import desk, press, submitted
+from tests.browser.desk import PHONE, desk, press, submitted
 
 
 def test_a_shown_answer_is_mended_into_a_better_one(
@@ -36,8 +36,36 @@ def test_an_answer_is_written_from_scratch(visit: Visit, work: Project, labeler:
     window = visit(labeler)
     window.get_by_role("link", name="Write answers").click()
     window.get_by_label("Your answer").fill("Eight minutes.")
+    expect(window.get_by_text("Draft saved")).to_be_visible()
     window.reload()
     expect(window.get_by_label("Your answer")).to_have_value("Eight minutes.")
     window.get_by_role("button", name="Store the answer").click()
+    expect(window.get_by_text("Why is the sky blue?")).to_be_visible()
+    assert work.demonstrations.get().text == "Eight minutes."
+
+
+def test_an_answer_under_way_is_there_in_another_browser(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    work.demonstrations_wanted = 1
+    work.save()
+    window = visit(labeler)
+    window.goto(f"/projects/{work.slug}/write/")
+    window.get_by_label("Your answer").press_sequentially("Eight min")
+    expect(window.get_by_text("Draft saved")).to_be_visible()
+    elsewhere = visit(labeler)
+    elsewhere.goto(f"/projects/{work.slug}/write/")
+    expect(elsewhere.get_by_label("Your answer")).to_have_value("Eight min")
+
+
+def test_an_answer_is_written_on_a_phone(visit: Visit, work: Project, labeler: User) -> None:
+    work.demonstrations_wanted, work.guidelines = 1, "Be kind."
+    work.save()
+    window = visit(labeler, **PHONE)
+    window.goto(f"/projects/{work.slug}/write/")
+    assert window.evaluate("document.documentElement.scrollWidth") <= 390
+    expect(window.get_by_text("Be kind.")).to_be_hidden()
+    window.get_by_label("Your answer").fill("Eight minutes.")
+    window.get_by_role("button", name="Store the answer").tap()
     expect(window.get_by_text("Why is the sky blue?")).to_be_visible()
     assert work.demonstrations.get().text == "Eight minutes."

@@ -13,7 +13,7 @@ ADMIN_PAGES = [
     *("desk_settings", "project_settings"),
 ]
 LABELER_PAGES = ["rank", "mine", "ahead", "write"]
-LABELER_POSTS = ["give_back", "skip", "flag", "draft", "undo"]
+LABELER_POSTS = ["give_back", "skip", "flag", "draft", "undo", "write_draft"]
 ADMIN_POSTS = ["generate", "run_start", "groups_retry"]
 
 

@@ -12,9 +12,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from annotation.models import Draft, Flag, Place, Project, Ranking, User
 from annotation.services.places import take_place
-from annotation.services.projects import create_project
 from tests.pages.conftest import As
-from tests.people import ask, member, ready_group
+from tests.people import member, ready_group
 
 SUBMIT_QUERIES = 18
 AHEAD_QUERIES = 11
@@ -299,27 +298,3 @@ def test_a_submit_costs_the_same_whatever_waits(
         browser.get(path("ahead", project))
     with django_assert_num_queries(SUBMIT_QUERIES):
         browser.post(path("rank", project), data, headers=AS_SCRIPT)
-
-
-def test_an_answer_is_written_from_scratch(as_: As, project: Project, labeler: User) -> None:
-    project.demonstrations_wanted = 1
-    project.save()
-    prompt = ready_group(project).prompt
-    browser = as_(labeler)
-    assert "egg" in browser.get(path("write", project)).content.decode()
-    empty = browser.post(path("write", project), {"prompt": prompt.pk, "text": " "})
-    assert "Write an answer first." in empty.content.decode()
-    sent = {"prompt": prompt.pk, "text": "Eight minutes."}
-    html = browser.post(path("write", project), sent, follow=True).content.decode()
-    assert "No answers are wanted" in html
-    assert "Eight minutes." in html
-    assert project.demonstrations.get().author == labeler
-
-
-def test_a_prompt_of_another_project_is_not_answered_here(
-    as_: As, project: Project, owner: User, labeler: User
-) -> None:
-    elsewhere = create_project(Project(name="Other", slug="other"), owner)
-    ask(elsewhere, "Not yours?")
-    sent = {"prompt": elsewhere.prompts.get().pk, "text": "Mine."}
-    assert as_(labeler).post(path("write", project), sent).status_code == 404

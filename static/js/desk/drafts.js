@@ -4,13 +4,14 @@ import { announce } from "./words.js";
 const DEBOUNCE = 500;
 const RETRY = 10_000;
 const RENEW = 60_000;
-const KEPT = "laoshi-draft ";
+const keptOf = (form) => `laoshi-draft ${form.dataset.draft} `;
+const keyOf = (form) => keptOf(form) + form.elements.token.value;
 
 export function startDrafts(form, say, signal) {
   const address = form.dataset.draft;
   if (!address) return { finish: () => {}, changed: () => {} };
   const [state, clock] = [form.querySelector("#draft-state"), form.querySelector("#time-left")];
-  const key = KEPT + form.elements.token.value;
+  const key = keyOf(form);
   let until = Date.now() + Number(form.dataset.secondsLeft) * 1000;
   let [timer, isOver, wasWarned, lastWork, lastSent] = [0, false, false, 0, Date.now()];
 
@@ -104,7 +105,7 @@ export function startDrafts(form, say, signal) {
 
 /** What was kept of this group when the network or the browser went, put back into the form. */
 export function restore(form) {
-  const kept = localStorage.getItem(KEPT + form.elements.token.value);
+  const kept = localStorage.getItem(keyOf(form));
   if (!kept || !form.dataset.draft) return false;
   const said = new URLSearchParams(kept);
   for (const field of form.elements) {
@@ -118,7 +119,7 @@ export function restore(form) {
 
 /** Work on earlier groups that never reached the server goes there now. */
 async function sendOthers(own, form, send) {
-  const keys = Object.keys(localStorage).filter((key) => key.startsWith(KEPT) && key !== own);
+  const keys = Object.keys(localStorage).filter((key) => key.startsWith(keptOf(form)) && key !== own);
   for (const key of keys) {
     const text = new URLSearchParams(localStorage.getItem(key));
     text.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);

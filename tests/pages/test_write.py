@@ -1,0 +1,81 @@
+"""The page on which people write answers."""
+
+import pytest
+from django.urls import reverse
+
+from annotation.models import Project, User
+from annotation.services.demonstrations import write_demonstration
+from annotation.services.projects import create_project
+from annotation.services.writing import take_prompt
+from tests.pages.conftest import As
+from tests.people import ask, member, ready_group
+
+
+@pytest.fixture
+def asking(project: Project) -> Project:
+    """Each question wants one written answer."""
+    project.demonstrations_wanted = 1
+    project.save()
+    ready_group(project)
+    return project
+
+
+def path(name: str, project: Project) -> str:
+    return reverse(name, args=[project.slug])
+
+
+def test_an_answer_is_written_from_scratch(as_: As, asking: Project, labeler: User) -> None:
+    browser = as_(labeler)
+    assert "egg" in browser.get(path("write", asking)).content.decode()
+    token = labeler.writings.get().pk
+    empty = browser.post(path("write", asking), {"token": token, "text": " "})
+    assert "Write an answer first." in empty.content.decode()
+    sent = {"token": token, "text": "Eight minutes."}
+    html = browser.post(path("write", asking), sent, follow=True).content.decode()
+    assert "No answers are wanted" in html
+    assert "Eight minutes." in html
+    assert asking.demonstrations.get().author == labeler
+
+
+def test_a_draft_is_kept_and_comes_back(as_: As, asking: Project, labeler: User) -> None:
+    browser = as_(labeler)
+    browser.get(path("write", asking))
+    sent = {"token": labeler.writings.get().pk, "text": "Eight min"}
+    answer = browser.post(path("write_draft", asking), sent).json()
+    assert answer["kept"] is True
+    assert answer["seconds_left"] > 29 * 60
+    assert "Eight min</textarea>" in browser.get(path("write", asking)).content.decode()
+
+
+def test_two_people_do_not_write_at_once(as_: As, asking: Project, labeler: User) -> None:
+    as_(labeler).get(path("write", asking))
+    other = as_(member(asking, "other"))
+    assert "No answers are wanted" in other.get(path("write", asking)).content.decode()
+
+
+def test_who_comes_too_late_is_told_so_and_keeps_the_text(
+    as_: As, asking: Project, labeler: User
+) -> None:
+    browser = as_(labeler)
+    browser.get(path("write", asking))
+    write_demonstration(asking.prompts.get(), member(asking, "other"), "Nine minutes.")
+    sent = {"token": labeler.writings.get().pk, "text": "Eight minutes."}
+    assert browser.post(path("write_draft", asking), sent).json()["seconds_left"] is None
+    html = browser.post(path("write", asking), sent, follow=True).content.decode()
+    assert "This question has its answers meanwhile." in html
+    assert "Eight minutes." in html
+    assert asking.demonstrations.get().text == "Nine minutes."
+
+
+def test_nobody_writes_in_the_name_of_another(
+    as_: As, asking: Project, owner: User, labeler: User
+) -> None:
+    writing = take_prompt(asking, labeler)
+    assert writing is not None
+    sent = {"token": writing.pk, "text": "Mine."}
+    other = as_(member(asking, "other"))
+    assert other.post(path("write", asking), sent).status_code == 404
+    assert other.post(path("write_draft", asking), sent).status_code == 404
+    elsewhere = create_project(Project(name="Other", slug="other"), owner)
+    ask(elsewhere, "Not yours?")
+    assert as_(labeler).post(path("write", elsewhere), sent).status_code == 404
