@@ -120,6 +120,9 @@ def _require_folder(name: str, what: str) -> None:
     looks_like_path = name.startswith(("/", ".", "~")) or name.count("/") > 1
     if looks_like_path and not Path(name).is_dir():
         raise PolicyUnavailable(f"There is no {what} folder at {name}.")
+    config = {"model": "config.json", "adapter": "adapter_config.json"}[what]
+    if Path(name).is_dir() and not Path(name, config).is_file():
+        raise PolicyUnavailable(f"The folder {name} holds no {what}: it has no {config}.")
 
 
 class WarmPolicy:

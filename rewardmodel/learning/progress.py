@@ -56,20 +56,27 @@ class RunFolder(AbstractContextManager["RunFolder"]):
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
+    @property
+    def result(self) -> Path:
+        return self.path / "result.json"
+
     def finished(self, output: Path) -> bool:
         """Whether there is a result: also when a kill came between the output and its result."""
         pending = self.path / "result.pending.json"
         if pending.exists() and (output / MANIFEST).exists():
             made = read_json(output / MANIFEST)["sha256"]
             if read_json(pending)["sha256"] == made and self.writes:
-                pending.rename(self.path / "result.json")
-        return (self.path / "result.json").exists()
+                pending.rename(self.result)
+        return self.result.exists()
 
     def __enter__(self) -> RunFolder:
         if not self.writes:
             return self
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / "lock").open("w", encoding="utf-8")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / "lock").open("w", encoding="utf-8")
+        except OSError as error:
+            raise TrainingFailure(f"{self.path} cannot be written: {error.strerror}.") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -109,11 +116,11 @@ class RunFolder(AbstractContextManager["RunFolder"]):
             fill(aside)
             sha256 = write_manifest(aside)
             write_json(pending, {**result, "output": str(output.absolute()), "sha256": sha256})
-        pending.rename(self.path / "result.json")
+        pending.rename(self.result)
 
     def report(self, result: dict[str, Any]) -> None:
         """result.json of a run that makes no version: its `output` and `sha256` are null."""
-        write_json(self.path / "result.json", {**result, "output": None, "sha256": None})
+        write_json(self.result, {**result, "output": None, "sha256": None})
 
     def fail(self, reason: str) -> None:
         if self.writes:

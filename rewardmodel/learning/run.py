@@ -16,7 +16,7 @@ import torch
 
 from annotation.generation.chat import ChatError
 from annotation.generation.policy import PolicyUnavailable, is_out_of_memory
-from rewardmodel.learning.checkpoints import write_json
+from rewardmodel.learning.checkpoints import read_json, write_json
 from rewardmodel.learning.configs import AnyConfig, Config, ConfigError, parse_flags, read_config
 from rewardmodel.learning.data import SnapshotError
 from rewardmodel.learning.progress import RunFolder, TrainingFailure, stop_with_parent
@@ -43,7 +43,15 @@ def run_script(
         reason = str(error)
     if reason is not None:
         print(reason, file=sys.stderr)
+    elif folder.writes:
+        print(_outcome(folder))
     return 0 if reason is None else 1
+
+
+def _outcome(folder: RunFolder) -> str:
+    """The finished run's last words to whoever started it by hand."""
+    result = read_json(folder.result)
+    return f"{result['output'] or folder.result}: {result['gate']['reason']}"
 
 
 def _run(

@@ -33,7 +33,7 @@ from rewardmodel.learning.agreement import (
 )
 from rewardmodel.learning.calibration import reliability
 from rewardmodel.learning.configs import RewardConfig
-from rewardmodel.learning.data import GroupRow, PreferenceData, read_groups
+from rewardmodel.learning.data import GroupRow, PreferenceData, read_demonstrations, read_groups
 from rewardmodel.learning.evaluate import PreferenceMetrics, preference_metrics, reward_gate
 from rewardmodel.learning.groups import EncodedGroup, choose_layout, fit, in_budget
 from rewardmodel.learning.losses import strict_votes
@@ -49,6 +49,7 @@ from rewardmodel.learning.run import provenance, run_script
 from rewardmodel.learning.targets import target_of
 
 SAMPLES = 5
+DEMONSTRATIONS = 200  # enough for a mean
 
 
 def train(config: RewardConfig, run: RunFolder) -> None:
@@ -89,6 +90,7 @@ class Lessons:
         self.groups, shortened = _encode_all(chat, data.train, config)
         self.heldout, heldout_shortened = _encode_all(chat, data.heldout, config)
         self.shortened = shortened + heldout_shortened
+        self.demonstrations = _demonstrations(chat, config)
         self.targets = [target_of(row, config, device) for row in data.train]
 
     def update(self, learner: Learner, step: int, among: Sequence[int]) -> dict[str, float]:
@@ -145,7 +147,8 @@ def _evaluate_and_publish(
     heldout_scores = lessons.score(lessons.heldout)
     heldout = _metrics(heldout_scores, data.heldout)
     rewards = torch.cat(train_scores)
-    mean, std = rewards.mean().item(), rewards.std().item()
+    shown = torch.cat([torch.empty(0), *lessons.score(lessons.demonstrations)])
+    mean, std = (shown if len(shown) else rewards).mean().item(), rewards.std().item()
     whole = [_point(len(lessons.groups), heldout)] if config.learning_curve else []
     result = {
         "metrics": {
@@ -155,6 +158,7 @@ def _evaluate_and_publish(
             "learning_curve": [*curve, *whole],
             "reward_mean": mean,
             "reward_std": std,
+            "demonstrations": len(shown),
             "steps": steps,
             "shortened": lessons.shortened,
             "skipped": dict(data.skipped),
@@ -213,6 +217,15 @@ def _encode_all(
     whole = [encode(chat, row.prompt, row.answers) for row in rows]
     groups = [fit(group, config.group_tokens) for group in whole]
     return groups, sum(a != b for a, b in zip(whole, groups, strict=True))
+
+
+def _demonstrations(chat: Chat, config: RewardConfig) -> list[EncodedGroup]:
+    """Answers that people wrote to training prompts, which show where the scale's 0 is to be."""
+    if not config.demonstrations:
+        return []
+    data = read_demonstrations(Path(config.demonstrations), config.heldout_percent)
+    rows = data.train[:DEMONSTRATIONS]
+    return [fit(encode(chat, row.prompt, [row.answer]), config.group_tokens) for row in rows]
 
 
 def _skipped(reasons: Counter[str]) -> str:

@@ -167,11 +167,18 @@ def _refuse_a_second(project: Project) -> None:
         )
 
 
+def _shown(project: Project) -> str:
+    """A file of what people showed, by which a reward model's scores get their 0; "" without."""
+    if not project.demonstrations.filter(is_current=True).exists():
+        return ""
+    return str(take_demonstrations_snapshot(project).file)
+
+
 def _given(run: TrainingRun, *, from_scratch: bool) -> dict[str, Any]:
     """What a run of its kind is told, beside where to read and to write."""
     project, policy, judge = run.project, run.policy, run.reward_model
     if run.kind == Kind.REWARD:
-        return {"base_model": policy.base_model}
+        return {"base_model": policy.base_model, "demonstrations": _shown(project)}
     parent = {"base_model": policy.base_model, "adapter": policy.adapter}
     if judge is None:
         return {"stage": str(run.kind), "merge": True, **({} if from_scratch else parent)}

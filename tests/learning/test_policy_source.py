@@ -44,6 +44,11 @@ def test_a_model_without_chat_template_is_refused(tiny: Path, tmp_path: Path) ->
         load_policy(PolicySource(str(folder)))
 
 
+def test_a_folder_without_a_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(PolicyUnavailable, match=r"holds no model: it has no config\.json\.$"):
+        load_policy(PolicySource(str(tmp_path)))
+
+
 def test_broken_weights_are_refused(tiny: Path, tmp_path: Path) -> None:
     folder = _changed(tiny, tmp_path, "config.json")
     (folder / "model.safetensors").write_bytes(b"broken")

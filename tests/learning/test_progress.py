@@ -39,6 +39,12 @@ def test_two_processes_never_work_in_one_folder(tmp_path: Path) -> None:
         pass
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingFailure, match=r"file/run cannot be written: Not a directory\.$"):
+        RunFolder(tmp_path / "file" / "run").__enter__()
+
+
 def test_an_old_failure_is_gone_when_a_run_starts_again(tmp_path: Path) -> None:
     with RunFolder(tmp_path) as run:
         run.fail("No disk.")

@@ -9,7 +9,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from rewardmodel.learning.checkpoints import sha256_of
 from rewardmodel.learning.reward_model import RewardScorer
-from tests.learning.conftest import Rows, shorter_is_better, user
+from tests.learning.conftest import Rows, demonstrations, shorter_is_better, user
 from tests.learning.runs import (
     Killed,
     failure_of,
@@ -65,6 +65,21 @@ def test_training_answers_score_0_on_average(trained: Path) -> None:
     scores = torch.cat(scorer.scores([(row["prompt"], row["answers"]) for row in rows], 512))
     assert scores.mean().item() == pytest.approx(0, abs=1e-4)
     assert scores.std().item() == pytest.approx(1, abs=1e-3)
+
+
+def test_demonstrations_score_0_on_average_where_there_are_some(
+    tiny: Path, tmp_path: Path, write_rows: Write
+) -> None:
+    shown, output = tmp_path / "shown.jsonl", tmp_path / "model"
+    shown.write_text("".join(json.dumps(row) + "\n" for row in demonstrations()))
+    settings = {"minimum_steps": 6, "demonstrations": shown}
+    assert train_reward_model(output, write_rows(shorter_is_better(12)), tiny, **settings) == 0
+    assert result_of(output)["metrics"]["demonstrations"] == 18  # of 24, 6 held out
+    scorer = RewardScorer(str(output), torch.device("cpu"))
+    rows = [row["messages"] for row in demonstrations() if row["split"] == "train"]
+    groups = [(messages[:-1], [messages[-1]["content"]]) for messages in rows]
+    scores = torch.cat(scorer.scores(groups, 512))
+    assert scores.mean().item() == pytest.approx(0, abs=1e-4)
 
 
 def test_the_result_tells_what_made_it(trained: Path) -> None:

@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -10,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from annotation.models import PolicyVersion, Project, User
+from annotation.services.demonstrations import write_demonstration
 from annotation.services.places import take_place
 from annotation.services.policies import promote
 from annotation.services.rankings import submit_ranking
@@ -66,6 +68,15 @@ def test_nothing_is_trained_before_anything_was_ranked(project: Project) -> None
 def test_a_policy_waits_for_a_reward_model_that_passed(ranked: Project) -> None:
     with pytest.raises(RunRefused, match="No reward model"):
         start_policy_run(ranked)
+
+
+def test_what_people_wrote_is_where_a_reward_models_scale_has_its_0(
+    ranked: Project, owner: User
+) -> None:
+    write_demonstration(ranked.prompts.order_by("id")[0], owner, "In boiling water.")
+    run = start_reward_run(ranked)
+    [row] = Path(run.config["demonstrations"]).read_text().splitlines()
+    assert json.loads(row)["messages"][-1]["content"] == "In boiling water."
 
 
 def test_two_runs_at_once_are_refused_with_the_one_that_is_active(ranked: Project) -> None:

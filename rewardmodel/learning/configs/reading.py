@@ -98,7 +98,10 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
-GIVEN_BY_THE_RUN = ("snapshot", "base_model", "output", "reward_model", "adapter", "stage", "merge")
+GIVEN_BY_THE_RUN = (
+    *("snapshot", "base_model", "output", "reward_model", "adapter", "stage", "merge"),
+    "demonstrations",
+)
 
 
 def check_overrides(kind: type[Config], values: dict[str, Any]) -> None:

@@ -31,6 +31,9 @@ class RewardConfig(Config):
     Llama 2 took 1 or 3 for its clearest preferences (arXiv 2307.09288, table 27)."""
     labeler_weights: dict[str, float] | None = None
     """How much each labeler named here counts, as JSON; others as their rankings say, else 1."""
+    demonstrations: str = ""
+    """JSONL file of demonstrations, whose mean score is to be 0 (arXiv 2203.02155, section 3.5);
+    without one the training answers' is."""
     learning_curve: bool = False
     """Also train on a quarter and on half of the groups, to see what more data would bring."""
 
