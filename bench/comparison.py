@@ -5,7 +5,8 @@ import statistics
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,7 +15,14 @@ from typing import Any
 import psutil
 import torch
 
+from annotation.generation.chat import Chat, Message
+
 ROOT = Path(__file__).resolve().parents[1]
+MIB = 1024 * 1024
+SENTENCE = (
+    "The teacher reads what the class has written, and says which answer is clearer and why. "
+)
+Runs = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,32 @@ def run_apart(script: Path, task: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def interleaved(
+    script: Path, arms: Sequence[str], repeats: int, task_of: Callable[[str, int], dict[str, Any]]
+) -> Runs:
+    """Every arm's repeats, in turn, each in a process of its own; prints each as it comes.
+
+    So no arm warms another's caches or holds another's memory, and a disturbance hits all arms.
+    """
+    runs: Runs = defaultdict(list)
+    for repeat in range(repeats):
+        for arm in arms:
+            found = run_apart(script, {"arm": arm, **task_of(arm, repeat)})
+            runs[arm].append(found)
+            print(f"# {arm} {found}", flush=True)
+    return runs
+
+
+def of(runs: Runs, arm: str, figure: str) -> list[float]:
+    """That figure of each of an arm's repeats."""
+    return [run[figure] for run in runs[arm]]
+
+
+def memory_row(name: str, runs: Runs, ours: str, peer: str) -> Row:
+    peaks = ([peak / MIB for peak in of(runs, arm, "peak_bytes")] for arm in (ours, peer))
+    return compared(f"{name}: memory", "MiB peak", *peaks, more_is_better=False)
+
+
 @dataclass
 class Peak:
     """Most bytes held: of the GPU where there is one, else resident in this process."""
@@ -103,6 +137,27 @@ def peak_memory() -> Iterator[Peak]:
     finally:
         ended.set()
         watcher.join()
+
+
+def finish_device() -> None:
+    """A GPU works on after it was told to; waits for it."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def prompts_of(chat: Chat, tokens: int, count: int) -> list[list[Message]]:
+    """`count` different questions of about so many tokens, template included."""
+    prompts = []
+    for number in range(count):
+        text = f"Question {number}. "
+        while len(chat.prompt_ids(_asked(text + SENTENCE))) <= tokens:
+            text += SENTENCE
+        prompts.append(_asked(text))
+    return prompts
+
+
+def _asked(text: str) -> list[Message]:
+    return [{"role": "user", "content": text}]
 
 
 def machine() -> str:

@@ -5,22 +5,31 @@
     python bench/reward.py --model MODEL --data FOLDER --heldout
 
 The first prints groups a second and peak memory of one pass over a few groups, evenly spaced by
-length: packed rows against TRL on the exploded pairs, and against our own plain rows. Repeats are
-interleaved and each is a process of its own, so that no arm warms another's caches or holds
-another's memory. The second trains one epoch with three seeds and prints log loss and accuracy on
+length: packed rows against TRL on the exploded pairs, and against our own plain rows. The second
+trains one epoch with three seeds and prints log loss and accuracy on
 held-out groups. `--full` takes more groups.
 """
 
 import argparse
 import sys
-from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 if __package__ in (None, ""):  # started as a file: make the repository importable
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.comparison import ROOT, Row, compared, machine, run_apart, show
+from bench.comparison import (
+    ROOT,
+    Row,
+    Runs,
+    compared,
+    interleaved,
+    machine,
+    memory_row,
+    of,
+    show,
+)
 
 ARMS = ("packed", "plain", "trl")
 SETS = ("groups-finegrained.jsonl", "groups-oasst.jsonl")
@@ -28,8 +37,6 @@ SPEED_GROUPS = {"groups-finegrained.jsonl": 3, "groups-oasst.jsonl": 8}
 EPOCH_GROUPS = {"groups-finegrained.jsonl": 4, "groups-oasst.jsonl": 20}
 UNITS = {"log_loss": "nats/pair", "accuracy": "share"}
 MORE = 8
-MIB = 1024 * 1024
-Runs = dict[str, list[dict[str, Any]]]
 
 
 def parse() -> argparse.Namespace:
@@ -56,10 +63,9 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def task_of(options: argparse.Namespace, arm: str, name: str, seed: int) -> dict[str, Any]:
+def task_of(options: argparse.Namespace, name: str, arm: str, repeat: int) -> dict[str, Any]:
     sizes = EPOCH_GROUPS if options.heldout else SPEED_GROUPS
     return {
-        "arm": arm,
         "groups": options.groups or sizes[name] * (MORE if options.full else 1),
         "heldout": options.heldout_groups if options.heldout else 0,
         "pairs_per_pass": options.pairs_per_pass,
@@ -67,7 +73,7 @@ def task_of(options: argparse.Namespace, arm: str, name: str, seed: int) -> dict
             "snapshot": str((options.data / name).resolve()),
             "base_model": str(options.model.resolve()),
             "full": options.all_weights,
-            "seed": seed,
+            "seed": repeat if options.heldout else 0,
             "groups_per_step": options.groups_per_step,
             "tokens_per_batch": options.tokens_per_batch,
             "learning_rate": options.learning_rate,
@@ -75,30 +81,15 @@ def task_of(options: argparse.Namespace, arm: str, name: str, seed: int) -> dict
     }
 
 
-def run_all(options: argparse.Namespace, name: str) -> Runs:
-    """Every arm's repeats on one set, interleaved; prints each as it comes."""
-    arms = ("packed", "trl") if options.heldout else ARMS
-    runs: Runs = defaultdict(list)
-    for repeat in range(options.repeats):
-        for arm in arms:
-            seed = repeat if options.heldout else 0
-            task = task_of(options, arm, name, seed)
-            found = run_apart(ROOT / "bench" / "reward_arms.py", task)
-            runs[arm].append(found)
-            print(f"# {name} {arm} {found}", flush=True)
-    return runs
-
-
 def speed_rows(name: str, runs: Runs) -> list[Row]:
     rate = {arm: [r["groups"] / r["seconds"] for r in found] for arm, found in runs.items()}
-    memory = {arm: [r["peak_bytes"] / MIB for r in found] for arm, found in runs.items()}
     rows = []
     for arm, peer in (("trl", "TRL pairs"), ("plain", "plain rows")):
         title = f"{name} against {peer}"
-        ours = rate["packed"], memory["packed"]
+        both = rate["packed"], rate[arm]
         rows += [
-            compared(f"{title}: speed", "groups/s", ours[0], rate[arm], more_is_better=True),
-            compared(f"{title}: memory", "MiB peak", ours[1], memory[arm], more_is_better=False),
+            compared(f"{title}: speed", "groups/s", *both, more_is_better=True),
+            memory_row(title, runs, "packed", arm),
         ]
     return rows
 
@@ -108,8 +99,8 @@ def heldout_rows(name: str, runs: Runs) -> list[Row]:
         compared(
             f"{name} against TRL pairs: held-out {metric.replace('_', ' ')}",
             UNITS[metric],
-            [run[metric] for run in runs["packed"]],
-            [run[metric] for run in runs["trl"]],
+            of(runs, "packed", metric),
+            of(runs, "trl", metric),
             more_is_better=metric == "accuracy",
         )
         for metric in UNITS
@@ -122,7 +113,12 @@ def main() -> None:
     rows: list[Row] = []
     for file in SETS:
         name = file.removeprefix("groups-").removesuffix(".jsonl")
-        runs = run_all(options, file)
+        runs = interleaved(
+            ROOT / "bench" / "reward_arms.py",
+            ("packed", "trl") if options.heldout else ARMS,
+            options.repeats,
+            partial(task_of, options, file),
+        )
         first = runs["packed"][0]
         print(
             f"# {name}: {first['groups']} groups, {first['pairs']} pairs, tokens of the pairs "

@@ -26,16 +26,15 @@ from trl.trainer.reward_trainer import RewardTrainer
 
 from annotation.generation.chat import Chat
 from annotation.generation.policy import load_tokenizer
-from bench.comparison import peak_memory
+from bench.comparison import finish_device, peak_memory
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.data import GroupRow, read_groups
 from rewardmodel.learning.evaluate import preference_metrics
-from rewardmodel.learning.groups import EncodedGroup, Layout, fit, in_budget, pack, unpack
+from rewardmodel.learning.groups import EncodedGroup, Layout, choose_layout, fit, in_budget, unpack
 from rewardmodel.learning.optimisation import Learner, new_accelerator, shuffled
 from rewardmodel.learning.reward_model import RewardModel, encode, new_reward_model, score_groups
 from rewardmodel.learning.targets import target_of
 
-LAYOUTS: dict[str, Layout] = {"packed": pack, "plain": unpack}
 Encoded = list[tuple[GroupRow, EncodedGroup]]
 
 
@@ -147,12 +146,6 @@ def train_pairs(
     return stopwatch.seconds
 
 
-def finish_device() -> None:
-    """A GPU works on after it was told to; waits for it."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
 def main() -> None:
     task = json.loads(sys.argv[1])
     config = RewardConfig(output="-", **task["config"])
@@ -162,12 +155,15 @@ def main() -> None:
     set_seed(config.seed)
     model = new_reward_model(config.base_model, chat, None if config.full else config.lora_rank)
     model.to(new_accelerator().device)
-    score_groups(model, pack, [groups[0][1]], chat.pad, config.tokens_per_batch)  # warms up
+    layout = unpack
+    if task["arm"] == "packed":
+        layout = choose_layout(model, model.network, config.group_tokens)
+    score_groups(model, layout, [groups[0][1]], chat.pad, config.tokens_per_batch)  # warms up
     with peak_memory() as peak:
         if task["arm"] == "trl":
             seconds = train_pairs(model, groups, chat, config, task["pairs_per_pass"])
         else:
-            seconds = train_groups(model, LAYOUTS[task["arm"]], groups, chat, config)
+            seconds = train_groups(model, layout, groups, chat, config)
     pairs = pairs_of(groups)
     found: dict[str, Any] = {
         "groups": len(groups),
@@ -181,7 +177,7 @@ def main() -> None:
         heldout = chosen_groups(data.heldout, chat, config, task["heldout"])
         model.eval()
         encoded = [group for _, group in heldout]
-        scores = score_groups(model, pack, encoded, chat.pad, config.tokens_per_batch)
+        scores = score_groups(model, layout, encoded, chat.pad, config.tokens_per_batch)
         ranks = [[ranking.ranks for ranking in row.counted] for row, _ in heldout]
         metrics = preference_metrics(scores, ranks)
         found |= {"log_loss": metrics.log_loss, "accuracy": metrics.accuracy}

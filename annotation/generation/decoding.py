@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from annotation.generation.group_attention import (
     IMPLEMENTATION,
     REFUSALS,
+    UNUSED_MASK,
     SharedPrompts,
     answer_cache,
 )
@@ -61,11 +62,9 @@ class SharedDecoder:
         self.positions = self.positions[rows]
 
     def read(self, tokens: Tensor) -> Tensor:
-        # Four dimensions: handed on as it is, to an attention that needs no mask for these rows.
-        everything = torch.ones(len(tokens), 1, 1, 1, dtype=torch.bool, device=tokens.device)
         output = self.model(
             tokens[:, None],
-            attention_mask=everything,
+            attention_mask=UNUSED_MASK,
             position_ids=self.positions[:, None],
             past_key_values=self.answers,
             use_cache=True,

@@ -6,6 +6,7 @@ Registered with transformers under IMPLEMENTATION; for anything but a group it i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -18,6 +19,11 @@ from transformers.masking_utils import sdpa_mask
 
 IMPLEMENTATION = "prompt_groups"
 GROWTH = 64
+UNUSED_MASK = torch.ones(1, 1, 1, 1, dtype=torch.bool)
+"""Has four dimensions, so that transformers hands it on and makes none of its own."""
+Packing = list[tuple[int, list[range]]]
+"""Of each row of packed groups, the length of its prompt and where its answers are."""
+
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError)
 
 
@@ -145,36 +151,61 @@ def group_attention(
     *,
     scaling: float | None = None,
     shared_prompts: SharedPrompts | None = None,
+    packed: Packing | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Attention over [B, heads, L, size]; returns [B, L, heads, size].
 
-    A mask of fewer rows than there are queries is that of the answers in packed groups
-    (groups.py): the first columns are prompts, which attend causally and need none.
+    `packed` says where the prompt and the answers of each row are; without it and without
+    `shared_prompts` this is the `sdpa` of transformers.
     """
     if shared_prompts is not None:
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         layer = cast(int, module.layer_idx)
         return shared_prompts.attend(layer, query, key, value, scale), None
-    answers_only = attention_mask is not None and attention_mask.shape[-2] < query.shape[2]
-    if attention_mask is None or not answers_only or kwargs.get("softcap") is not None:
+    if packed is None or kwargs.get("softcap") is not None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **kwargs
         )
-    split = query.shape[2] - attention_mask.shape[-2]
-    grouped = query.shape[1] != key.shape[1]
-    prompt = scaled_dot_product_attention(
-        query[:, :, :split],
-        key[:, :, :split],
-        value[:, :, :split],
-        is_causal=True,
-        scale=scaling,
-        enable_gqa=grouped,
+    rows = [
+        _packed_row(query[b : b + 1], key[b : b + 1], value[b : b + 1], *row, scaling)
+        for b, row in enumerate(packed)
+    ]
+    return torch.cat(rows).transpose(1, 2).contiguous(), None
+
+
+def _packed_row(
+    query: Tensor, key: Tensor, value: Tensor, width: int, spans: list[range], scale: float | None
+) -> Tensor:
+    """One row [1, heads, L, size]: a prompt, the answers at `spans`, and padding, which gets 0.
+
+    The prompt attends causally; each answer to the prompt, and to itself causally.
+    """
+    read = partial(
+        scaled_dot_product_attention, scale=scale, enable_gqa=query.shape[1] != key.shape[1]
     )
-    answers = scaled_dot_product_attention(
-        query[:, :, split:], key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=grouped
-    )
-    return torch.cat([prompt, answers], dim=2).transpose(1, 2).contiguous(), None
+    keys, values = key[:, :, :width], value[:, :, :width]
+    parts, end = [read(query[:, :, :width], keys, values, is_causal=True)], width
+    for span in spans:
+        parts.append(_nothing(query, span.start - end))
+        own = slice(span.start, span.stop)
+        seen = torch.ones(len(span), width + len(span), dtype=torch.bool, device=query.device)
+        parts.append(
+            read(
+                query[:, :, own],
+                torch.cat([keys, key[:, :, own]], dim=2),
+                torch.cat([values, value[:, :, own]], dim=2),
+                attn_mask=seen.tril(width),
+            )
+        )
+        end = span.stop
+    parts.append(_nothing(query, query.shape[2] - end))
+    return torch.cat(parts, dim=2)
+
+
+def _nothing(query: Tensor, length: int) -> Tensor:
+    """Zeros [1, heads, length, size]."""
+    return query.new_zeros(1, query.shape[1], length, query.shape[3])
 
 
 AttentionInterface.register(IMPLEMENTATION, group_attention)

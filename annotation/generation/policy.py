@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from annotation.generation.chat import Chat, ChatError
+from annotation.generation.cpu_linear import use_onednn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -43,6 +44,7 @@ def load_policy(source: PolicySource) -> tuple[PreTrainedModel, PreTrainedTokeni
     if source.adapter is not None:
         model = _with_adapter(model, source.adapter)
     model.to(device)  # type: ignore[arg-type]
+    use_onednn(model)
     return model.train(False), tokenizer
 
 

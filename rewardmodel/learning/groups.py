@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from annotation.generation.decoding import logits_at, window_of
-from annotation.generation.group_attention import IMPLEMENTATION, REFUSALS
+from annotation.generation.group_attention import IMPLEMENTATION, REFUSALS, UNUSED_MASK, Packing
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ class EncodedGroup:
 class GroupBatch:
     """Groups laid out as B rows of length L, with N answers of T tokens in all.
 
-    input_ids, position_ids [B, L]; attention_mask [B, L] int64, or of packed rows
-    [B, 1, A, L] bool for the last A columns, which hold the answers (group_attention.py).
+    input_ids, position_ids [B, L]; attention_mask [B, L] int64.
+    packed: where the groups of packed rows are, which then have no use for the mask.
     ends [N]: where in the flattened B * L positions each answer's last token lies.
     sources [B, L] bool: the positions that predict an answer token.
     slots [T]: which of the true `sources`, counted in row order, predicts each answer token.
@@ -53,9 +53,24 @@ class GroupBatch:
     slots: Tensor
     targets: Tensor
     answer_of: Tensor
+    packed: Packing | None = None
 
     def to(self, device: torch.device) -> GroupBatch:
-        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        tensors = (f.name for f in fields(self) if f.name != "packed")
+        return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What a network is called with."""
+        inputs = {
+            "input_ids": self.input_ids,
+            "position_ids": self.position_ids,
+            "attention_mask": self.attention_mask,
+            "use_cache": False,
+        }
+        if self.packed is None:
+            return inputs
+        return {**inputs, "attention_mask": UNUSED_MASK, "packed": self.packed}
 
 
 class Layout(Protocol):
@@ -83,12 +98,7 @@ class _Packed:
                 spans.append(range(start, start + len(answer)))
                 start += len(answer)
             rows.append(_Row(group.prompt, group.answers, spans))
-        batch, segments = _lay_out(rows, pad)
-        keys, queries = segments[:, None, :], segments[:, width:, None]
-        columns = torch.arange(segments.shape[1])
-        before = columns <= columns[width:, None]
-        mask = (keys == 0) | ((keys == queries) & before)
-        return replace(batch, attention_mask=mask[:, None])
+        return replace(_lay_out(rows, pad), packed=[(len(row.prompt), row.spans) for row in rows])
 
     def tokens(self, groups: Sequence[EncodedGroup]) -> int:
         width = max(len(group.prompt) for group in groups)
@@ -105,8 +115,7 @@ class _Unpacked:
             for group in groups
             for answer in group.answers
         ]
-        batch, segments = _lay_out(rows, pad)
-        return replace(batch, attention_mask=(segments >= 0).long())
+        return _lay_out(rows, pad)
 
     def tokens(self, groups: Sequence[EncodedGroup]) -> int:
         longest = max(len(group.prompt) + max(map(len, group.answers)) for group in groups)
@@ -124,25 +133,24 @@ class _Row:
     spans: list[range]
 
 
-def _lay_out(rows: list[_Row], pad: int) -> tuple[GroupBatch, Tensor]:
-    """A batch without its mask, and segments [B, L]: 0 prompt, k answer k, -1 padding."""
+def _lay_out(rows: list[_Row], pad: int) -> GroupBatch:
     length = max(row.spans[-1].stop for row in rows)
     input_ids = torch.full((len(rows), length), pad)
     position_ids = torch.zeros_like(input_ids)
-    segments = torch.full_like(input_ids, -1)
+    attention_mask = torch.zeros_like(input_ids)
     ends: list[int] = []
     sources, targets, answer_of = [], [], []
     for b, row in enumerate(rows):
         width = len(row.prompt)
         input_ids[b, :width] = torch.tensor(row.prompt)
         position_ids[b, :width] = torch.arange(width)
-        segments[b, :width] = 0
-        for k, (answer, span) in enumerate(zip(row.answers, row.spans, strict=True), start=1):
+        attention_mask[b, :width] = 1
+        for answer, span in zip(row.answers, row.spans, strict=True):
             tokens = torch.tensor(answer)
             place = slice(span.start, span.stop)
             input_ids[b, place] = tokens
             position_ids[b, place] = torch.arange(width, width + len(answer))
-            segments[b, place] = k
+            attention_mask[b, place] = 1
             sources.append(b * length + torch.tensor([width - 1, *span[:-1]]))
             targets.append(tokens)
             answer_of.append(torch.full((len(answer),), len(ends)))
@@ -150,17 +158,16 @@ def _lay_out(rows: list[_Row], pad: int) -> tuple[GroupBatch, Tensor]:
     flat = torch.cat(sources)
     is_source = torch.zeros(input_ids.numel(), dtype=torch.bool)
     is_source[flat] = True
-    batch = GroupBatch(
+    return GroupBatch(
         input_ids=input_ids,
         position_ids=position_ids,
-        attention_mask=segments,
+        attention_mask=attention_mask,
         ends=torch.tensor(ends),
         sources=is_source.view_as(input_ids),
         slots=(is_source.cumsum(0) - 1)[flat],
         targets=torch.cat(targets),
         answer_of=torch.cat(answer_of),
     )
-    return batch, segments
 
 
 def fit(group: EncodedGroup, limit: int) -> EncodedGroup:
@@ -201,13 +208,7 @@ class AnswerLogProbs(nn.Module):
 
     def forward(self, batch: GroupBatch) -> Tensor:
         """Log probability of each answer token [T]; only their positions reach the head."""
-        logits = self.model(
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
-            position_ids=batch.position_ids,
-            logits_to_keep=batch.sources,
-            use_cache=False,
-        ).logits
+        logits = self.model(**batch.inputs, logits_to_keep=batch.sources).logits
         logits = logits_at(logits, batch.sources).float()
         chosen = logits[batch.slots, batch.targets]
         return chosen - logits.logsumexp(-1)[batch.slots]

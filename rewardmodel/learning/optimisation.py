@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from annotation.generation.cpu_linear import use_onednn
 from rewardmodel.learning.checkpoints import Checkpoint, newest_checkpoint, save_checkpoint
 from rewardmodel.learning.configs import Config
 from rewardmodel.learning.progress import TrainingFailure
@@ -67,6 +68,7 @@ class Learner:
         self.accelerator, self.config, self.peak, self.steps = accelerator, config, peak, steps
         self.parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
         self.checkpointed = _checkpointed(module) if config.gradient_checkpointing else []
+        use_onednn(module)
         self.module: nn.Module = accelerator.prepare(module)
         matrices = [p for p in self.parameters.values() if p.dim() >= 2]
         vectors = [p for p in self.parameters.values() if p.dim() < 2]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from annotation.generation.chat import Chat, Messages
+from annotation.generation.cpu_linear import use_onednn
 from annotation.generation.policy import PolicyUnavailable, load_tokenizer, require_causal_lm
 from rewardmodel.learning.groups import (
     EncodedGroup,
@@ -41,12 +42,7 @@ class RewardModel(nn.Module):
     def forward(self, batch: GroupBatch) -> Tensor:
         """One reward an answer [N], read at its end-of-turn token."""
         network = self.network
-        hidden = network.base_model(
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
-            position_ids=batch.position_ids,
-            use_cache=False,
-        ).last_hidden_state
+        hidden = network.base_model(**batch.inputs).last_hidden_state
         ends = hidden.flatten(0, 1)[batch.ends]
         return cast(Tensor, network.score(ends).squeeze(-1).float())  # type: ignore[operator]
 
@@ -119,6 +115,7 @@ class RewardScorer:
         except (OSError, ValueError, AttributeError, SafetensorError) as error:
             raise PolicyUnavailable(f"There is no reward model at {folder}: {error}") from error
         self.model = RewardModel(classifier.to(device)).eval()  # type: ignore[arg-type]
+        use_onednn(self.model)
         self.device = device
         self.group_tokens = group_tokens
         self.layout = choose_layout(self.model, classifier, group_tokens)

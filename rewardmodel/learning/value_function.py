@@ -33,12 +33,7 @@ class ValueFunction(nn.Module):
     def forward(self, batch: GroupBatch) -> Tensor:
         """The value of the state before each answer token [T], read where it is predicted."""
         network = cast(PreTrainedModel, self.classifier.get_base_model())
-        hidden = network.base_model(
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
-            position_ids=batch.position_ids,
-            use_cache=False,
-        ).last_hidden_state
+        hidden = network.base_model(**batch.inputs).last_hidden_state
         raw = network.score(hidden[batch.sources])  # type: ignore[operator]
         values = (raw.squeeze(-1).float() - self.mean) / self.std
         return cast(Tensor, values[batch.slots])
