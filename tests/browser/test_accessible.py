@@ -4,15 +4,17 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
-from annotation.models import AnswerFlag, Project, PromptMark, Ranking, User
+from annotation.models import AnswerFlag, Project, PromptMark, Ranking, Skip, User
+from annotation.services.groups import withdraw_group
 from annotation.services.places import take_place
 from annotation.services.rankings import submit_ranking
 from tests.browser.conftest import Visit
 from tests.people import ready_group
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+STILL = {"reduced_motion": "reduce"}  # no colour is looked at halfway to another
 TEXT = (
     "Use `eggs`:\n\n```python\nprint('egg')  # soft\n```\n\n| time | egg |\n|---|---|\n| 6 | soft |"
 )
@@ -51,7 +53,7 @@ def serious(window: Page) -> list[tuple[str, str]]:
 def test_axe_finds_nothing_serious_on_labelers_pages(
     visit: Visit, desk: Project, labeler: User, scheme: str, language: str
 ) -> None:
-    window = visit(labeler, color_scheme=scheme, locale=language)
+    window = visit(labeler, color_scheme=scheme, locale=language, **STILL)
     home = f"/projects/{desk.slug}/"
     pages = ["/", f"{home}mine/", f"{home}write/", f"{home}mine/{Ranking.objects.get().pk}/"]
     for page in pages:
@@ -79,3 +81,48 @@ def test_axe_finds_nothing_serious_on_labelers_pages(
     window.context.clear_cookies()
     window.goto("/login/")
     assert serious(window) == [], "login"
+
+
+@pytest.fixture
+def skipped(desk: Project, labeler: User) -> Project:
+    """With a group that nobody is left to rank, a withdrawn one, and two answers a group."""
+    desk.groups.filter(rankings__isnull=True).delete()
+    desk.answers_per_group, desk.asks_quality = 2, False
+    desk.answer_flags, desk.prompt_marks = [], []
+    desk.save()
+    for question in ("One?", "Two?", "Three?"):
+        ready_group(desk, question)
+    one, two, _three = desk.groups.filter(rankings__isnull=True).order_by("id")
+    Skip.objects.create(group=one, labeler=labeler, reason="unclear")
+    Skip.objects.create(group=two, labeler=labeler, reason="broken")
+    withdraw_group(two)
+    return desk
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_where_two_are_compared_or_groups_were_skipped(
+    visit: Visit, skipped: Project, labeler: User, admin: User, scheme: str, language: str
+) -> None:
+    window = visit(labeler, color_scheme=scheme, locale=language, **STILL)
+    home = f"/projects/{skipped.slug}/"
+    window.goto(f"{home}rank/")
+    expect(window.locator("#guidelines[open]")).to_be_visible()
+    assert serious(window) == [], "pair"
+    window.locator("#difference-button").click()
+    expect(window.locator("#difference del").first).to_be_visible()
+    assert serious(window) == [], "word by word"
+    window.keyboard.press("Escape")
+    window.locator("#help-button").click()
+    assert serious(window) == [], "keys of the pair view"
+    window.keyboard.press("Escape")
+    window.keyboard.press("ArrowLeft")
+    expect(window.locator("#undo")).to_be_visible()
+    window.set_viewport_size({"width": 390, "height": 844})
+    window.goto(f"{home}write/")
+    window.locator("#write textarea").fill("Eight minutes.")
+    assert serious(window) == [], "write on a phone"
+    office = visit(admin, color_scheme=scheme, locale=language, **STILL)
+    for page in ("flags/", "skips/", "skips/?state=withdrawn"):
+        office.goto(home + page)
+        assert serious(office) == [], page

@@ -54,9 +54,11 @@ def test_no_payload_runs_reaches_out_or_takes_over(
 
     window.on("request", note)
     window.goto(f"/projects/{hostile.slug}/rank/")
+    questions = set()
     for number in range(1, hostile.groups.count() + 1):
         expect(window.locator("#guidelines")).to_have_attribute("open", "")
         assert_tame(window)
+        questions.add(window.locator(".prompt .turn").inner_text())
         window.locator("#better_source").evaluate(
             "select => { select.closest('details').open = true; }"
         )
@@ -74,6 +76,7 @@ def test_no_payload_runs_reaches_out_or_takes_over(
         else:
             expect(window.get_by_text("Nothing to rank")).to_be_visible()
             window.goto(f"/projects/{hostile.slug}/rank/")
+    assert len(questions) == hostile.groups.count()  # each was looked at
     for page in ("mine", "write"):
         window.goto(f"/projects/{hostile.slug}/{page}/")
         assert_tame(window)

@@ -1,8 +1,11 @@
 """Nothing that was said at the desk is lost."""
 
+from datetime import timedelta
+
+from django.utils import timezone
 from playwright.sync_api import expect
 
-from annotation.models import Draft, Project, Ranking, User
+from annotation.models import Draft, Place, Project, Ranking, User
 from tests.browser.conftest import Visit
 from tests.browser.desk import board, by_order_shown, desk, press, submitted
 
@@ -75,3 +78,42 @@ def test_an_own_ranking_is_changed_later(visit: Visit, work: Project, labeler: U
     window.get_by_role("button", name="Store the change").click()
     expect(window.get_by_text("Stored as a new revision")).to_be_visible()
     assert by_order_shown(Ranking.objects.get(is_current=True)) == [2, 3, 1]
+
+
+def lease_of(labeler: User) -> Place:
+    return Place.objects.get(labeler=labeler, is_done=False, leased_at__isnull=False)
+
+
+def test_the_clock_runs_down_and_work_renews_the_lease(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    window = visit(labeler)
+    window.clock.install()
+    window.goto(desk(work))
+    left = window.locator("#time-left")
+    expect(left).to_have_text("30 min left")
+    window.clock.fast_forward(28 * 60_000 + 30_000)
+    expect(left).to_have_text("2 min left")
+    expect(left).to_have_class("is-short")
+    expect(window.locator("#announce")).to_contain_text("Less than two minutes left.")
+    Place.objects.update(expires_at=timezone.now() + timedelta(seconds=90))
+    with window.expect_response("**/draft/"):
+        press(window, "ArrowDown")  # reading on is work too
+        window.clock.fast_forward(5_000)
+    expect(left).to_have_text("30 min left")
+    expiry = lease_of(labeler).expires_at
+    assert expiry is not None
+    assert expiry > timezone.now() + timedelta(minutes=29)
+
+
+def test_a_lease_that_somebody_else_took_is_said_to_be_gone(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    Place.objects.filter(labeler=labeler).update(
+        labeler=None, token=None, expires_at=None, leased_at=None
+    )
+    press(window, "2", "Space")
+    expect(window.locator("#draft-state")).to_contain_text("This group is no longer yours")
+    assert board(window) == ["B"]
