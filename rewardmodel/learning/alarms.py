@@ -16,6 +16,7 @@ from annotation.generation.chat import Messages
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.evaluate import PolicyMetrics
 from rewardmodel.learning.optimisation import Weights
+from rewardmodel.learning.reasons import Reason
 from rewardmodel.learning.reward_model import RewardScorer
 from rewardmodel.learning.rollout import AdaptedPolicy, heldout_seeds
 
@@ -42,15 +43,16 @@ def alarm(best: Check, now: Check) -> str | None:
     """
     if now.training <= best.training:
         return None
-    rise = f"training reward rose from {best.training:.3f} to {now.training:.3f}"
+    rise = {"low": f"{best.training:.3f}", "high": f"{now.training:.3f}"}
+    when = {"steps": now.step, "since": best.step}
     pairs = {
-        "held-out reward": (best.rewards, now.rewards),
-        "the share of held-out answers that end": (best.ended, now.ended),
+        Reason.STOPPED_BY_REWARD: (best.rewards, now.rewards),
+        Reason.STOPPED_BY_ENDS: (best.ended, now.ended),
     }
-    for name, (before, after) in pairs.items():
+    for reason, (before, after) in pairs.items():
         if _fell(after - before):
-            fall = f"{name} fell from {before.mean():.3f} to {after.mean():.3f}"
-            return f"stopped after {now.step} steps: {rise} since step {best.step} while {fall}"
+            fall = {"before": f"{before.mean():.3f}", "after": f"{after.mean():.3f}"}
+            return reason % {**when, **rise, **fall}
     return None
 
 
@@ -93,7 +95,8 @@ class Watch:
         `metrics` are of the step's answers, which a policy of those `weights` gave.
         """
         if metrics.kl > self.config.kl_budget:
-            self.stopped = f"stopped after {step} steps at a divergence of {metrics.kl:.1f} nats"
+            divergence = f"{metrics.kl:.1f}"
+            self.stopped = Reason.STOPPED_BY_BUDGET % {"steps": step, "divergence": divergence}
             return True
         self.kept = weights
         if self._due(step):

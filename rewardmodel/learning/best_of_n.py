@@ -11,6 +11,7 @@ from rewardmodel.learning.data import PromptRow
 from rewardmodel.learning.evaluate import Gate
 from rewardmodel.learning.losses import best_of_n_divergence, expected_best
 from rewardmodel.learning.progress import RunFolder, TrainingFailure
+from rewardmodel.learning.reasons import Reason
 from rewardmodel.learning.rollout import AdaptedPolicy, Rollout, seeds_of
 from rewardmodel.learning.run import provenance
 
@@ -30,7 +31,7 @@ def report_best_of_n(
     by_n = [_best_of(n, rollouts, config.missing_end_penalty) for n in _counts(config.best_of)]
     result = {
         "metrics": {"algorithm": config.algorithm, "prompts": len(rows), "by_n": by_n},
-        "gate": asdict(Gate(False, "A report of best-of-n: nothing was trained.")),
+        "gate": asdict(Gate(False, Reason.BEST_OF_N.value)),
         "samples": [_sample(r, config.missing_end_penalty) for r in rollouts[:SAMPLES]],
         "provenance": provenance(config),
     }

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rewardmodel.learning.calibration import calibration_error, reliability
 from rewardmodel.learning.losses import strict_votes, tied_votes, vote_hits, vote_log_loss
+from rewardmodel.learning.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,11 @@ def preference_metrics(
 def reward_gate(heldout: PreferenceMetrics) -> Gate:
     """A reward model serves when it predicts held-out pairs better than a coin."""
     if heldout.accuracy is None or heldout.log_loss is None:
-        return Gate(False, "No held-out pair to judge by: rank more prompts.")
+        return Gate(False, Reason.NO_HELDOUT_PAIR.value)
     passed = heldout.log_loss < math.log(2)
-    verdict = "below" if passed else "not below"
-    return Gate(
-        passed,
-        f"Held-out log loss {heldout.log_loss:.3f} over {heldout.pairs} pairs is {verdict} "
-        f"chance (0.693); accuracy {heldout.accuracy:.2f}.",
-    )
+    verdict = Reason.BELOW_CHANCE if passed else Reason.NOT_BELOW_CHANCE
+    loss, accuracy = f"{heldout.log_loss:.3f}", f"{heldout.accuracy:.2f}"
+    return Gate(passed, verdict % {"loss": loss, "pairs": heldout.pairs, "accuracy": accuracy})
 
 
 @dataclass(frozen=True)
@@ -102,16 +100,21 @@ def policy_gate(
 
     `stopped` says why training ended early, if it did; what was kept is judged all the same.
     """
-    change = (
-        f"Held-out reward went from {parent.reward:.3f} to {new.reward:.3f} "
-        f"at a divergence of {new.kl:.1f} nats"
-    )
-    early = f" Training {stopped}." if stopped else ""
     if new.kl > kl_budget:
-        return Gate(False, f"{change}, over the budget of {kl_budget:g}.{early}")
-    if new.reward <= parent.reward:
-        return Gate(False, f"{change}: no gain.{early}")
-    return Gate(True, f"{change}, within the budget of {kl_budget:g}.{early}")
+        verdict = Reason.REWARD_OVER_BUDGET
+    elif new.reward <= parent.reward:
+        verdict = Reason.REWARD_NO_GAIN
+    else:
+        verdict = Reason.REWARD_ROSE
+    reason = verdict % {
+        "before": f"{parent.reward:.3f}",
+        "after": f"{new.reward:.3f}",
+        "divergence": f"{new.kl:z.1f}",
+        "budget": f"{kl_budget:g}",
+    }
+    if stopped:
+        reason = Reason.AND_STOPPED % {"verdict": reason, "stopped": stopped}
+    return Gate(verdict == Reason.REWARD_ROSE, reason)
 
 
 @dataclass(frozen=True)
@@ -154,19 +157,14 @@ def language_gate(
     tokens.
     """
     if new.loss is None:
-        return Gate(False, "No held-out text to judge by: add text.")
+        return Gate(False, Reason.NO_HELDOUT_TEXT.value)
     if parent is not None and parent.loss is not None:
         fell = new.loss < parent.loss
-        return Gate(
-            fell,
-            f"Held-out loss went from {parent.loss:.3f} to {new.loss:.3f} nats a token"
-            f"{'.' if fell else ': no gain.'}",
-        )
+        change = Reason.LOSS_FELL if fell else Reason.LOSS_NO_GAIN
+        before, after = f"{parent.loss:.3f}", f"{new.loss:.3f}"
+        return Gate(fell, change % {"before": before, "after": after})
     if entropy is None:
-        return Gate(False, "No unigram entropy to judge by.")
-    verdict = "below" if new.loss < entropy else "not below"
-    return Gate(
-        new.loss < entropy,
-        f"Held-out loss {new.loss:.3f} is {verdict} {entropy:.3f}, the unigram entropy of the "
-        "same tokens (nats a token).",
-    )
+        return Gate(False, Reason.NO_ENTROPY.value)
+    below = new.loss < entropy
+    verdict = Reason.BELOW_ENTROPY if below else Reason.NOT_BELOW_ENTROPY
+    return Gate(below, verdict % {"loss": f"{new.loss:.3f}", "entropy": f"{entropy:.3f}"})

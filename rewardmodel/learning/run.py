@@ -20,6 +20,7 @@ from rewardmodel.learning.checkpoints import read_json, write_json
 from rewardmodel.learning.configs import AnyConfig, Config, ConfigError, parse_flags, read_config
 from rewardmodel.learning.data import SnapshotError
 from rewardmodel.learning.progress import RunFolder, TrainingFailure, stop_with_parent
+from rewardmodel.learning.reasons import Reason
 
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers")
 EXPECTED = (TrainingFailure, SnapshotError, PolicyUnavailable, ChatError, ConfigError)
@@ -76,7 +77,7 @@ def _failure(work: Callable[[], None]) -> str | None:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        return "Out of memory: lower tokens_per_batch, or use a smaller model."
+        return Reason.OUT_OF_MEMORY.value
     return None
 
 

@@ -33,6 +33,7 @@ from rewardmodel.learning.evaluate import Gate, PolicyMetrics, policy_gate
 from rewardmodel.learning.optimisation import Learner, Weights, new_accelerator, shuffled
 from rewardmodel.learning.pretraining import PretrainingMix, TextBatch, WithText
 from rewardmodel.learning.progress import RunFolder, TrainingFailure
+from rewardmodel.learning.reasons import Reason
 from rewardmodel.learning.rollout import (
     AdaptedPolicy,
     Experience,
@@ -153,7 +154,7 @@ def _evaluate_and_publish(
     if measured:
         gate = policy_gate(measured["parent"], measured["new"], config.kl_budget, watch.stopped)
     else:
-        gate = Gate(False, "No held-out prompt to judge by: add prompts.")
+        gate = Gate(False, Reason.NO_HELDOUT_PROMPT.value)
     result = {
         "metrics": {
             **{name: asdict(found) for name, found in measured.items()},

@@ -13,6 +13,7 @@ from django.utils import timezone
 from annotation.models import PolicyVersion
 from annotation.models.policy import ModelVersion
 from annotation.services.policies import next_number, promote
+from rewardmodel.learning.reasons import Reason
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import champion_reward_model, tail
 from rewardmodel.services.claims import held
@@ -92,7 +93,7 @@ def _policy_version(run: TrainingRun, fields: dict[str, Any]) -> PolicyVersion:
 def _gate(run: TrainingRun, result: Mapping[str, Any]) -> tuple[bool, str]:
     """The training process's verdict; a policy's does not count when another serves by now."""
     if run.kind != Kind.REWARD and run.policy.status != ModelVersion.Status.CHAMPION:
-        return False, "Another policy was made champion while this one was trained."
+        return False, Reason.OTHER_CHAMPION.value
     return result["gate"]["passed"], result["gate"]["reason"]
 
 
@@ -118,12 +119,8 @@ def try_again(run: TrainingRun) -> None:
         return
     if locked.attempts >= TrainingRun.MAX_ATTEMPTS:
         last_words = tail(locked.folder / "log.txt", 5)
-        _finish(
-            locked,
-            Status.FAILED,
-            f"The training process died {locked.attempts} times at the same place. "
-            f"Its last words: {last_words}",
-        )
+        reason = Reason.DIED_IN_PLACE % {"times": locked.attempts, "words": last_words}
+        _finish(locked, Status.FAILED, reason)
         return
     locked.status, locked.supervisor = Status.QUEUED, None
     locked.save(update_fields=["status", "supervisor"])

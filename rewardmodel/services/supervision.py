@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
+from rewardmodel.learning.reasons import Reason
 from rewardmodel.models import TrainingRun
 from rewardmodel.services.claims import beat, claim_run
 from rewardmodel.services.outcomes import cancel_run, complete_run, fail_run, try_again
@@ -35,7 +36,7 @@ def supervise(run_id: int) -> None:
     if run is None:
         return
     if run.attempts > TrainingRun.MAX_ATTEMPTS:
-        fail_run(run, "The worker died as often as this run was tried.")
+        fail_run(run, Reason.WORKER_DIED.value)
         return
     process = _launch(run)
     try:

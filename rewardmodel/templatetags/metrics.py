@@ -12,6 +12,7 @@ register = template.Library()
 NAMES = {
     "accuracy": _("accuracy"),
     "calibration_error": _("calibration error"),
+    "demonstrations": _("demonstrations"),
     "ended": _("answers that end by themselves"),
     "gradient_norm": _("gradient norm"),
     "groups": _("groups"),

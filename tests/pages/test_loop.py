@@ -123,6 +123,19 @@ def test_a_refusal_is_in_the_language_of_the_page(as_: As, project: Project, own
     assert "还没有通过验收的奖励模型" in html.content.decode()
 
 
+def test_a_verdict_is_in_the_language_of_the_page(as_: As, ranked: Project, owner: User) -> None:
+    run = start_reward_run(ranked)
+    verdict = "Held-out reward went from 0.100 to 0.050 at a divergence of 31.0 nats: no gain."
+    run.status = TrainingRun.Status.SUCCEEDED
+    run.reason = f"{verdict} Training stopped after 3 steps at a divergence of 31.0 nats."
+    run.save()
+    browser, path = as_(owner), page(ranked, "run", run.pk)
+    assert run.reason in browser.get(path).content.decode()
+    chinese = browser.get(path, headers={"accept-language": "zh-CN"}).content.decode()
+    assert "留出奖励从 0.100 变为 0.050，散度为 31.0 奈特：没有提高。" in chinese
+    assert "训练在第 3 步后停止，当时的散度为 31.0 奈特。" in chinese
+
+
 def test_an_admin_cancels_a_run(as_: As, ranked: Project, admin: User) -> None:
     run = start_reward_run(ranked)
     as_(admin).post(page(ranked, "run_cancel", run.pk))
