@@ -8,7 +8,7 @@ from annotation.models import Project, PromptGroup, Skip, User
 from tests.pages.conftest import As
 from tests.people import member, ready_group
 
-QUERIES = 7
+QUERIES = 6
 
 
 @pytest.fixture

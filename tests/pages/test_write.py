@@ -2,6 +2,7 @@
 
 import pytest
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from annotation.models import Project, User
 from annotation.services.demonstrations import write_demonstration
@@ -9,6 +10,8 @@ from annotation.services.projects import create_project
 from annotation.services.writing import take_prompt
 from tests.pages.conftest import As
 from tests.people import ask, member, ready_group
+
+QUERIES = 13
 
 
 @pytest.fixture
@@ -79,3 +82,19 @@ def test_nobody_writes_in_the_name_of_another(
     elsewhere = create_project(Project(name="Other", slug="other"), owner)
     ask(elsewhere, "Not yours?")
     assert as_(labeler).post(path("write", elsewhere), sent).status_code == 404
+
+
+def test_the_page_costs_the_same_however_much_was_written(
+    as_: As,
+    asking: Project,
+    labeler: User,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    other = member(asking, "other")
+    ask(asking, *(f"Question {number}?" for number in range(8)))
+    for number, prompt in enumerate(asking.prompts.order_by("id")[:6]):
+        write_demonstration(prompt, labeler if number % 2 else other, "Answered.")
+    browser = as_(labeler)
+    browser.get(path("write", asking))
+    with django_assert_num_queries(QUERIES):
+        browser.get(path("write", asking))
