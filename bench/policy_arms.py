@@ -1,0 +1,164 @@
+"""One step of a policy update for bench/policy.py, in a process of its own: `laoshi` or `trl`."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+if __package__ in (None, ""):  # started as a file: make the repository importable
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig, TaskType
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    TrainerCallback,
+    set_seed,
+)
+from trl.trainer.rloo_config import RLOOConfig
+from trl.trainer.rloo_trainer import RLOOTrainer
+
+from annotation.generation.chat import Chat, Message
+from annotation.generation.policy import load_tokenizer
+from bench.comparison import finish_device, peak_memory, prompts_of
+from rewardmodel.learning.algorithms import Rloo
+from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.optimisation import Learner, new_accelerator
+from rewardmodel.learning.rollout import AdaptedPolicy, seeds_of
+
+Prompts = list[list[Message]]
+STEPS = 2  # the first one warms up
+PEER_TOKENS = 4096  # of one of TRL's passes: with all rows of long prompts it needs over 24 GiB
+
+
+def our_step(config: PolicyConfig, prompts: Prompts) -> Callable[[int], None]:
+    """Sample, score, reference, update, as train_policy.py does it."""
+    accelerator = new_accelerator()
+    policy = AdaptedPolicy(config, accelerator.device, prompts)
+    algorithm = Rloo(config, policy)
+    learner = Learner(accelerator, algorithm.module, config, config.learning_rate, config.steps)
+
+    def step(number: int) -> None:
+        places = range(len(prompts))
+        seeds = [seeds_of(config, number, i, config.answers_per_prompt) for i in places]
+        experiences = list(policy.experiences(policy.rollouts(prompts, seeds)))
+        answers = len(prompts) * config.answers_per_prompt
+        loss = learner.accumulate(
+            experiences, lambda e: algorithm.loss(e, learner.module) / answers
+        )
+        learner.update(number, loss)
+
+    return step
+
+
+class LastStep(TrainerCallback):
+    """Seconds of the trainer's last step."""
+
+    seconds = 0.0
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        finish_device()
+        self.began = time.perf_counter()
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        finish_device()
+        self.seconds = time.perf_counter() - self.began
+
+
+def trl_trainer(config: PolicyConfig, prompts: Prompts, rows: int, timer: LastStep) -> RLOOTrainer:
+    """With so many rows a pass."""
+    answers = config.answers_per_prompt
+    return RLOOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(config.base_model, dtype=torch.float32),
+        reward_funcs=AutoModelForSequenceClassification.from_pretrained(
+            config.reward_model, dtype=torch.float32
+        ),
+        reward_processing_classes=AutoTokenizer.from_pretrained(config.reward_model),
+        processing_class=Chat(load_tokenizer(config.base_model)).tokenizer,
+        args=RLOOConfig(
+            output_dir=config.output,
+            per_device_train_batch_size=rows,
+            gradient_accumulation_steps=len(prompts) * answers // rows,
+            num_generations=answers,
+            max_completion_length=config.max_new_tokens,
+            max_steps=config.steps,
+            learning_rate=config.learning_rate,
+            lr_scheduler_type="cosine_with_min_lr",
+            lr_scheduler_kwargs={"min_lr_rate": config.final_learning_rate},
+            beta=config.beta,
+            adam_epsilon=config.adam_epsilon,
+            max_grad_norm=config.gradient_clip,
+            weight_decay=config.weight_decay,
+            seed=config.seed,
+            gradient_checkpointing=False,
+            bf16=torch.cuda.is_available(),
+            use_cpu=not torch.cuda.is_available(),
+            save_strategy="no",
+            logging_strategy="no",
+            disable_tqdm=True,
+            report_to=[],
+        ),
+        train_dataset=Dataset.from_list([{"prompt": prompt} for prompt in prompts]),
+        peft_config=LoraConfig(
+            task_type=TaskType.CAUSAL_LM,
+            r=config.lora_rank,
+            lora_alpha=2 * config.lora_rank,
+            target_modules="all-linear",
+        ),
+        callbacks=[timer],
+    )
+
+
+def run_ours(config: PolicyConfig, prompts: Prompts) -> float:
+    """Seconds of the last step."""
+    step = our_step(config, prompts)
+    for number in range(config.steps):
+        finish_device()
+        began = time.perf_counter()
+        step(number)
+        finish_device()
+    return time.perf_counter() - began
+
+
+def run_trl(config: PolicyConfig, prompts: Prompts, length: int) -> float:
+    """Seconds of the last step."""
+    timer, rows = LastStep(), len(prompts) * config.answers_per_prompt
+    while rows > 1 and rows % 2 == 0 and rows * (length + config.max_new_tokens) > PEER_TOKENS:
+        rows //= 2
+    trl_trainer(config, prompts, rows, timer).train()
+    return timer.seconds
+
+
+def main() -> None:
+    task = json.loads(sys.argv[1])
+    chat = Chat(load_tokenizer(task["model"]))
+    prompts = prompts_of(chat, task["length"], task["prompts"])
+    set_seed(task["seed"])
+    with tempfile.TemporaryDirectory() as folder, peak_memory() as peak:
+        config = PolicyConfig(
+            snapshot="",
+            base_model=task["model"],
+            output=str(Path(folder, "policy")),
+            reward_model=task["reward_model"],
+            steps=STEPS,
+            answers_per_prompt=task["answers"],
+            max_new_tokens=task["new_tokens"],
+            seed=task["seed"],
+        )
+        if task["arm"] == "laoshi":
+            seconds = run_ours(config, prompts)
+        else:
+            seconds = run_trl(config, prompts, task["length"])
+    print(json.dumps({"seconds": seconds, "peak_bytes": peak.bytes}))
+
+
+if __name__ == "__main__":
+    main()
