@@ -35,18 +35,33 @@ from rewardmodel.learning.optimisation import Learner, new_accelerator, shuffled
 from rewardmodel.learning.reward_model import RewardModel, encode, new_reward_model, score_groups
 from rewardmodel.learning.targets import target_of
 
+OFFSETS = 20
 Encoded = list[tuple[GroupRow, EncodedGroup]]
 
 
 def chosen_groups(rows: list[GroupRow], chat: Chat, config: RewardConfig, count: int) -> Encoded:
-    """So many groups, evenly spaced through all of them by length; all of them if fewer."""
+    """So many groups that stand for all: of every length, and as costly to take apart as they are.
+
+    Of evenly spaced samples by length, the one for which pairs have as many times the tokens of
+    packed rows as for all groups, or nearly.
+    """
     encoded = [
         (row, fit(encode(chat, row.prompt, row.answers), config.group_tokens)) for row in rows
     ]
     encoded.sort(key=lambda pair: pair[1].tokens)
     if count >= len(encoded):
         return encoded
-    return [encoded[int((place + 0.5) * len(encoded) / count)] for place in range(count)]
+    samples = [
+        [encoded[int((place + offset / OFFSETS) * len(encoded) / count)] for place in range(count)]
+        for offset in range(OFFSETS)
+    ]
+    return min(samples, key=lambda sample: abs(token_ratio(sample) - token_ratio(encoded)))
+
+
+def token_ratio(groups: Encoded) -> float:
+    """How many times the tokens of packed rows the pairs have."""
+    pair_tokens = sum(len(ids) for pair in pairs_of(groups) for ids in pair.values())
+    return pair_tokens / sum(group.tokens for _, group in groups)
 
 
 def pairs_of(groups: Encoded) -> list[dict[str, list[int]]]:
@@ -164,12 +179,11 @@ def main() -> None:
             seconds = train_pairs(model, groups, chat, config, task["pairs_per_pass"])
         else:
             seconds = train_groups(model, layout, groups, chat, config)
-    pairs = pairs_of(groups)
     found: dict[str, Any] = {
         "groups": len(groups),
-        "pairs": len(pairs),
-        "packed_tokens": sum(group.tokens for _, group in groups),
-        "pair_tokens": sum(len(pair[side]) for pair in pairs for side in pair),
+        "pairs": len(pairs_of(groups)),
+        "tokens": sum(group.tokens for _, group in groups),
+        "token_ratio": token_ratio(groups),
         "seconds": seconds,
         "peak_bytes": peak.bytes,
     }
