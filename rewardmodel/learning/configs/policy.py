@@ -30,7 +30,7 @@ class PolicyConfig(Config):
     max_new_tokens: int = 64
     """Longest answer."""
     beta: float = 0.05
-    """Price of one nat of divergence from the reference, in reward (DESIGN section 6)."""
+    """Price of one nat of divergence from the reference, in reward; as in TRL 1.16."""
     missing_end_penalty: float = 1.0
     """Taken from the reward of an answer that does not end by itself."""
     kl_budget: float = 20.0
