@@ -21,8 +21,8 @@ IMPLEMENTATION = "prompt_groups"
 GROWTH = 64
 UNUSED_MASK = torch.ones(1, 1, 1, 1, dtype=torch.bool)
 """Has four dimensions, so that transformers hands it on and makes none of its own."""
-Packing = list[tuple[int, list[range]]]
-"""Of each row of packed groups, the length of its prompt and where its answers are."""
+Packing = list[tuple[int, int, list[int]]]
+"""Of each packed row, the lengths of its prompt, of the padding after it, and of its answers."""
 
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError)
 
@@ -167,45 +167,39 @@ def group_attention(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **kwargs
         )
-    rows = [
-        _packed_row(query[b : b + 1], key[b : b + 1], value[b : b + 1], *row, scaling)
-        for b, row in enumerate(packed)
-    ]
-    return torch.cat(rows).transpose(1, 2).contiguous(), None
+    rows = zip(
+        torch.split(query, 1), torch.split(key, 1), torch.split(value, 1), packed, strict=True
+    )
+    read = [_packed_row(q, k, v, *lengths, scaling) for q, k, v, lengths in rows]
+    return torch.cat(read).transpose(1, 2).contiguous(), None
 
 
 def _packed_row(
-    query: Tensor, key: Tensor, value: Tensor, width: int, spans: list[range], scale: float | None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    prompt: int,
+    gap: int,
+    answers: list[int],
+    scale: float | None,
 ) -> Tensor:
-    """One row [1, heads, L, size]: a prompt, the answers at `spans`, and padding, which gets 0.
+    """One row [1, heads, L, size] of these lengths; padding gets 0.
 
     The prompt attends causally; each answer to the prompt, and to itself causally.
     """
+    sections = [prompt, gap, *answers, query.shape[2] - prompt - gap - sum(answers)]
+    # Split, not sliced: the gradient of a slice is as large as what it was cut from.
+    queries, keys, values = (torch.split(states, sections, 2) for states in (query, key, value))
     read = partial(
         scaled_dot_product_attention, scale=scale, enable_gqa=query.shape[1] != key.shape[1]
     )
-    keys, values = key[:, :, :width], value[:, :, :width]
-    parts, end = [read(query[:, :, :width], keys, values, is_causal=True)], width
-    for span in spans:
-        parts.append(_nothing(query, span.start - end))
-        own = slice(span.start, span.stop)
-        seen = torch.ones(len(span), width + len(span), dtype=torch.bool, device=query.device)
-        parts.append(
-            read(
-                query[:, :, own],
-                torch.cat([keys, key[:, :, own]], dim=2),
-                torch.cat([values, value[:, :, own]], dim=2),
-                attn_mask=seen.tril(width),
-            )
-        )
-        end = span.stop
-    parts.append(_nothing(query, query.shape[2] - end))
-    return torch.cat(parts, dim=2)
-
-
-def _nothing(query: Tensor, length: int) -> Tensor:
-    """Zeros [1, heads, length, size]."""
-    return query.new_zeros(1, query.shape[1], length, query.shape[3])
+    parts = [read(queries[0], keys[0], values[0], is_causal=True), torch.zeros_like(queries[1])]
+    for own, length in enumerate(answers, start=2):
+        seen = torch.ones(length, prompt + length, dtype=torch.bool, device=query.device)
+        own_keys = torch.cat([keys[0], keys[own]], dim=2)
+        own_values = torch.cat([values[0], values[own]], dim=2)
+        parts.append(read(queries[own], own_keys, own_values, attn_mask=seen.tril(prompt)))
+    return torch.cat([*parts, torch.zeros_like(queries[-1])], dim=2)
 
 
 AttentionInterface.register(IMPLEMENTATION, group_attention)

@@ -98,7 +98,15 @@ class _Packed:
                 spans.append(range(start, start + len(answer)))
                 start += len(answer)
             rows.append(_Row(group.prompt, group.answers, spans))
-        return replace(_lay_out(rows, pad), packed=[(len(row.prompt), row.spans) for row in rows])
+        packed = [
+            (
+                len(group.prompt),
+                width - len(group.prompt),
+                [len(answer) for answer in group.answers],
+            )
+            for group in groups
+        ]
+        return replace(_lay_out(rows, pad), packed=packed)
 
     def tokens(self, groups: Sequence[EncodedGroup]) -> int:
         width = max(len(group.prompt) for group in groups)
