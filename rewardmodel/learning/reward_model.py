@@ -98,7 +98,7 @@ def save_reward_model(
 
 
 class RewardScorer:
-    """A saved reward model that scores answers, normalised to the training answers' scale."""
+    """A saved reward model that scores answers, on the scale that its config gives (reward_mean, _std)."""
 
     def __init__(self, folder: str, device: torch.device, group_tokens: int = 2048) -> None:
         """Raises PolicyUnavailable when the folder holds no reward model."""
