@@ -3,12 +3,13 @@
 import uuid
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
-from django.utils import timezone
+from django.db.models.functions import Now
 
-from annotation.models import Place, Skip, User
+from annotation.models import Answer, Draft, Place, Prompt, Ranking, Skip, User
+from annotation.selectors.compiled import Compiled
 
 
-def held_by(labeler: User) -> QuerySet[Place]:
+def held_by(labeler: User | int) -> QuerySet[Place]:
     """Places leased to the labeler: the one in work first, one leased ahead last."""
     held = Place.objects.filter(labeler=labeler, is_done=False)
     return held.order_by(F("leased_at").desc(nulls_last=True), "id")
@@ -16,10 +17,10 @@ def held_by(labeler: User) -> QuerySet[Place]:
 
 def ran_out() -> Q:
     """Leases whose time is over: what they held may be taken by somebody else."""
-    return Q(expires_at__lt=timezone.now())
+    return Q(expires_at__lt=Now())
 
 
-def free_for(labeler: User) -> QuerySet[Place]:
+def free_for(labeler: User | int) -> QuerySet[Place]:
     """Places that are free or whose lease ran out, of groups this labeler has no part in.
 
     A group that the labeler ranked has a done place of theirs. The two lookups are scalar
@@ -41,3 +42,26 @@ def free_for(labeler: User) -> QuerySet[Place]:
 def place_under(labeler: User, token: uuid.UUID) -> Place | None:
     """The place that is or was leased to the labeler under `token`, in work or done."""
     return Place.objects.filter(labeler=labeler, token=token).first()
+
+
+held_places = Compiled(
+    lambda labeler, project: held_by(labeler).filter(project=project)[:2],
+)
+next_free_place = Compiled(
+    lambda labeler, project: (
+        free_for(labeler).filter(project=project).select_for_update(skip_locked=True)[:1]
+    )
+)
+prompt_of_group = Compiled(lambda group: Prompt.objects.filter(groups=group))
+answers_of_group = Compiled(
+    lambda group: Answer.objects.filter(group=group).only("id", "position", "text")
+)
+answer_ids_of_group = Compiled(
+    lambda group: Answer.objects.filter(group=group).only("id", "position")
+)
+revisions_of = Compiled(
+    lambda group, labeler: (
+        Ranking.objects.filter(group=group, labeler=labeler).order_by("-revision").only("revision")
+    )
+)
+drafts_of = Compiled(lambda group, labeler: Draft.objects.filter(group=group, labeler=labeler))

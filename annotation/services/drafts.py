@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from annotation.models import Draft, Place, User
+from annotation.selectors.places import drafts_of
 
 Content = dict[str, Any]
 PER_ANSWER = re.compile(r"(\w+)_(\d+)")
@@ -33,8 +34,11 @@ def save_draft(labeler: User, token: uuid.UUID, content: Content) -> bool:
 
 def draft_for(place: Place) -> Content | None:
     """What the place's labeler said of the group so far, by the order shown now."""
-    draft = Draft.objects.filter(group_id=place.group_id, labeler_id=place.labeler_id).first()
-    return reordered(draft.content, draft.shown_order, place.shown_order) if draft else None
+    if place.labeler_id is None:
+        return None
+    drafts = drafts_of(place.group_id, place.labeler_id)
+    found = [reordered(draft.content, draft.shown_order, place.shown_order) for draft in drafts]
+    return found[0] if found else None
 
 
 def draft_of_place(place: Place, labeler_id: int, token: uuid.UUID) -> Draft:

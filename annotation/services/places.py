@@ -8,7 +8,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotation.models import Flag, Place, Project, PromptGroup, Skip, User
-from annotation.selectors.places import free_for, held_by
+from annotation.selectors.places import (
+    answer_ids_of_group,
+    held_by,
+    held_places,
+    next_free_place,
+)
 from annotation.services.drafts import draft_of_place
 
 FREED: dict[str, object] = {
@@ -28,8 +33,8 @@ def take_place(project: Project, labeler: User) -> Place | None:
     lets one in at a time. The labeler's row is locked so that two tabs get the same place.
     """
     _lock(labeler)
-    held = held_by(labeler).filter(project=project).select_related("group__prompt")
-    place = held.select_for_update(of=("self",)).first() or _next_free(project, labeler)
+    held = held_by(labeler).filter(project=project)
+    place = held.select_for_update().first() or _next_free(project, labeler)
     if place is not None:
         _show(project, place)
     return place
@@ -37,7 +42,7 @@ def take_place(project: Project, labeler: User) -> Place | None:
 
 def go_on(project: Project, labeler: User) -> tuple[Place | None, Place | None]:
     """Within a submit's transaction: the place now in work, and the one leased ahead of it."""
-    held = list(held_by(labeler).filter(project=project)[:2])
+    held = held_places(labeler.pk, project.pk)
     # Showing a place locks its row: a second tab, which would show the same one, waits here.
     if not held or not _show(project, held[0]):
         return take_place(project, labeler), None
@@ -62,7 +67,7 @@ def finish(place: Place) -> bool:
 def take_ahead(project: Project, labeler: User) -> Place | None:
     """The place after the one in work, leased so that it can be shown at once; None: no more."""
     _lock(labeler)
-    held = list(held_by(labeler).filter(project=project).select_related("group__prompt")[:2])
+    held = held_places(labeler.pk, project.pk)
     if not held:
         return None
     return held[1] if len(held) > 1 else _next_free(project, labeler)
@@ -70,18 +75,16 @@ def take_ahead(project: Project, labeler: User) -> Place | None:
 
 def _next_free(project: Project, labeler: User) -> Place | None:
     """The next free place, leased to the labeler but not shown yet."""
-    free = free_for(labeler).filter(project=project)
-    place = free.select_for_update(skip_locked=True).first()
-    if place is None:
+    free = next_free_place(labeler.pk, project.pk)
+    if not free:
         return None
+    place = free[0]
     if place.labeler_id is not None and place.token is not None:
         draft_of_place(
             place, place.labeler_id, place.token
         )  # late work of whoever held it is found by this
-    whole = PromptGroup.objects.select_related("prompt").prefetch_related("answers")
-    place.group = whole.get(pk=place.group_id)
     place.labeler, place.token, place.leased_at = labeler, uuid.uuid4(), None
-    place.shown_order = _shuffled(place.group)
+    place.shown_order = _shuffled(place.group_id)
     place.expires_at = lease_end(project)
     place.save(update_fields=list(FREED))
     return place
@@ -95,8 +98,8 @@ def lease_end(project: Project) -> datetime:
     return timezone.now() + timedelta(minutes=project.lease_minutes)
 
 
-def _shuffled(group: PromptGroup) -> list[int]:
-    order = [answer.position for answer in group.answers.all()]
+def _shuffled(group_id: int) -> list[int]:
+    order = [answer.position for answer in answer_ids_of_group(group_id)]
     random.SystemRandom().shuffle(order)
     return order
 

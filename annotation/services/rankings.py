@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,7 +21,7 @@ from annotation.models import (
     Triple,
     User,
 )
-from annotation.selectors.places import place_under
+from annotation.selectors.places import answer_ids_of_group, place_under, revisions_of
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.places import finish, go_on
 
@@ -105,8 +104,8 @@ def _submit(
 
 
 def _last_revision(group_id: int, labeler: User) -> int:
-    revisions = Ranking.objects.filter(group_id=group_id, labeler=labeler)
-    return revisions.aggregate(Max("revision"))["revision__max"] or 0
+    revisions = revisions_of(group_id, labeler.pk)
+    return revisions[0].revision if revisions else 0
 
 
 def _store(
@@ -116,7 +115,7 @@ def _store(
 
     A better answer that the labeler placed first is scored too, and the others below it.
     """
-    answers = list(Answer.objects.filter(group_id=ranking.group_id).only("id", "position"))
+    answers = answer_ids_of_group(ranking.group_id)
     if set(ranks) != {answer.position for answer in answers}:
         raise RankingRefused(_("Give every answer a rank, then submit."))
     if any(rank < 1 for rank in ranks.values()):

@@ -9,7 +9,8 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from annotation.forms import FlagForm, JudgmentForm
-from annotation.models import Place, Project, PromptGroup, Skip
+from annotation.models import Place, Project, Skip
+from annotation.selectors.places import answers_of_group, prompt_of_group
 from annotation.selectors.progress import ranked_today
 from annotation.services.rankings import undoable_ranking
 from annotation.views.requests import Request
@@ -25,13 +26,13 @@ def token_of(request: Request) -> uuid.UUID:
 
 
 def group_context(
-    project: Project, group: PromptGroup, order: list[int], form: JudgmentForm
+    project: Project, group_id: int, order: list[int], form: JudgmentForm
 ) -> dict[str, Any]:
     """The group in the order shown; nothing here tells which answer is which."""
-    texts = {answer.position: answer.text for answer in group.answers.all()}
+    texts = {answer.position: answer.text for answer in answers_of_group(group_id)}
     return {
         "project": project,
-        "prompt": group.prompt,
+        "prompt": prompt_of_group(group_id)[0],
         "answers": form.beside([texts[position] for position in order]),
         "form": form,
         "is_pair": len(order) == 2 and not form.is_thumbs,
@@ -44,7 +45,7 @@ def group_context(
 def place_context(project: Project, place: Place, form: JudgmentForm) -> dict[str, Any]:
     left = place.expires_at - timezone.now() if place.expires_at else timedelta()
     return {
-        **group_context(project, place.group, place.shown_order, form),
+        **group_context(project, place.group_id, place.shown_order, form),
         "token": place.token,
         "seconds_left": int(left.total_seconds()),
     }

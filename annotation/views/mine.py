@@ -52,7 +52,7 @@ def revise(request: Request, slug: str, pk: int) -> HttpResponse:
     else:
         form = JudgmentForm(project, len(order), form_content(ranking))
     context = {
-        **group_context(project, ranking.group, order, form),
+        **group_context(project, ranking.group_id, order, form),
         "token": key,
         "ranking": ranking,
         "problem": problem,

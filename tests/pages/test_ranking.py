@@ -15,7 +15,7 @@ from annotation.services.places import take_place
 from tests.pages.conftest import As
 from tests.people import ask, member, ready_group
 
-RANK_PAGE_QUERIES = 11
+RANK_PAGE_QUERIES = 12
 
 
 class Checked(HTMLParser):
