@@ -98,7 +98,7 @@ def save_reward_model(
 
 
 class RewardScorer:
-    """A saved reward model that scores answers, on the scale that its config gives (reward_mean, _std)."""
+    """A saved reward model whose scores have the mean and the deviation that its config names."""
 
     def __init__(self, folder: str, device: torch.device, group_tokens: int = 2048) -> None:
         """Raises PolicyUnavailable when the folder holds no reward model."""
