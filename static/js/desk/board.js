@@ -1,7 +1,7 @@
 // The board on which answers are put in order: shows it, and lets it be changed by mouse and touch.
 import { followDrags } from "./drag.js";
 import { Order } from "./order.js";
-import { announce, letter, together } from "./words.js";
+import { announce, comma, letter, together } from "./words.js";
 
 export function startBoard(form, say, changed, signal) {
   const board = form.querySelector(".board");
@@ -63,7 +63,7 @@ export function startBoard(form, say, changed, signal) {
       row.className = "place";
       row.dataset.place = index;
       row.role = "group";
-      const shared = place.length > 1 ? `, ${say("shared")}` : "";
+      const shared = place.length > 1 ? comma + say("shared") : "";
       row.setAttribute("aria-label", say("place", { place: index + 1, places: last }) + shared);
       const number = document.createElement("span");
       number.className = "number";
@@ -89,7 +89,7 @@ export function startBoard(form, say, changed, signal) {
       chip.setAttribute("aria-pressed", String(answer === chosen));
       const where = rank ? say("place", { place: rank, places: last }) : say("notPlaced");
       const sharers = order.sharers(answer);
-      const tied = sharers.length ? `, ${say("sharedWith", { answers: together(sharers.map(letter)) })}` : "";
+      const tied = sharers.length ? comma + say("sharedWith", { answers: together(sharers.map(letter)) }) : "";
       chip.setAttribute("aria-label", `${say("answer", { answer: letter(answer) })}: ${where}${tied}`);
       answers[i].classList.toggle("is-chosen", answer === chosen);
       answers[i].querySelector(".place-badge").textContent = rank ? `${where}${tied}` : say("notPlaced");

@@ -12,6 +12,8 @@ export function wordsOf(form) {
 const list = new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" });
 export const together = (names) => list.format(names);
 
+export const comma = document.documentElement.lang.startsWith("zh") ? "，" : ", ";
+
 export function announce(text) {
   const region = document.getElementById("announce");
   // The same words twice are a change only when the region was empty in between.
