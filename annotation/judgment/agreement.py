@@ -7,8 +7,8 @@ from itertools import combinations
 def pairs_agreed(one: Sequence[int], other: Sequence[int]) -> tuple[int, int]:
     """(pairs in the same order, pairs that both put in an order) of the answers both ranked.
 
-    A tie says nothing about an order, so pairs that either of them tied do not count: the
-    agreement rate of InstructGPT (arXiv 2203.02155, section 3.4).
+    A tie says nothing about an order, so pairs that either of them tied do not count. InstructGPT
+    reports such a rate (arXiv 2203.02155, section 3.4) without saying how it counts ties.
     """
     same = compared = 0
     for first, second in combinations(range(len(one)), 2):

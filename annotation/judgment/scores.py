@@ -36,7 +36,7 @@ def scores_from_quality(qualities: Sequence[int]) -> list[float]:
 def scores_of(
     ranks: Sequence[int], qualities: Sequence[int | None], is_led: bool = False
 ) -> list[float]:
-    """From the ratings when every answer has one, else from the ranks; see DESIGN section 5.
+    """From the ratings when every answer has one, else from the ranks.
 
     `is_led`: one answer more, which is not rated, stands before them all and scores BEST.
     """
