@@ -193,7 +193,7 @@ def answer_rows(group: int, policy: int) -> list[Row]:
         {
             "group_id": group,
             "position": position,
-            "text": ANSWER.format(number=position),
+            "text": ANSWER.format(number=f"{group}-{position}"),
             "policy_id": policy,
             "sampling": "{}",
             "seed": position,

@@ -79,9 +79,18 @@ class JudgmentForm(forms.Form):
         self.quality_choices = [str(step) for step in range(1, Rating.BEST_QUALITY + 1)]
         self.flag_choices = chosen_of(AnswerFlag.choices, project.answer_flags)
         self.mark_choices = chosen_of(PromptMark.choices, project.prompt_marks)
-        for index in range(1, count + 1):
-            self._add_fields(index)
         self.source_choices = [str(index) for index in range(1, count + 1)]
+
+    def full_clean(self) -> None:
+        self._complete()
+        super().full_clean()
+
+    def _complete(self) -> None:
+        """Adds the fields that depend on the group: a desk that is only shown needs none."""
+        if "marks" in self.fields:
+            return
+        for index in range(1, self.count + 1):
+            self._add_fields(index)
         self.fields["better_source"] = forms.TypedChoiceField(
             required=False,
             choices=[("", ""), *((index, index) for index in self.source_choices)],
@@ -144,6 +153,7 @@ class JudgmentForm(forms.Form):
     @property
     def content(self) -> dict[str, Any]:
         """What was filled in, complete or not: how a draft is kept."""
+        self._complete()
         given: dict[str, Any] = {}
         for name, field in self.fields.items():
             is_list = isinstance(field, forms.MultipleChoiceField)

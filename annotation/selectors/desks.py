@@ -17,15 +17,24 @@ from annotation.models import Membership, Place, Project, PromptGroup, Ranking, 
 from annotation.selectors.places import free_for
 from annotation.selectors.projects import ADMINS, projects_of
 
+MOST_COUNTED = 100
+
 
 @dataclass(frozen=True)
 class Desk:
-    """One project as its member sees it: groups to rank, and those ranked today."""
+    """One project as its member sees it: groups to rank, and those ranked today.
+
+    Free groups are counted up to MOST_COUNTED, so that a long queue costs no more than that.
+    """
 
     project: Project
     role: str
     waiting: int
     ranked_today: int
+
+    @property
+    def waiting_shown(self) -> str:
+        return f"{MOST_COUNTED}+" if self.waiting >= MOST_COUNTED else str(self.waiting)
 
     @property
     def is_admin(self) -> bool:
@@ -34,6 +43,10 @@ class Desk:
     @property
     def role_name(self) -> str:
         return str(Membership.Role(self.role).label)
+
+
+class _CountOf(Subquery):
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
 
 
 def _count(queryset: QuerySet[Any], project: str) -> Coalesce:
@@ -46,6 +59,7 @@ def desks_of(user: User) -> list[Desk]:
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     own = Place.objects.filter(labeler=user, is_done=False, project=OuterRef("pk"))
     free = free_for(user).filter(project=OuterRef("pk"))
+    groups = free.order_by("group_id").values("group_id").distinct()[:MOST_COUNTED]
     today = Ranking.objects.filter(
         group__project=OuterRef("pk"), labeler=user, is_current=True, created_at__gte=midnight
     )
@@ -53,7 +67,7 @@ def desks_of(user: User) -> list[Desk]:
     projects = projects_of(user).annotate(
         role=Subquery(role[:1]),
         held=_count(own, "project"),
-        free=_count(free, "project"),
+        free=_CountOf(groups, output_field=IntegerField()),
         ranked_today=_count(today, "group__project"),
     )
     return [

@@ -2,6 +2,7 @@
 
 import random
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -40,9 +41,13 @@ def take_place(project: Project, labeler: User) -> Place | None:
     return place
 
 
-def go_on(project: Project, labeler: User) -> tuple[Place | None, Place | None]:
-    """Within a submit's transaction: the place now in work, and the one leased ahead of it."""
-    held = held_places(labeler.pk, project.pk)
+def go_on(
+    project: Project, labeler: User, held: Sequence[Place]
+) -> tuple[Place | None, Place | None]:
+    """Within a submit's transaction: the place now in work, and the one leased ahead of it.
+
+    `held` are the places that the labeler had beside the submitted one.
+    """
     # Showing a place locks its row: a second tab, which would show the same one, waits here.
     if not held or not _show(project, held[0]):
         return take_place(project, labeler), None

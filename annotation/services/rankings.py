@@ -60,15 +60,16 @@ def submit_ranking(
 def submit_and_go_on(
     project: Project,
     labeler: User,
-    token: uuid.UUID,
     place: Place | None,
+    held: Sequence[Place],
+    token: uuid.UUID,
     ranks: Mapping[int, int],
     comment: str,
     details: Details,
 ) -> tuple[Place | None, Place | None]:
     """`submit_ranking` of the place read under `token`, then `go_on`, in one transaction."""
     _submit(labeler, token, place, ranks, comment, details)
-    return go_on(project, labeler)
+    return go_on(project, labeler, held)
 
 
 def _submit(

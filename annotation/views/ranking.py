@@ -13,7 +13,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from annotation.forms import FlagForm, JudgmentForm, SkipForm
 from annotation.models import Place, Project
 from annotation.selectors.desks import answers_coming
-from annotation.selectors.places import place_under
+from annotation.selectors.places import held_places, place_under
 from annotation.selectors.projects import project_for_member
 from annotation.services import places
 from annotation.services.drafts import draft_for, save_draft
@@ -76,14 +76,16 @@ def _submit(request: Request, project: Project) -> HttpResponse:
     So a label takes one request: what comes next was sent with the answer before.
     """
     token = token_of(request)
-    place = place_under(request.user, token)
+    held = {place.token: place for place in held_places(request.user.pk, project.pk)}
+    place = held.pop(token, None) or place_under(request.user, token)
     order = place.shown_order if place else []
     form = JudgmentForm(project, len(order), request.POST)
     try:
         if not form.is_valid():
             raise (RankingRefused if order else LeaseGone)(form.problem)
         judgment = form.ranks(order), form.cleaned_data["comment"], form.details(order)
-        now, after = submit_and_go_on(project, request.user, token, place, *judgment)
+        others = list(held.values())
+        now, after = submit_and_go_on(project, request.user, place, others, token, *judgment)
     except RankingRefused as refusal:
         return _refused(request, project, form, refusal)
     if not is_script(request):

@@ -1,7 +1,9 @@
 """What the desk's scripts say, in the language of the page."""
 
 import json
+from functools import cache
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 
@@ -26,6 +28,11 @@ def write_words() -> str:
 
 def desk_words() -> str:
     """JSON for a data attribute; {answer}, {place} and so on are filled in by the script."""
+    return _desk_words_in(get_language())
+
+
+@cache
+def _desk_words_in(_language: str) -> str:
     return json.dumps(
         {
             "missing": _("Still without a place: {answers}"),

@@ -5,6 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.models import Project, User
+from annotation.selectors import desks
 from tests.pages.conftest import As
 from tests.people import champion, ready_group
 
@@ -96,6 +97,16 @@ def test_home_offers_labelers_work_and_admins_the_project(
     assert "<strong>1</strong> group of answers waits for you" in seen_by_labeler
     assert "Open project" not in seen_by_labeler
     assert "Open project" in as_(admin).get("/").content.decode()
+
+
+def test_home_counts_a_long_queue_up_to_a_limit(
+    as_: As, project: Project, labeler: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desks, "MOST_COUNTED", 2)
+    for number in range(3):
+        ready_group(project, f"How do I boil egg {number}?")
+    seen = as_(labeler).get("/").content.decode()
+    assert "<strong>2+</strong> groups of answers wait for you" in seen
 
 
 def test_only_staff_makes_projects(as_: As, labeler: User) -> None:

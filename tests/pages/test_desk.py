@@ -15,7 +15,7 @@ from annotation.services.places import take_place
 from tests.pages.conftest import As
 from tests.people import member, ready_group
 
-SUBMIT_QUERIES = 19
+SUBMIT_QUERIES = 18
 AHEAD_QUERIES = 12
 AS_SCRIPT = {"Accept": "application/json"}
 
