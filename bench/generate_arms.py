@@ -1,7 +1,6 @@
 """One sampling for bench/generate.py, in a process of its own: `laoshi` or `generate`."""
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 if __package__ in (None, ""):  # started as a file: make the repository importable
     sys.path[0] = str(Path(__file__).resolve().parents[1])
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 from transformers import PreTrainedModel

@@ -1,7 +1,6 @@
 """One step of a policy update for bench/policy.py, in a process of its own: `laoshi` or `trl`."""
 
 import json
-import os
 import sys
 import tempfile
 import time
@@ -11,7 +10,6 @@ from typing import Any
 
 if __package__ in (None, ""):  # started as a file: make the repository importable
     sys.path[0] = str(Path(__file__).resolve().parents[1])
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 from datasets import Dataset

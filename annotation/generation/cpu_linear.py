@@ -49,7 +49,8 @@ class OneDnnLinear(nn.Linear):
 
 def _multiply(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """rows [..., in] times weight [out, in] transposed; [..., out]."""
-    return cast(Tensor, torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], ""))
+    multiply = torch.ops.mkldnn._linear_pointwise.default
+    return cast(Tensor, multiply(rows, weight, bias, "none", [], ""))
 
 
 class _Linear(torch.autograd.Function):

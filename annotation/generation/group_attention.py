@@ -5,7 +5,7 @@ Registered with transformers under IMPLEMENTATION; for anything but a group it i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -31,16 +31,14 @@ REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError)
 class SharedPrompts:
     """The cache of G prompts, and to which of them each row that is being decoded belongs.
 
-    keys, values [G, heads, P, size] a layer; bias [G, 1, 1, P], 0 or minus infinity at padding.
-    owner [rows], ascending: the prompt of each row.
+    keys, values [G, key heads, P, size] a layer. bias [G, 1, 1, P], 0 or minus infinity at
+    padding; None without padding. owner [rows], ascending: the prompt of each row.
     """
 
     keys: list[Tensor]
     values: list[Tensor]
-    bias: Tensor
+    bias: Tensor | None
     owner: Tensor
-    places: Tensor = field(init=False)
-    width: int = field(init=False)
 
     def __post_init__(self) -> None:
         self._place()
@@ -50,6 +48,8 @@ class SharedPrompts:
         """Of a prefill; `mask` [G, P] is false at padding."""
         keys = [cast(Tensor, layer.keys) for layer in cache.layers]  # type: ignore[union-attr]
         values = [cast(Tensor, layer.values) for layer in cache.layers]  # type: ignore[union-attr]
+        if mask.all():
+            return cls(keys, values, None, owner)
         bias = torch.zeros(mask.shape, dtype=keys[0].dtype, device=mask.device)
         bias.masked_fill_(~mask, float("-inf"))
         return cls(keys, values, bias[:, None, None], owner)
@@ -58,19 +58,33 @@ class SharedPrompts:
         """Only these rows go on; a prompt without any is dropped."""
         owner = self.owner[rows]
         prompts, self.owner = torch.unique(owner, return_inverse=True)
-        if len(prompts) < len(self.bias):
+        if len(prompts) < len(self.keys[0]):
             self.keys = [keys[prompts] for keys in self.keys]
             self.values = [values[prompts] for values in self.values]
-            self.bias = self.bias[prompts]
+            self.bias = None if self.bias is None else self.bias[prompts]
         self._place()
 
     def _place(self) -> None:
-        """Gives each row a place in a [G, width] table of rows by prompt."""
+        """Gives each row a place in a [G, width] table of rows by prompt; None: it fills it."""
         counts = torch.bincount(self.owner)
         self.width = int(counts.max())
         first = counts.cumsum(0) - counts
         rank = torch.arange(len(self.owner), device=self.owner.device) - first[self.owner]
-        self.places = self.owner * self.width + rank
+        is_full = len(self.owner) == len(counts) * self.width
+        self.places = None if is_full else self.owner * self.width + rank
+
+    def _by_prompt(self, rows: Tensor) -> Tensor:
+        """[rows, key heads, n, m] as [G, key heads, width n, m], with zeros at free places."""
+        if self.places is not None:
+            table = rows.new_zeros(len(self.keys[0]) * self.width, *rows.shape[1:])
+            rows = table.index_copy_(0, self.places, rows)
+        return rows.reshape(-1, self.width, *rows.shape[1:]).transpose(1, 2).flatten(2, 3)
+
+    def _by_row(self, grouped: Tensor) -> Tensor:
+        """The inverse of `_by_prompt`."""
+        prompts, heads, _, length = grouped.shape
+        rows = grouped.reshape(prompts, heads, self.width, -1, length).transpose(1, 2).flatten(0, 1)
+        return rows if self.places is None else rows[self.places]
 
     def attend(
         self, layer: int, query: Tensor, keys: Tensor, values: Tensor, scale: float
@@ -78,34 +92,19 @@ class SharedPrompts:
         """Attention of each row's new token to its prompt and to its answer so far.
 
         query [rows, heads, 1, size]; keys and values [rows, key heads, answer so far, size].
-        Returns [rows, 1, heads, size]. The two parts are joined by their normalisers.
+        Returns [rows, 1, heads, size]. One product a prompt serves all of its rows.
         """
         rows, heads, _, size = query.shape
-        key_heads = keys.shape[1]
-        query = query.view(rows, key_heads, -1, size) * scale
-        prompts, each = len(self.bias), query.shape[2]
-
-        table = query.new_zeros(prompts * self.width, key_heads, each, size)
-        table[self.places] = query
-        by_prompt = table.view(prompts, self.width, key_heads, each, size).transpose(1, 2)
-        by_prompt = by_prompt.reshape(prompts, key_heads, self.width * each, size)
-        scores = by_prompt @ self.keys[layer].transpose(-1, -2) + self.bias
-        read, norm = _attend(scores, self.values[layer])
-        read = read.view(prompts, key_heads, self.width, each, -1).transpose(1, 2).flatten(0, 1)
-        norm = norm.view(prompts, key_heads, self.width, each, 1).transpose(1, 2).flatten(0, 1)
-
-        own, own_norm = _attend(query @ keys.transpose(-1, -2), values)
-        share = torch.sigmoid(own_norm - norm[self.places]).to(own.dtype)
-        return torch.lerp(read[self.places], own, share).view(rows, 1, heads, -1)
-
-
-def _attend(scores: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """What is read of the values, and the log of the softmax's normaliser [..., 1]."""
-    scores = scores.float()
-    highest = scores.amax(-1, keepdim=True)
-    weights = (scores - highest).exp_()
-    total = weights.sum(-1, keepdim=True)
-    return (weights.to(values.dtype) @ values) / total.to(values.dtype), highest + total.log()
+        query = query.reshape(rows, keys.shape[1], -1, size) * scale
+        scores = self._by_prompt(query) @ self.keys[layer].transpose(-1, -2)
+        if self.bias is not None:
+            scores += self.bias
+        scores = torch.cat([self._by_row(scores), query @ keys.transpose(-1, -2)], dim=-1)
+        weights = scores.softmax(-1, dtype=torch.float32).to(values.dtype)
+        own = keys.shape[2]
+        of_prompt, of_answer = torch.split(weights, [weights.shape[-1] - own, own], -1)
+        read = self._by_row(self._by_prompt(of_prompt) @ self.values[layer])
+        return (read + of_answer @ values).reshape(rows, 1, heads, -1)
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
