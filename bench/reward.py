@@ -34,7 +34,7 @@ from bench.comparison import (
 ARMS = ("packed", "plain", "trl")
 SETS = ("groups-finegrained.jsonl", "groups-oasst.jsonl")
 SPEED_GROUPS = {"groups-finegrained.jsonl": 4, "groups-oasst.jsonl": 8}
-EPOCH_GROUPS = {"groups-finegrained.jsonl": 8, "groups-oasst.jsonl": 30}
+EPOCH_GROUPS = {"groups-finegrained.jsonl": 4, "groups-oasst.jsonl": 15}
 UNITS = {"log_loss": "nats/pair", "accuracy": "share"}
 MORE = 8
 
