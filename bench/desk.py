@@ -108,7 +108,7 @@ def start_server(port: int, workers: int) -> subprocess.Popen[bytes]:
     """gunicorn with the command of the Procfile; the application counts its queries."""
     command = [sys.executable, "-m", "gunicorn", "bench.desk:counted()", "--bind"]
     command += [f"127.0.0.1:{port}", "--worker-class", "gthread", "--workers", str(workers)]
-    command += ["--threads", "4", "--keep-alive", "30", "--no-control-socket"]
+    command += ["--threads", "3", "--keep-alive", "30", "--no-control-socket"]
     server = subprocess.Popen(command, cwd=ROOT)
     for _attempt in range(150):
         time.sleep(0.2)
@@ -178,7 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--labelers", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--workers", type=int, default=2, help="of gunicorn, with 4 threads each")
+    parser.add_argument("--workers", type=int, default=2, help="of gunicorn, with 3 threads each")
     parser.add_argument("--prompts", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
