@@ -49,11 +49,12 @@ class SharedDecoder:
         self.model = model
         ids, mask = _padded(prompts, pad, model.device, side="right")
         # Padding on the right is seen by no prompt token under plain causal attention.
-        output = model(ids, use_cache=True, logits_to_keep=_last_of(mask))
+        last = _last_of(mask)
+        output = model(ids, use_cache=True, logits_to_keep=last)
         self.shared = SharedPrompts.of(output.past_key_values, mask, owner)
         self.answers = answer_cache()
         self.positions = mask.sum(1)[owner]
-        self.logits = logits_at(output.logits, _last_of(mask))[owner]
+        self.logits = logits_at(output.logits, last)[owner]
 
     def keep(self, rows: Tensor) -> None:
         self.shared.keep(rows)

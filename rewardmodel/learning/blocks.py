@@ -6,7 +6,6 @@ start, so that a row of segments gives what each of them would give alone.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import cast
@@ -15,9 +14,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from rewardmodel.learning.groups import EncodedGroup
-
-logger = logging.getLogger(__name__)
+from annotation.generation.decoding import logits_at
+from rewardmodel.learning.groups import EncodedGroup, reads_packed
 
 IGNORED = -100
 
@@ -164,8 +162,7 @@ class TokenLosses(nn.Module):
             logits_to_keep=learned,
             use_cache=False,
         ).logits
-        if logits.dim() == 3:  # a model that ignores logits_to_keep
-            logits = logits[learned]
+        logits = logits_at(logits, learned)
         return nn.functional.cross_entropy(logits.float(), batch.targets[learned], reduction="none")
 
 
@@ -174,25 +171,12 @@ def choose_row_layout(module: TokenLosses, longest: int) -> RowLayout:
 
     `longest` is the most tokens of a row to come. Compared on random segments, to 1e-4.
     """
-    config = module.model.config
-    window = getattr(config, "sliding_window", None)
-    if window is not None and window < longest:
-        logger.warning("One row a segment: rows are longer than the model's sliding window.")
-        return unpack
     generator = torch.Generator().manual_seed(0)
-    vocabulary = int(config.get_text_config().vocab_size)
+    vocabulary = int(module.model.config.get_text_config().vocab_size)
     random = [torch.randint(vocabulary, (n,), generator=generator) for n in (13, 5, 9)]
     rows = [[Segment(ids[:-1], ids[1:]) for ids in random]]
-    try:
-        with torch.no_grad():
-            packed, plain = (
-                module(layout(rows).to(module.model.device)) for layout in (pack, unpack)
-            )
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        logger.warning("One row a segment: the model refuses packed segments (%s).", error)
-        return unpack
-    if not torch.allclose(packed, plain, atol=1e-4, rtol=1e-4):
-        difference = (packed - plain).abs().max().item()
-        logger.warning("One row a segment: packed segments differ by %.2g.", difference)
-        return unpack
-    return pack
+
+    def both() -> Iterator[Tensor]:
+        return (module(layout(rows).to(module.model.device)) for layout in (pack, unpack))
+
+    return pack if reads_packed(module.model, longest, "a segment", both) else unpack

@@ -7,7 +7,7 @@ and itself only, so that the result equals K separate rows at the cost of P + K 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
@@ -229,10 +229,6 @@ def choose_layout(module: nn.Module, model: PreTrainedModel, longest: int) -> La
     tokens of a row to come. Compared on two random groups, to 1e-4; a model that passes uses the
     attention for groups from then on.
     """
-    window = window_of(model)
-    if window is not None and window < longest:
-        logger.warning("One row an answer: rows are longer than the model's sliding window.")
-        return unpack
     generator = torch.Generator().manual_seed(0)
     vocabulary = int(model.config.get_text_config().vocab_size)
     groups = [
@@ -243,17 +239,37 @@ def choose_layout(module: nn.Module, model: PreTrainedModel, longest: int) -> La
         )
     ]
     before = model.config._attn_implementation
-    try:
+
+    def both() -> Iterator[Tensor]:
         model.set_attn_implementation(IMPLEMENTATION)
-        with torch.no_grad():
-            packed, plain = (
-                module(layout(groups, 0).to(model.device)) for layout in (pack, unpack)
-            )
-        if torch.allclose(packed, plain, atol=1e-4, rtol=1e-4):
-            return pack
-        difference = (packed - plain).abs().max().item()
-        logger.warning("One row an answer: a packed group differs by %.2g.", difference)
-    except REFUSALS as error:
-        logger.warning("One row an answer: the model refuses a packed group (%s).", error)
+        return (module(layout(groups, 0).to(model.device)) for layout in (pack, unpack))
+
+    if reads_packed(model, longest, "an answer", both):
+        return pack
     model.set_attn_implementation(before)
     return unpack
+
+
+def reads_packed(
+    model: PreTrainedModel, longest: int, unit: str, both: Callable[[], Iterable[Tensor]]
+) -> bool:
+    """Whether a model gives packed rows what it gives separate ones, to 1e-4.
+
+    `longest` is the most tokens of a row to come, `both` the results of some random input, packed
+    and one row for each `unit`, such as "an answer". One log line says why not.
+    """
+    window = window_of(model)
+    if window is not None and window < longest:
+        logger.warning("One row %s: rows are longer than the model's sliding window.", unit)
+        return False
+    try:
+        with torch.no_grad():
+            packed, plain = both()
+    except REFUSALS as error:
+        logger.warning("One row %s: the model refuses packed rows (%s).", unit, error)
+        return False
+    if not torch.allclose(packed, plain, atol=1e-4, rtol=1e-4):
+        difference = (packed - plain).abs().max().item()
+        logger.warning("One row %s: packed rows differ by %.2g.", unit, difference)
+        return False
+    return True
