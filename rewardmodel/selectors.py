@@ -5,11 +5,11 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db.models import Max
-from django.utils import timezone
 
 from annotation.models import PolicyVersion, Project
 from annotation.models.policy import ModelVersion
 from annotation.selectors.groups import QueueCounts, queue_counts
+from annotation.selectors.progress import midnight
 from annotation.selectors.rankings import current_rankings
 from rewardmodel.models import RewardModelVersion, TrainingRun
 
@@ -63,7 +63,6 @@ def text_folder(project: Project) -> Path:
 
 def loop_status(project: Project) -> LoopStatus:
     """A fixed number of queries, whatever the size of the project."""
-    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     rankings = current_rankings(project)
     policies = {policy.pk: policy for policy in project.policyversions.all()}
     policy = next(p for p in policies.values() if p.status == ModelVersion.Status.CHAMPION)
@@ -75,7 +74,7 @@ def loop_status(project: Project) -> LoopStatus:
     run = project.runs.first()
     return LoopStatus(
         queue=queue_counts(project),
-        rankings_today=rankings.filter(created_at__gte=midnight).count(),
+        rankings_today=rankings.filter(created_at__gte=midnight()).count(),
         rankings_total=rankings.count(),
         rankings_new=new_rankings(project),
         training_threshold=project.training_threshold,

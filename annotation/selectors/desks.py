@@ -11,10 +11,10 @@ from django.db.models import (
     Subquery,
 )
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from annotation.models import Membership, Place, Project, PromptGroup, Ranking, User
 from annotation.selectors.places import free_for
+from annotation.selectors.progress import midnight
 from annotation.selectors.projects import ADMINS, projects_of
 
 MOST_COUNTED = 100
@@ -56,12 +56,11 @@ def _count(queryset: QuerySet[Any], project: str) -> Coalesce:
 
 def desks_of(user: User) -> list[Desk]:
     """The user's projects, in one query; a superuser counts as admin everywhere."""
-    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     own = Place.objects.filter(labeler=user, is_done=False, project=OuterRef("pk"))
     free = free_for(user).filter(project=OuterRef("pk"))
     groups = free.order_by("group_id").values("group_id").distinct()[:MOST_COUNTED]
     today = Ranking.objects.filter(
-        group__project=OuterRef("pk"), labeler=user, is_current=True, created_at__gte=midnight
+        group__project=OuterRef("pk"), labeler=user, is_current=True, created_at__gte=midnight()
     )
     role = Membership.objects.filter(project=OuterRef("pk"), user=user).values("role")
     projects = projects_of(user).annotate(

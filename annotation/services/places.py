@@ -33,7 +33,7 @@ def take_place(project: Project, labeler: User) -> Place | None:
     PostgreSQL skips rows that another labeler is just taking; SQLite's immediate transaction
     lets one in at a time. The labeler's row is locked so that two tabs get the same place.
     """
-    _lock(labeler)
+    lock_user(labeler)
     held = held_by(labeler).filter(project=project)
     place = held.select_for_update().first() or _next_free(project, labeler)
     if place is not None:
@@ -71,7 +71,7 @@ def finish(place: Place) -> bool:
 @transaction.atomic
 def take_ahead(project: Project, labeler: User) -> Place | None:
     """The place after the one in work, leased so that it can be shown at once; None: no more."""
-    _lock(labeler)
+    lock_user(labeler)
     held = held_places(labeler.pk, project.pk)
     if not held:
         return None
@@ -95,7 +95,8 @@ def _next_free(project: Project, labeler: User) -> Place | None:
     return place
 
 
-def _lock(labeler: User) -> None:
+def lock_user(labeler: User) -> None:
+    """Two tabs of one person take turns until the transaction ends."""
     User.objects.select_for_update(no_key=True).only("pk").get(pk=labeler.pk)
 
 

@@ -23,7 +23,7 @@ from annotation.models import (
 )
 from annotation.selectors.places import answer_ids_of_group, place_under, revisions_of
 from annotation.services.demonstrations import write_demonstration
-from annotation.services.places import finish, go_on
+from annotation.services.places import finish, go_on, lock_user
 
 UNDO_FOR = timedelta(minutes=10)
 NOTHING_MORE = Details()
@@ -224,7 +224,7 @@ def undo_last(project: Project, labeler: User) -> Ranking:
 
     The row is kept, marked as undone. Raises RankingRefused after ten minutes.
     """
-    User.objects.select_for_update(no_key=True).only("pk").get(pk=labeler.pk)
+    lock_user(labeler)
     ranking = undoable_ranking(project, labeler)
     if ranking is None:
         raise RankingRefused(_("There is nothing to undo: a submit can be undone for ten minutes."))

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from annotation.models import Demonstration, Project, Prompt, User, Writing
 from annotation.selectors.demonstrations import own_writings, prompts_to_answer
 from annotation.services.demonstrations import write_demonstration
-from annotation.services.places import lease_end
+from annotation.services.places import lease_end, lock_user
 
 
 class WritingRefused(Exception):
@@ -22,7 +22,7 @@ def take_prompt(project: Project, author: User, after: int | None = None) -> Wri
 
     With `after` the present prompt is given back, its draft kept, and a later one taken.
     """
-    User.objects.select_for_update(no_key=True).only("pk").get(pk=author.pk)
+    lock_user(author)
     held = own_writings(project, author).filter(expires_at__isnull=False)
     if after is not None:
         held.update(expires_at=None)

@@ -12,7 +12,7 @@ from annotation.selectors.projects import project_for_admin
 from annotation.selectors.skips import nobody_left, skipped_groups, withdrawn_groups
 from annotation.services.groups import put_back_group, withdraw_group
 from annotation.services.places import resolve_flag
-from annotation.views.requests import Request
+from annotation.views.requests import Request, posted_number
 
 MOST_STUCK = 100
 
@@ -20,9 +20,8 @@ MOST_STUCK = 100
 def flags(request: Request, slug: str) -> HttpResponse:
     project = project_for_admin(request.user, slug)
     if request.method == "POST":
-        number = request.POST.get("flag", "")
         open_flags = project.flags.filter(resolved_at__isnull=True)
-        flag = get_object_or_404(open_flags, pk=number[:18] if number.isdecimal() else 0)
+        flag = get_object_or_404(open_flags, pk=posted_number(request, "flag"))
         resolve_flag(flag, request.user)
         messages.success(request, _("Marked as resolved."))
         return redirect("flags", slug)
@@ -64,8 +63,7 @@ def skips(request: Request, slug: str) -> HttpResponse:
 
 def _move(request: Request, project: Project) -> None:
     """Takes a group out of the queue, or puts it back."""
-    number = request.POST.get("group", "")
-    group = get_object_or_404(project.groups, pk=number[:18] if number.isdecimal() else 0)
+    group = get_object_or_404(project.groups, pk=posted_number(request, "group"))
     if request.POST.get("to") == "queue":
         if put_back_group(group):
             messages.success(request, _("The group is in the queue again."))

@@ -11,3 +11,9 @@ class Request(HttpRequest):
 
     user: User
     htmx: HtmxDetails
+
+
+def posted_number(request: Request, name: str) -> int:
+    """The primary key that a form sent; 0, which is nobody's, for anything else."""
+    text = request.POST.get(name, "")
+    return int(text[:18]) if text.isdecimal() else 0

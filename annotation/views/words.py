@@ -7,20 +7,27 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 
+def _draft_words() -> dict[str, str]:
+    """What drafts.js says, wherever something is kept."""
+    return {
+        "timeLeft": _("{minutes} min left"),
+        "timeShort": _("Less than two minutes left. Go on working and the time is extended."),
+        "saved": _("Draft saved"),
+        "saving": _("Saving the draft…"),
+        "offline": _("No connection. Your work is kept in this browser and sent later."),
+    }
+
+
 def write_words() -> str:
-    """The same for the page on which answers are written."""
+    """JSON for the page on which answers are written."""
     return json.dumps(
         {
-            "timeLeft": _("{minutes} min left"),
-            "timeShort": _("Less than two minutes left. Go on working and the time is extended."),
+            **_draft_words(),
             "timeOver": _(
                 "The time for this question ran out. What you wrote is kept; if nobody else took "
                 "the question meanwhile, you can still store it."
             ),
             "gone": _("This question has its answers meanwhile. What you wrote is kept below."),
-            "saved": _("Draft saved"),
-            "saving": _("Saving the draft…"),
-            "offline": _("No connection. Your work is kept in this browser and sent later."),
         },
         ensure_ascii=False,
     )
@@ -35,6 +42,7 @@ def desk_words() -> str:
 def _desk_words_in(_language: str) -> str:
     return json.dumps(
         {
+            **_draft_words(),
             "missing": _("Still without a place: {answers}"),
             "missingThumbs": _("Not judged yet: {answers}"),
             "missingQuality": _("Quality not rated yet: {answers}"),
@@ -61,8 +69,6 @@ def _desk_words_in(_language: str) -> str:
             "nothingToUndo": _("There is no step to undo."),
             "judgedGood": _("{answer}: good."),
             "judgedBad": _("{answer}: bad."),
-            "timeLeft": _("{minutes} min left"),
-            "timeShort": _("Less than two minutes left. Go on working and the time is extended."),
             "timeOver": _(
                 "The time for this group ran out. What you chose is kept; if nobody else took the "
                 "group meanwhile, you can still submit."
@@ -71,9 +77,6 @@ def _desk_words_in(_language: str) -> str:
                 "This group is no longer yours: its time ran out or it was submitted in another "
                 "window. What you chose is kept and comes back if the group does."
             ),
-            "saved": _("Draft saved"),
-            "saving": _("Saving the draft…"),
-            "offline": _("No connection. Your work is kept in this browser and sent later."),
             "notSent": _("It could not be sent: no connection. Nothing is lost; submit again."),
             "stored": _("Stored, thank you."),
             "next": _("The next question is shown."),

@@ -20,7 +20,7 @@ from annotation.services.writing import (
     submit_writing,
     take_prompt,
 )
-from annotation.views.requests import Request
+from annotation.views.requests import Request, posted_number
 from annotation.views.words import write_words
 
 MOST_LISTED = 10
@@ -50,9 +50,8 @@ def _submit(request: Request, project: Project) -> HttpResponse:
 
 
 def _writing_of(request: Request, project: Project) -> Writing:
-    number = request.POST.get("token", "")
     own = own_writings(project, request.user).select_related("prompt__project", "author")
-    return get_object_or_404(own, pk=number[:18] if number.isdecimal() else 0)
+    return get_object_or_404(own, pk=posted_number(request, "token"))
 
 
 def _page(
