@@ -35,6 +35,7 @@ class ShownAnswer:
     quality: str
     flags: list[str]
     highlights: str
+    is_source: bool
 
 
 class HighlightsField(forms.JSONField):
@@ -79,7 +80,6 @@ class JudgmentForm(forms.Form):
         self.quality_choices = [str(step) for step in range(1, Rating.BEST_QUALITY + 1)]
         self.flag_choices = chosen_of(AnswerFlag.choices, project.answer_flags)
         self.mark_choices = chosen_of(PromptMark.choices, project.prompt_marks)
-        self.source_choices = [str(index) for index in range(1, count + 1)]
 
     def full_clean(self) -> None:
         self._complete()
@@ -93,7 +93,7 @@ class JudgmentForm(forms.Form):
             self._add_fields(index)
         self.fields["better_source"] = forms.TypedChoiceField(
             required=False,
-            choices=[("", ""), *((index, index) for index in self.source_choices)],
+            choices=[("", ""), *((str(index), index) for index in range(1, self.count + 1))],
             coerce=int,
             empty_value=None,
         )
@@ -179,10 +179,6 @@ class JudgmentForm(forms.Form):
         return self._one("better")
 
     @property
-    def better_source_chosen(self) -> str:
-        return self._one("better_source")
-
-    @property
     def is_better_first(self) -> bool:
         return bool(self._one("better_first"))
 
@@ -200,6 +196,7 @@ class JudgmentForm(forms.Form):
                 quality=self._one(f"quality_{index}"),
                 flags=self._many(f"flags_{index}"),
                 highlights=self._one(f"highlights_{index}"),
+                is_source=self._one("better_source") == str(index),
             )
             for index, text in enumerate(texts, start=1)
         ]

@@ -11,22 +11,24 @@ MARK = -1_000_001
 
 
 class Compiled(Generic[M]):
-    """A queryset by the numbers that it filters on, turned into SQL once a process.
+    """A queryset by the values that it filters on, turned into SQL once a process.
 
-    `build` takes those numbers (primary keys) and nothing else may vary: a time is the database's
-    `Now()`. Nothing is joined in: rows come as instances of the queryset's own model.
+    `build` takes those values (primary keys, texts) and nothing else may vary: a time is the
+    database's `Now()`. Nothing is joined in: rows come as instances of the queryset's own model.
     """
 
     def __init__(self, build: Callable[..., QuerySet[M]]) -> None:
         self.build = build
 
     @cached_property
-    def statement(self) -> tuple[type[M], str, tuple[object, ...]]:
+    def _statement(self) -> tuple[type[M], str, tuple[object, ...]]:
         marks = [MARK - index for index in range(self.build.__code__.co_argcount)]
         built = self.build(*marks)
         return (built.model, *built.query.sql_with_params())
 
-    def __call__(self, *numbers: int) -> list[M]:
-        model, sql, marked = self.statement
-        known = {MARK - index: number for index, number in enumerate(numbers)}
-        return list(model._default_manager.raw(sql, [known.get(p, p) for p in marked]))  # type: ignore[call-overload]
+    def __call__(self, *values: int | str) -> list[M]:
+        model, sql, marked = self._statement
+        known: dict[object, int | str] = {}
+        for index, value in enumerate(values):
+            known[MARK - index] = known[str(MARK - index)] = value  # a text column makes it a text
+        return list(model._default_manager.raw(sql, [known.get(p, p) for p in marked]))

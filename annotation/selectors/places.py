@@ -2,7 +2,7 @@
 
 import uuid
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from annotation.models import Answer, Draft, Place, Prompt, Ranking, Skip, User
@@ -47,9 +47,13 @@ def place_under(labeler: User, token: uuid.UUID) -> Place | None:
 held_places = Compiled(
     lambda labeler, project: held_by(labeler).filter(project=project)[:2],
 )
+_answers_of_place = Answer.objects.filter(group=OuterRef("group")).order_by().values("group")
 next_free_place = Compiled(
     lambda labeler, project: (
-        free_for(labeler).filter(project=project).select_for_update(skip_locked=True)[:1]
+        free_for(labeler)
+        .filter(project=project)
+        .annotate(answer_count=Subquery(_answers_of_place.annotate(n=Count("pk")).values("n")))
+        .select_for_update(skip_locked=True)[:1]
     )
 )
 prompt_of_group = Compiled(lambda group: Prompt.objects.filter(groups=group))

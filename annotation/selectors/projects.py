@@ -5,6 +5,7 @@ from django.db.models import Case, Q, QuerySet, When
 from django.http import Http404
 
 from annotation.models import Membership, Project, User
+from annotation.selectors.compiled import Compiled
 
 Role = Membership.Role
 ADMINS = (Role.OWNER, Role.ADMIN)
@@ -12,17 +13,23 @@ ADMINS = (Role.OWNER, Role.ADMIN)
 
 def projects_of(user: User) -> QuerySet[Project]:
     """The active and inactive projects that the user is a member of; superusers see all."""
-    if user.is_superuser:
-        return Project.objects.all()
+    return Project.objects.all() if user.is_superuser else _joined_by(user)
+
+
+def _joined_by(user: User | int) -> QuerySet[Project]:
     return Project.objects.filter(memberships__user=user)
+
+
+_named = Compiled(lambda slug: Project.objects.filter(slug=slug))
+_joined_and_named = Compiled(lambda user, slug: _joined_by(user).filter(slug=slug))
 
 
 def project_for_member(user: User, slug: str) -> Project:
     """The project, for anybody who ranks or runs it; strangers learn nothing (404)."""
-    project = projects_of(user).filter(slug=slug).first()
-    if project is None:
+    found = _named(slug) if user.is_superuser else _joined_and_named(user.pk, slug)
+    if not found:
         raise Http404
-    return project
+    return found[0]
 
 
 def project_for_admin(user: User, slug: str) -> Project:

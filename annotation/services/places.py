@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from annotation.models import Flag, Place, Project, PromptGroup, Skip, User
 from annotation.selectors.places import (
-    answer_ids_of_group,
     held_by,
     held_places,
     next_free_place,
@@ -89,10 +88,16 @@ def _next_free(project: Project, labeler: User) -> Place | None:
             place, place.labeler_id, place.token
         )  # late work of whoever held it is found by this
     place.labeler, place.token, place.leased_at = labeler, uuid.uuid4(), None
-    place.shown_order = _shuffled(place.group_id)
+    place.shown_order = _shuffled(getattr(place, "answer_count"))  # noqa: B009 (annotated)
     place.expires_at = lease_end(project)
     place.save(update_fields=list(FREED))
     return place
+
+
+def _shuffled(answer_count: int) -> list[int]:
+    order = list(range(answer_count))
+    random.SystemRandom().shuffle(order)
+    return order
 
 
 def lock_user(labeler: User) -> None:
@@ -102,12 +107,6 @@ def lock_user(labeler: User) -> None:
 
 def lease_end(project: Project) -> datetime:
     return timezone.now() + timedelta(minutes=project.lease_minutes)
-
-
-def _shuffled(group_id: int) -> list[int]:
-    order = [answer.position for answer in answer_ids_of_group(group_id)]
-    random.SystemRandom().shuffle(order)
-    return order
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from annotation.selectors.places import answers_of_group, prompt_of_group
 from annotation.selectors.progress import ranked_today
 from annotation.services.rankings import undoable_ranking
 from annotation.views.requests import Request
-from annotation.views.words import desk_words
+from annotation.views.words import answer_names, desk_words
 
 
 def token_of(request: Request) -> uuid.UUID:
@@ -30,10 +30,11 @@ def group_context(
 ) -> dict[str, Any]:
     """The group in the order shown; nothing here tells which answer is which."""
     texts = {answer.position: answer.text for answer in answers_of_group(group_id)}
+    shown = form.beside([texts[position] for position in order])
     return {
         "project": project,
         "prompt": prompt_of_group(group_id)[0],
-        "answers": form.beside([texts[position] for position in order]),
+        "answers": [(answer, answer_names(answer.index)) for answer in shown],
         "form": form,
         "is_pair": len(order) == 2 and not form.is_thumbs,
         "words": desk_words(),

@@ -1,10 +1,13 @@
 """What the desk's scripts say, in the language of the page."""
 
 import json
+from dataclasses import dataclass
 from functools import cache
 
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+
+from annotation.templatetags.text import letter
 
 
 def _draft_words() -> dict[str, str]:
@@ -30,6 +33,32 @@ def write_words() -> str:
             "gone": _("This question has its answers meanwhile. What you wrote is kept below."),
         },
         ensure_ascii=False,
+    )
+
+
+@dataclass(frozen=True)
+class AnswerNames:
+    """What one answer is called on the desk, in the language of the page."""
+
+    letter: str
+    answer: str
+    place: str
+    is_it_good: str
+
+
+def answer_names(index: int) -> AnswerNames:
+    """Of the answer shown as number `index`, from 1."""
+    return _answer_names_in(get_language(), index)
+
+
+@cache
+def _answer_names_in(_language: str, index: int) -> AnswerNames:
+    named = {"letter": letter(index)}
+    return AnswerNames(
+        letter=letter(index),
+        answer=_("Answer %(letter)s") % named,
+        place=_("Place of answer %(letter)s") % named,
+        is_it_good=_("Is answer %(letter)s good or bad?") % named,
     )
 
 

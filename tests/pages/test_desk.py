@@ -15,8 +15,8 @@ from annotation.services.places import take_place
 from tests.pages.conftest import As
 from tests.people import member, ready_group
 
-SUBMIT_QUERIES = 18
-AHEAD_QUERIES = 12
+SUBMIT_QUERIES = 17
+AHEAD_QUERIES = 11
 AS_SCRIPT = {"Accept": "application/json"}
 
 
