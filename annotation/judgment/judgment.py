@@ -1,6 +1,6 @@
 """What a labeler says of one group beside the order of its answers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -37,6 +37,10 @@ class BetterAnswer:
     text: str
     source: int | None = None
     is_first: bool = False
+
+    def leads(self, answers: Collection[str]) -> bool:
+        """Whether it stands before these answers: one of them cannot be better than itself."""
+        return self.is_first and self.text not in answers
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotation.judgment.agreement import agreement
-from annotation.models import Draft, Place, Project, Ranking, User
+from annotation.models import Draft, Place, Project, Ranking, Skip, User
 
 RECENT = 100
 
@@ -55,7 +55,12 @@ def progress_of(project: Project, labeler: User) -> Progress:
 
 
 def kept_drafts(project: Project, labeler: User) -> QuerySet[Draft]:
-    """Drafts whose group is no longer the labeler's: they come back if the group does."""
+    """Drafts whose group is no longer the labeler's: they come back if the group does.
+
+    A skipped group never does, and a draft in which nothing was said has nothing to bring.
+    """
     held = Place.objects.filter(project=project, labeler=labeler).values("group_id")
-    drafts = Draft.objects.filter(labeler=labeler, group__project=project)
-    return drafts.exclude(group_id__in=held).select_related("group__prompt").order_by("-id")
+    skipped = Skip.objects.filter(labeler=labeler).values("group_id")
+    drafts = Draft.objects.filter(labeler=labeler, group__project=project).exclude(content={})
+    waiting = drafts.exclude(group_id__in=held).exclude(group_id__in=skipped)
+    return waiting.select_related("group__prompt").order_by("-id")

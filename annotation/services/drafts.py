@@ -18,7 +18,7 @@ PER_ANSWER = re.compile(r"(\w+)_(\d+)")
 def save_draft(labeler: User, token: uuid.UUID, content: Content) -> bool:
     """Keeps the form's fields for the group that is or was leased under `token`.
 
-    False when the group was never this labeler's, or was submitted, skipped or given back.
+    False when the group was never this labeler's, or was submitted since.
     """
     place = Place.objects.filter(token=token, labeler=labeler, is_done=False).first()
     if place is None:

@@ -22,6 +22,7 @@ from annotation.models import (
     User,
 )
 from annotation.selectors.places import answer_ids_of_group, place_under, revisions_of
+from annotation.selectors.said import form_content, says_the_same
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.places import finish, go_on, lock_user
 
@@ -50,8 +51,8 @@ def submit_ranking(
 
     `ranks` maps each answer's position to its rank, 1 is best, equal ranks tie. The token is
     the idempotency key: sent twice, the ranking is stored once and the stored one returned.
-    Raises LeaseGone when the place is somebody else's now, RankingRefused when an answer has no
-    rank.
+    Raises LeaseGone when the place is not the labeler's any more, RankingRefused when an answer
+    has no rank or when another judgment was stored under the token.
     """
     return _submit(labeler, token, place_under(labeler, token), ranks, comment, details)
 
@@ -81,10 +82,7 @@ def _submit(
     details: Details,
 ) -> Ranking:
     if place is None or not finish(place):
-        stored = Ranking.objects.filter(idempotency_key=token, labeler=labeler).first()
-        if stored is not None:
-            return stored
-        raise LeaseGone(_("Your time for this group ran out, so the ranking was not stored."))
+        return _stored_before(labeler, token, place, ranks, comment, details)
     spent = timezone.now() - place.leased_at if place.leased_at else None
     ranking = _store(
         Ranking(
@@ -102,6 +100,36 @@ def _submit(
     )
     Draft.objects.filter(group_id=place.group_id, labeler=labeler).delete()
     return ranking
+
+
+def _stored_before(
+    labeler: User,
+    token: uuid.UUID,
+    place: Place | None,
+    ranks: Mapping[int, int],
+    comment: str,
+    details: Details,
+) -> Ranking:
+    """The ranking that this submit repeats. Raises RankingRefused when it says something else."""
+    kept = Ranking.objects.filter(labeler=labeler, undone_at__isnull=True)
+    stored = kept.filter(idempotency_key=token).first()
+    if stored is not None and says_the_same(stored, ranks, comment, details):
+        return stored
+    if stored is not None:
+        raise RankingRefused(
+            _(
+                "You have judged this group already, in another window. What was stored first "
+                "holds; you can change it under My rankings."
+            )
+        )
+    if place is not None:
+        raise LeaseGone(_("Your time for this group ran out, so the ranking was not stored."))
+    raise LeaseGone(
+        _(
+            "This group is no longer yours: its time ran out, you gave it back, skipped it or "
+            "opened it again in another window, or it was withdrawn. The ranking was not stored."
+        )
+    )
 
 
 def _last_revision(group_id: int, labeler: User) -> int:
@@ -155,8 +183,7 @@ def _write_better(
 ) -> Demonstration | None:
     """Stores what the labeler wrote; returned when it is an answer of its own, placed first."""
     source = next((answer for answer in answers if answer.position == better.source), None)
-    is_new = better.text not in {answer.text for answer in answers}
-    is_first = better.is_first and is_new  # an answer cannot be better than itself
+    is_first = better.leads([answer.text for answer in answers])
     written = write_demonstration(
         ranking.group.prompt, ranking.labeler, better.text, source, ranking, is_first
     )
@@ -177,7 +204,7 @@ def revise_ranking(
     `key` is the idempotency key. Raises RankingRefused when the ranking was changed meanwhile.
     """
     stored = Ranking.objects.filter(idempotency_key=key, labeler=labeler).first()
-    if stored is not None:
+    if stored is not None and says_the_same(stored, ranks, comment, details):
         return stored
     old = (
         Ranking.objects.select_for_update(of=("self",))
@@ -219,10 +246,11 @@ def undoable_ranking(project: Project, labeler: User) -> Ranking | None:
 
 
 @transaction.atomic
-def undo_last(project: Project, labeler: User) -> Ranking:
-    """Takes the last submit back: the group is in work again, or the revision before it holds.
+def undo_last(project: Project, labeler: User) -> Ranking | None:
+    """Takes the last submit back; the row is kept, marked as undone.
 
-    The row is kept, marked as undone. Raises RankingRefused after ten minutes.
+    Returns the revision before it, which holds again; None: there is none, and the group is in
+    work again. Raises RankingRefused after ten minutes.
     """
     lock_user(labeler)
     ranking = undoable_ranking(project, labeler)
@@ -241,7 +269,7 @@ def undo_last(project: Project, labeler: User) -> Ranking:
         if written is not None:
             written.is_current = True
             written.save(update_fields=["is_current"])
-        return ranking
+        return before
     now, token = timezone.now(), uuid.uuid4()
     Place.objects.filter(group_id=ranking.group_id, labeler=labeler, is_done=True).update(
         is_done=False,
@@ -258,25 +286,4 @@ def undo_last(project: Project, labeler: User) -> Ranking:
             "content": form_content(ranking),
         },
     )
-    return ranking
-
-
-def form_content(ranking: Ranking) -> dict[str, object]:
-    """The ranking as the fields of the desk's form, by the order shown."""
-    content: dict[str, object] = {"comment": ranking.comment, "marks": ranking.marks}
-    if ranking.none_acceptable:
-        content["none_acceptable"] = "on"
-    numbers = {position: index for index, position in enumerate(ranking.shown_order, start=1)}
-    for position, index in numbers.items():
-        content[f"rank_{index}"] = str(ranking.ranks[position])
-    for rating in ranking.ratings.select_related("answer"):
-        index = numbers[rating.answer.position]
-        content[f"quality_{index}"] = str(rating.quality or "")
-        content[f"flags_{index}"] = rating.flags
-        content[f"highlights_{index}"] = rating.highlights
-    better = ranking.demonstrations.select_related("source").order_by("-revision").first()
-    if better is not None:
-        content["better"] = better.text
-        content["better_source"] = str(numbers[better.source.position]) if better.source else ""
-        content["better_first"] = "on" if better.is_first else ""
-    return content
+    return None

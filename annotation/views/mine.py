@@ -12,7 +12,8 @@ from annotation.forms import JudgmentForm
 from annotation.selectors.pages import page_of
 from annotation.selectors.progress import kept_drafts, own_rankings, progress_of
 from annotation.selectors.projects import project_for_member
-from annotation.services.rankings import RankingRefused, form_content, revise_ranking
+from annotation.selectors.said import form_content
+from annotation.services.rankings import RankingRefused, revise_ranking
 from annotation.views.desk import group_context, token_of
 from annotation.views.requests import Request
 

@@ -173,8 +173,12 @@ def flag(request: Request, slug: str) -> HttpResponse:
 def undo(request: Request, slug: str) -> HttpResponse:
     project = project_for_member(request.user, slug)
     try:
-        undo_last(project, request.user)
-        messages.info(request, _("Undone. Your ranking is open again."))
+        earlier = undo_last(project, request.user)
     except RankingRefused as refusal:
         messages.warning(request, str(refusal))
+        return redirect("rank", slug)
+    if earlier is None:
+        messages.info(request, _("Undone. Your ranking is open again."))
+    else:
+        messages.info(request, _("Undone. Your ranking holds again as it was before the change."))
     return redirect("rank", slug)

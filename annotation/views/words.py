@@ -103,8 +103,13 @@ def _desk_words_in(_language: str) -> str:
                 "group meanwhile, you can still submit."
             ),
             "gone": _(
-                "This group is no longer yours: its time ran out or it was submitted in another "
-                "window. What you chose is kept and comes back if the group does."
+                "This group is no longer yours: its time ran out, you gave it back in another "
+                "window, or it was withdrawn. What you chose is kept and comes back if the group "
+                "does."
+            ),
+            "elsewhere": _(
+                "This group is no longer yours: you submitted it or opened it again in another "
+                "window, or it was withdrawn. What you choose here is not kept."
             ),
             "notSent": _("It could not be sent: no connection. Nothing is lost; submit again."),
             "stored": _("Stored, thank you."),

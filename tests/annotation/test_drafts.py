@@ -3,7 +3,7 @@
 from annotation.models import Draft, PromptGroup, User
 from annotation.selectors.progress import kept_drafts
 from annotation.services.drafts import draft_for, reordered, save_draft
-from annotation.services.places import give_back
+from annotation.services.places import give_back, skip_group
 from annotation.services.rankings import submit_ranking
 from tests.annotation.desk import BEST_FIRST, expire, take
 from tests.people import member
@@ -28,6 +28,25 @@ def test_a_late_draft_is_kept_and_follows_the_answers_into_another_order(
     again, _token = take(group.project, labeler)
     number = again.shown_order.index(place.shown_order[0]) + 1
     assert draft_for(again) == {f"rank_{number}": "3", "comment": "late"}
+
+
+def test_the_draft_of_a_skipped_group_is_not_said_to_come_back(
+    group: PromptGroup, labeler: User
+) -> None:
+    _place, token = take(group.project, labeler)
+    save_draft(labeler, token, {"comment": "so far"})
+    give_back(group.project, labeler)
+    assert kept_drafts(group.project, labeler).count() == 1
+    _place, token = take(group.project, labeler)
+    skip_group(labeler, token, "unsure")
+    assert not kept_drafts(group.project, labeler).exists()
+
+
+def test_a_draft_in_which_nothing_was_said_is_not_listed(group: PromptGroup, labeler: User) -> None:
+    _place, token = take(group.project, labeler)
+    save_draft(labeler, token, {})
+    give_back(group.project, labeler)
+    assert not kept_drafts(group.project, labeler).exists()
 
 
 def test_fields_of_an_answer_move_with_it() -> None:

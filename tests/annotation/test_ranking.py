@@ -1,15 +1,20 @@
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from annotation.judgment.judgment import AnswerRating, BetterAnswer, Details
 from annotation.models import Place, Project, PromptGroup, Ranking, Triple, User
 from annotation.services import rankings
 from annotation.services.places import fit_places, give_back, take_place
-from annotation.services.rankings import RankingRefused, submit_ranking
+from annotation.services.rankings import LeaseGone, RankingRefused, submit_ranking, undo_last
 from tests.people import member, ready_group
+
+BETTER = [None, BetterAnswer("Salt it.", 1), BetterAnswer("Salt it!", 1, True)]
+CHANGES = [{"marks": ("sensitive",)}, {"none_acceptable": True}, {"ratings": {}}]
 
 
 def take(project: Project, labeler: User) -> Place:
@@ -55,6 +60,38 @@ def test_sent_twice_is_stored_once_and_answered_the_same(group: PromptGroup, lab
     assert first == second
     assert Ranking.objects.count() == 1
     assert Triple.objects.count() == 3
+
+
+def test_another_judgment_of_a_group_that_was_judged_in_another_window_is_refused(
+    group: PromptGroup, labeler: User
+) -> None:
+    token = token_of(take(group.project, labeler))
+    said = Details({0: AnswerRating(quality=3)}, better=BetterAnswer("Salt it.", 1, True))
+    best_first = {0: 1, 1: 2, 2: 3}
+    first = submit_ranking(labeler, token, best_first, "Clear.", said)
+    assert submit_ranking(labeler, token, {0: 2, 1: 4, 2: 6}, "Clear.", said) == first
+    others = [
+        ({0: 3, 1: 2, 2: 1}, "Clear.", said),
+        ({}, "Clear.", said),
+        (best_first, "Unclear.", said),
+        *((best_first, "Clear.", Details(said.ratings, better=better)) for better in BETTER),
+        *((best_first, "Clear.", replace(said, **change)) for change in CHANGES),
+    ]
+    for ranks, comment, details in others:
+        with pytest.raises(RankingRefused, match="What was stored first holds"):
+            submit_ranking(labeler, token, ranks, comment, details)
+    assert Ranking.objects.get() == first
+
+
+def test_a_submit_of_a_group_that_was_undone_in_another_window_is_refused(
+    group: PromptGroup, labeler: User
+) -> None:
+    token = token_of(take(group.project, labeler))
+    submit_ranking(labeler, token, {0: 1, 1: 2, 2: 3})
+    assert undo_last(group.project, labeler) is None
+    with pytest.raises(LeaseGone, match="opened it again in another window"):
+        submit_ranking(labeler, token, {0: 1, 1: 2, 2: 3})
+    assert submit_ranking(labeler, token_of(take(group.project, labeler)), {0: 3, 1: 2, 2: 1})
 
 
 def test_an_unranked_answer_is_refused_and_nothing_is_stored(

@@ -81,7 +81,7 @@ def test_a_revision_replaces_the_ranking_and_keeps_the_old_one(
 def test_an_undone_revision_gives_the_one_before_it_back(group: PromptGroup, labeler: User) -> None:
     old = rank(group.project, labeler)
     revise_ranking(labeler, old.pk, uuid.uuid4(), {0: 3, 1: 2, 2: 1})
-    undo_last(group.project, labeler)
+    assert undo_last(group.project, labeler) == old
     assert Ranking.objects.get(is_current=True) == old
     assert Place.objects.get().is_done
 
@@ -90,6 +90,8 @@ def test_a_revision_sent_twice_is_stored_once(group: PromptGroup, labeler: User)
     old, key = rank(group.project, labeler), uuid.uuid4()
     first = revise_ranking(labeler, old.pk, key, BEST_FIRST)
     assert revise_ranking(labeler, old.pk, key, BEST_FIRST) == first
+    with pytest.raises(RankingRefused, match="changed meanwhile"):
+        revise_ranking(labeler, old.pk, key, {0: 3, 1: 2, 2: 1})
     assert Ranking.objects.count() == 2
 
 

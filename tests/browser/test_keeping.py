@@ -66,6 +66,23 @@ def test_the_last_submit_is_undone(visit: Visit, work: Project, labeler: User) -
     assert board(window) == ["B", "A", "C"]
 
 
+def test_a_judgment_from_a_second_window_is_refused_and_stays_on_its_desk(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    window = visit(labeler, expecting="409")
+    window.goto(desk(work))
+    second = window.context.new_page()
+    second.goto(desk(work))
+    press(window, "2", "Space", "1", "Space", "3", "Space", "Enter")
+    submitted(window)
+    press(second, "1", "Space", "2", "Space", "3", "Space")
+    expect(second.locator("#draft-state")).to_contain_text("in another window")
+    press(second, "Enter")
+    expect(second.locator("#status")).to_contain_text("What was stored first holds")
+    assert board(second) == ["A", "B", "C"]
+    assert by_order_shown(Ranking.objects.get()) == [2, 1, 3]
+
+
 def test_an_own_ranking_is_changed_later(visit: Visit, work: Project, labeler: User) -> None:
     window = visit(labeler)
     window.goto(desk(work))

@@ -166,6 +166,55 @@ def test_the_last_submit_is_undone_with_what_was_said(
     assert not Ranking.objects.filter(is_current=True).exists()
 
 
+def test_an_undone_change_says_that_the_ranking_before_it_holds(
+    as_: As, project: Project, labeler: User
+) -> None:
+    ready_group(project)
+    browser = as_(labeler)
+    browser.post(path("rank", project), opened(browser, project, labeler))
+    key = "6b0f8f0e-58f4-4f8c-9f0a-3a2a0b6d6a11"
+    data = {"token": key, "rank_1": 3, "rank_2": 2, "rank_3": 1}
+    browser.post(path("revise", project, Ranking.objects.get().pk), data)
+    html = browser.post(path("undo", project), follow=True).content.decode()
+    assert "Your ranking holds again as it was before the change." in html
+    assert "open again" not in html
+
+
+def test_another_judgment_from_another_window_is_refused_in_words(
+    as_: As, project: Project, labeler: User
+) -> None:
+    ready_group(project)
+    browser = as_(labeler)
+    first = opened(browser, project, labeler)
+    browser.post(path("rank", project), first, follow=True)
+    second = {**first, "rank_1": 3, "rank_3": 1}
+    refused = browser.post(path("rank", project), second, headers=AS_SCRIPT)
+    assert refused.status_code == 409
+    assert "You have judged this group already, in another window." in refused.json()["problem"]
+    html = browser.post(path("rank", project), second, follow=True).content.decode()
+    assert "You have judged this group already" in html
+    assert "Stored, thank you." not in html
+    assert browser.post(path("draft", project), second).json() == {
+        "kept": False,
+        "seconds_left": None,
+    }
+
+
+def test_a_submit_after_the_group_was_given_back_in_another_window_says_so(
+    as_: As, project: Project, labeler: User
+) -> None:
+    ready_group(project)
+    browser = as_(labeler)
+    data = {**opened(browser, project, labeler), "comment": "from the other window"}
+    browser.post(path("give_back", project), {"token": data["token"]})
+    refused = browser.post(path("rank", project), data, headers=AS_SCRIPT).json()
+    assert "you gave it back" in refused["problem"]
+    assert "comes back if the group does" in refused["problem"]
+    mine = browser.get(path("mine", project)).content.decode()
+    assert "their time ran out, you gave them back" in mine
+    assert "from the other window" in mine
+
+
 def test_undoing_nothing_says_so(as_: As, project: Project, labeler: User) -> None:
     html = as_(labeler).post(path("undo", project), follow=True).content.decode()
     assert "nothing to undo" in html

@@ -133,7 +133,7 @@ def test_when_the_group_went_to_somebody_else_the_labeler_is_told_kindly(
     take_place(project, member(project, "second"))
     data = {"token": token, "rank_1": 1, "rank_2": 2, "rank_3": 3}
     html = browser.post(desk(project), data, follow=True).content.decode()
-    assert "Your time for this group ran out" in html
+    assert "This group is no longer yours: its time ran out" in html
     assert "Nothing to rank at the moment" in html
     assert not Ranking.objects.exists()
 

@@ -36,7 +36,7 @@ export function startDrafts(form, say, signal) {
       const { kept, seconds_left: left } = await send(text);
       if (isOver) return;
       if (localStorage.getItem(key) === text) localStorage.removeItem(key);
-      if (left === null) return lost();
+      if (left === null) return lost(kept ? "gone" : "elsewhere");
       until = Date.now() + left * 1000;
       wasWarned = false;
       state.textContent = kept ? say("saved") : "";
@@ -57,9 +57,9 @@ export function startDrafts(form, say, signal) {
     timer = setTimeout(save, DEBOUNCE);
   }
 
-  function lost() {
-    state.textContent = say("gone");
-    announce(say("gone"));
+  function lost(why) {
+    state.textContent = say(why);
+    announce(say(why));
   }
 
   function tick() {
