@@ -74,7 +74,7 @@ def test_no_model_change_is_without_its_migration() -> None:
                 "PASSWORD": "p@ss",
                 "HOST": "db.example.org",
                 "PORT": "5433",
-                "OPTIONS": {"options": "-c jit=off", "sslmode": "require"},
+                "OPTIONS": env.POSTGRESQL_OPTIONS | {"sslmode": "require"},
             },
         ),
     ],
