@@ -31,6 +31,7 @@ urlpatterns = [
     path("projects/<slug:slug>/mine/", mine.mine, name="mine"),
     path("projects/<slug:slug>/mine/<int:pk>/", mine.revise, name="revise"),
     path("projects/<slug:slug>/write/", write.write, name="write"),
+    path("projects/<slug:slug>/write/<int:pk>/", write.rewrite, name="rewrite"),
     path("projects/<slug:slug>/write/draft/", write.draft, name="write_draft"),
     path("projects/<slug:slug>/flags/", flags.flags, name="flags"),
     path("projects/<slug:slug>/skips/", flags.skips, name="skips"),

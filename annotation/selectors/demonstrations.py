@@ -34,6 +34,13 @@ def own_writings(project: Project, author: User) -> QuerySet[Writing]:
     return own.select_related("prompt").order_by(F("expires_at").desc(nulls_last=True), "-id")
 
 
+def kept_writings(project: Project, author: User) -> QuerySet[Writing]:
+    """The author's drafts, each with `is_open`: whether its question still wants their answer."""
+    open_prompts = prompts_to_answer(project, author).filter(pk=OuterRef("prompt"))
+    drafts = own_writings(project, author).exclude(text="")
+    return drafts.annotate(is_open=Exists(open_prompts))
+
+
 def own_demonstrations(project: Project, author: User) -> QuerySet[Demonstration]:
     """The author's current ones, newest first."""
     own = project.demonstrations.filter(author=author, is_current=True)

@@ -17,10 +17,13 @@ class WritingRefused(Exception):
 
 
 @transaction.atomic
-def take_prompt(project: Project, author: User, after: int | None = None) -> Writing | None:
+def take_prompt(
+    project: Project, author: User, after: int | None = None, wanted: int | None = None
+) -> Writing | None:
     """What the author is writing already, else the next prompt, leased; None: no work.
 
-    With `after` the present prompt is given back, its draft kept, and a later one taken.
+    With `after` the present prompt is given back, its draft kept, and a later one taken; with
+    `wanted` that one is, if it still wants the author's answer.
     """
     lock_user(author)
     held = own_writings(project, author).filter(expires_at__isnull=False)
@@ -28,7 +31,8 @@ def take_prompt(project: Project, author: User, after: int | None = None) -> Wri
         held.update(expires_at=None)
     waiting = prompts_to_answer(project, author)
     prompt = (
-        _lock(waiting.filter(pk__in=held.order_by().values("prompt")))
+        (_lock(waiting.filter(pk=wanted)) if wanted is not None else None)
+        or _lock(waiting.filter(pk__in=held.order_by().values("prompt")))
         or _lock(waiting.filter(id__gt=after or 0), skip_locked=True)
         or _lock(waiting, skip_locked=True)
     )
@@ -86,6 +90,21 @@ def submit_writing(writing: Writing, text: str) -> Demonstration:
             _("This question has its answers meanwhile. What you wrote is kept below.")
         )
     return stored
+
+
+@transaction.atomic
+def change_answer(written: Demonstration, text: str) -> Demonstration:
+    """Stores a new revision of what was written; the old one is kept. Sent twice, it is stored
+    once. Raises WritingRefused when it was changed meanwhile, or belongs to a ranking.
+    """
+    lock_user(written.author)
+    current = written.prompt.demonstrations.filter(author=written.author, is_current=True).first()
+    if current is not None and current.ranking_id is None:
+        if current.text == text:
+            return current
+        if current == written:
+            return write_demonstration(written.prompt, written.author, text)
+    raise WritingRefused(_("This answer was changed meanwhile: open the newest one."))
 
 
 def _own_answers(writing: Writing) -> QuerySet[Demonstration]:

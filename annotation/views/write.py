@@ -12,10 +12,16 @@ from django.views.decorators.http import require_POST
 
 from annotation.forms import WriteForm
 from annotation.models import Project, Writing
-from annotation.selectors.demonstrations import own_demonstrations, own_writings
+from annotation.selectors.demonstrations import (
+    kept_writings,
+    own_demonstrations,
+    own_writings,
+)
+from annotation.selectors.pages import page_of
 from annotation.selectors.projects import project_for_member
 from annotation.services.writing import (
     WritingRefused,
+    change_answer,
     keep_writing,
     submit_writing,
     take_prompt,
@@ -31,10 +37,19 @@ def write(request: Request, slug: str) -> HttpResponse:
     project = project_for_member(request.user, slug)
     if request.method == "POST":
         return _submit(request, project)
-    after = request.GET.get("after", "")
-    writing = take_prompt(project, request.user, int(after[:18]) if after.isdecimal() else None)
+    after, wanted = _asked_number(request, "after"), _asked_number(request, "question")
+    writing = take_prompt(project, request.user, after, wanted)
+    if wanted is not None and (writing is None or writing.prompt_id != wanted):
+        messages.warning(
+            request, _("This question has its answers meanwhile. What you wrote is kept below.")
+        )
     form = WriteForm(initial={"text": writing.text} if writing else None)
     return _page(request, project, writing, form)
+
+
+def _asked_number(request: Request, name: str) -> int | None:
+    text = request.GET.get(name, "")
+    return int(text[:18]) if text.isdecimal() else None
 
 
 def _submit(request: Request, project: Project) -> HttpResponse:
@@ -57,7 +72,8 @@ def _writing_of(request: Request, project: Project) -> Writing:
 def _page(
     request: Request, project: Project, writing: Writing | None, form: WriteForm
 ) -> HttpResponse:
-    kept = own_writings(project, request.user).exclude(text="")
+    kept = kept_writings(project, request.user).exclude(pk=writing.pk if writing else 0)
+    written = own_demonstrations(project, request.user)
     context: dict[str, Any] = {
         "project": project,
         "writing": writing,
@@ -65,8 +81,8 @@ def _page(
         "seconds_left": _seconds_left(writing),
         "form": form,
         "words": write_words(),
-        "kept": kept.exclude(pk=writing.pk if writing else 0)[:MOST_LISTED],
-        "written": own_demonstrations(project, request.user)[:MOST_LISTED],
+        "kept": kept[:MOST_LISTED],
+        "page": page_of(written, request.GET.get("before", ""), MOST_LISTED),
     }
     return render(request, "annotation/write.html", context)
 
@@ -75,6 +91,34 @@ def _seconds_left(writing: Writing | None) -> int | None:
     if writing is None or writing.expires_at is None:
         return None
     return int((writing.expires_at - timezone.now()).total_seconds())
+
+
+@never_cache
+def rewrite(request: Request, slug: str, pk: int) -> HttpResponse:
+    """Changes an answer that was written here; one beside a ranking is changed with the ranking."""
+    project = project_for_member(request.user, slug)
+    own = project.demonstrations.filter(author=request.user, ranking=None)
+    written = get_object_or_404(own.select_related("prompt", "author"), pk=pk)
+    form, problem = WriteForm(initial={"text": written.text}), ""
+    if request.method == "POST":
+        form = WriteForm(request.POST)
+        if form.is_valid():
+            try:
+                change_answer(written, form.cleaned_data["text"])
+            except WritingRefused as refusal:
+                problem = str(refusal)
+            else:
+                messages.success(request, _("Stored as a new revision; the old one is kept."))
+                return redirect("write", slug)
+    context = {
+        "project": project,
+        "changed": written,
+        "prompt": written.prompt,
+        "form": form,
+        "problem": problem,
+        "words": write_words(),
+    }
+    return render(request, "annotation/write.html", context, status=409 if problem else 200)
 
 
 @require_POST

@@ -7,16 +7,19 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from annotation.judgment.judgment import BetterAnswer
 from annotation.models import Demonstration, Project, Prompt, User, Writing
-from annotation.selectors.demonstrations import prompts_to_answer
+from annotation.selectors.demonstrations import kept_writings, prompts_to_answer
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.writing import (
     WritingRefused,
+    change_answer,
     keep_writing,
     submit_writing,
     take_prompt,
 )
-from tests.people import ask, member
+from tests.annotation.desk import rank
+from tests.people import ask, member, ready_group
 
 PEOPLE, PROMPTS, WANTED = 8, 20, 2
 
@@ -124,6 +127,47 @@ def test_another_question_gives_the_present_one_back_with_its_draft(
     assert take(project, other).prompt == prompt
     first.refresh_from_db()
     assert first.text == "Eight min"
+
+
+def test_a_kept_draft_is_gone_on_with_at_once(prompt: Prompt, labeler: User) -> None:
+    project, other = prompt.project, member(prompt.project, "other")
+    ask(project, "Why is the sky blue?")
+    first = take(project, labeler)
+    keep_writing(first, "Eight min")
+    second = take_prompt(project, labeler, after=prompt.pk)
+    assert second is not None
+    keep_writing(second, "Because")
+    assert [one.is_open for one in kept_writings(project, labeler)] == [True, True]
+    assert take_prompt(project, labeler, wanted=prompt.pk) == first
+    assert take(project, labeler) == first
+    assert take(project, other).prompt == second.prompt
+    assert take_prompt(project, labeler, wanted=second.prompt_id) == first
+    kept = {one.text: one.is_open for one in kept_writings(project, labeler)}
+    assert kept == {"Eight min": True, "Because": False}
+
+
+def test_a_changed_answer_is_a_new_revision_and_the_old_one_is_kept(
+    prompt: Prompt, labeler: User
+) -> None:
+    old = submit_writing(take(prompt.project, labeler), "Eight minuets.")
+    new = change_answer(old, "Eight minutes.")
+    assert change_answer(old, "Eight minutes.") == new
+    assert change_answer(new, "Eight minutes.") == new
+    old.refresh_from_db()
+    assert (old.text, old.is_current, old.revision) == ("Eight minuets.", False, 1)
+    assert (new.text, new.is_current, new.revision) == ("Eight minutes.", True, 2)
+    assert Demonstration.objects.count() == 2
+    with pytest.raises(WritingRefused, match="changed meanwhile"):
+        change_answer(old, "Nine minutes.")
+
+
+def test_an_answer_beside_a_ranking_is_changed_with_the_ranking_only(
+    project: Project, labeler: User
+) -> None:
+    ready_group(project)
+    rank(project, labeler, better=BetterAnswer("Eight minutes.", is_first=True))
+    with pytest.raises(WritingRefused):
+        change_answer(Demonstration.objects.get(), "Nine minutes.")
 
 
 @pytest.mark.django_db(transaction=True)

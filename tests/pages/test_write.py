@@ -4,10 +4,12 @@ import pytest
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from annotation.judgment.judgment import BetterAnswer
 from annotation.models import Project, User
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.projects import create_project
 from annotation.services.writing import take_prompt
+from tests.annotation.desk import rank
 from tests.pages.conftest import As
 from tests.people import ask, member, ready_group
 
@@ -70,6 +72,74 @@ def test_who_comes_too_late_is_told_so_and_keeps_the_text(
     assert asking.demonstrations.get().text == "Nine minutes."
 
 
+def test_a_written_answer_is_changed(as_: As, asking: Project, labeler: User) -> None:
+    old = write_demonstration(asking.prompts.get(), labeler, "Eight minuets.")
+    browser = as_(labeler)
+    change = reverse("rewrite", args=[asking.slug, old.pk])
+    assert change in browser.get(path("write", asking)).content.decode()
+    assert "Eight minuets.</textarea>" in browser.get(change).content.decode()
+    empty = browser.post(change, {"text": " "})
+    assert "Write an answer first." in empty.content.decode()
+    html = browser.post(change, {"text": "Eight minutes."}, follow=True).content.decode()
+    assert "Stored as a new revision; the old one is kept." in html
+    assert asking.demonstrations.get(is_current=True).text == "Eight minutes."
+    late = browser.post(change, {"text": "Nine minutes."})
+    assert late.status_code == 409
+    assert "This answer was changed meanwhile" in late.content.decode()
+    assert "Nine minutes.</textarea>" in late.content.decode()
+
+
+def test_an_answer_beside_a_ranking_leads_to_the_ranking(
+    as_: As, asking: Project, labeler: User
+) -> None:
+    ranking = rank(asking, labeler, better=BetterAnswer("Salt it."))
+    browser = as_(labeler)
+    html = browser.get(path("write", asking)).content.decode()
+    written = asking.demonstrations.get()
+    assert reverse("revise", args=[asking.slug, ranking.pk]) in html
+    change = reverse("rewrite", args=[asking.slug, written.pk])
+    assert change not in html
+    assert browser.get(change).status_code == 404
+
+
+def test_a_kept_draft_is_opened_or_said_to_be_there_for_copying(
+    as_: As, asking: Project, labeler: User
+) -> None:
+    ask(asking, "Why is the sky blue?")
+    browser = as_(labeler)
+    browser.get(path("write", asking))
+    writing = labeler.writings.get()
+    browser.post(path("write_draft", asking), {"token": writing.pk, "text": "Eight min"})
+    html = browser.get(f"{path('write', asking)}?after={writing.prompt_id}").content.decode()
+    go_on = f"?question={writing.prompt_id}"
+    assert go_on in html
+    assert "Go on with it" in html
+    opened = browser.get(path("write", asking) + go_on).content.decode()
+    assert "Eight min</textarea>" in opened
+    browser.get(f"{path('write', asking)}?after={writing.prompt_id}")
+    write_demonstration(writing.prompt, member(asking, "other"), "Nine minutes.")
+    html = browser.get(path("write", asking) + go_on).content.decode()
+    assert "This question has its answers meanwhile." in html
+    assert "What you wrote stays here for you to copy." in html
+    assert "Go on with it" not in html
+    assert "Eight min</textarea>" in html
+
+
+def test_every_answer_that_was_written_can_be_paged_to(
+    as_: As, asking: Project, labeler: User
+) -> None:
+    ask(asking, *(f"Question {number}?" for number in range(11)))
+    for prompt in asking.prompts.order_by("id"):
+        write_demonstration(prompt, labeler, f"Answer to {prompt.pk}.")
+    browser = as_(labeler)
+    html = browser.get(path("write", asking)).content.decode()
+    first, tenth = asking.demonstrations.order_by("id")[:3:2]
+    assert first.text not in html
+    older = browser.get(f"{path('write', asking)}?before={tenth.pk}").content.decode()
+    assert f"before={tenth.pk}" in html
+    assert first.text in older
+
+
 def test_nobody_writes_in_the_name_of_another(
     as_: As, asking: Project, owner: User, labeler: User
 ) -> None:
@@ -79,6 +149,9 @@ def test_nobody_writes_in_the_name_of_another(
     other = as_(member(asking, "other"))
     assert other.post(path("write", asking), sent).status_code == 404
     assert other.post(path("write_draft", asking), sent).status_code == 404
+    written = write_demonstration(writing.prompt, labeler, "Eight minutes.")
+    change = reverse("rewrite", args=[asking.slug, written.pk])
+    assert other.post(change, sent).status_code == 404
     elsewhere = create_project(Project(name="Other", slug="other"), owner)
     ask(elsewhere, "Not yours?")
     assert as_(labeler).post(path("write", elsewhere), sent).status_code == 404
