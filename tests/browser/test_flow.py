@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from annotation.models import Flag, Place, Project, User
+from annotation.models import Flag, Place, Project, Skip, User
 from tests.browser.conftest import Visit
 from tests.browser.desk import board, desk, press
 from tests.people import ready_group
@@ -45,6 +45,9 @@ def test_a_group_is_skipped_with_a_reason(visit: Visit, work: Project, labeler: 
     window.get_by_label("The question is unclear").check()
     window.get_by_role("button", name="Skip", exact=True).click()
     expect(window.get_by_text("Why is the sky blue?")).to_be_visible()
+    press(window, "s", "ArrowDown", "Enter")
+    expect(window.get_by_text("Nothing to rank at the moment")).to_be_visible()
+    assert Skip.objects.count() == 2
 
 
 def test_a_question_is_flagged_and_the_order_stays(

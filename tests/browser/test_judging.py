@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from annotation.models import Project, Ranking, User
+from annotation.models import Project, Ranking, Skip, User
 from tests.browser.conftest import Visit
 from tests.browser.desk import PHONE, by_order_shown, desk, press, submitted
 from tests.people import ready_group
@@ -32,6 +32,28 @@ def test_everything_that_a_project_asks_is_said_on_one_screen(
     assert [rated[position].quality for position in ranking.shown_order] == [6, 5, 4]
     assert rated[ranking.shown_order[1]].flags == ["hallucination"]
     assert ranking.none_acceptable
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_enter_in_a_field_submits_the_judgment_and_skips_nothing(
+    visit: Visit, work: Project, labeler: User, has_scripts: bool
+) -> None:
+    work.asks_quality, work.prompt_marks = True, ["sensitive"]
+    work.save()
+    window = visit(labeler, java_script_enabled=has_scripts)
+    window.goto(desk(work))
+    if has_scripts:
+        press(window, "1", "Space", "2", "Space", "3", "Space")
+    else:
+        for index in (1, 2, 3):
+            window.locator(f"#rank_{index}").select_option(str(index))
+    for index in (1, 2, 3):
+        window.locator(f"#answer-{index} .quality .pill").nth(6 - index).click()
+    window.get_by_label("Sensitive topic").check()
+    press(window, "Enter")
+    submitted(window)
+    assert by_order_shown(Ranking.objects.get()) == [1, 2, 3]
+    assert not Skip.objects.exists()
 
 
 def test_a_passage_is_marked_and_the_mark_is_stored(

@@ -19,6 +19,13 @@ export function startSubmit({ form, say, judged, drafts, next, signal }) {
   form.noValidate = true;
   let isSending = false;
 
+  // Enter submits the judgment wherever it is pressed, but where the reason of a skip is chosen.
+  form.querySelector("#skip")?.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target.type !== "radio" || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    form.requestSubmit(event.currentTarget.querySelector("button"));
+  });
+
   if (address) ahead ??= fetchAhead(address, signal).catch(() => null);
 
   form.addEventListener("submit", async (event) => {
