@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from annotation.models import Project, Ranking, Skip, User
 from tests.browser.conftest import Visit
-from tests.browser.desk import PHONE, by_order_shown, desk, press, submitted
+from tests.browser.desk import PHONE, board, by_order_shown, desk, press, submitted
 from tests.people import ready_group
 
 
@@ -56,6 +56,25 @@ def test_enter_in_a_field_submits_the_judgment_and_skips_nothing(
     assert not Skip.objects.exists()
 
 
+def test_digits_rate_the_answer_that_has_the_focus_and_go_on_to_the_next(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    work.asks_quality = True
+    work.save()
+    window = visit(labeler)
+    window.goto(desk(work))
+    press(window, "1", "Space", "2", "Space", "3", "Space")
+    window.locator("#answer-2 .quality .pill").nth(6).click()
+    press(window, "q", "3", "5")
+    expect(window.locator("#submit")).to_be_focused()
+    assert board(window) == ["A", "B", "C"]
+    press(window, "Enter")
+    submitted(window)
+    ranking = Ranking.objects.get()
+    rated = {r.answer.position: r.quality for r in ranking.ratings.select_related("answer")}
+    assert [rated[position] for position in ranking.shown_order] == [3, 7, 5]
+
+
 def test_a_passage_is_marked_and_the_mark_is_stored(
     visit: Visit, work: Project, labeler: User
 ) -> None:
@@ -78,12 +97,14 @@ def test_a_passage_is_marked_and_the_mark_is_stored(
     assert mark["quote"] == str(rating.answer.position)
 
 
-def test_good_or_bad_takes_one_key_an_answer(visit: Visit, work: Project, labeler: User) -> None:
+def test_good_or_bad_takes_one_key_an_answer_and_one_to_undo(
+    visit: Visit, work: Project, labeler: User
+) -> None:
     work.mode = Project.Mode.THUMBS
     work.save()
     window = visit(labeler)
     window.goto(desk(work))
-    press(window, "+", "-")
+    press(window, "-", "-", "u", "u", "+", "-")
     expect(window.locator("#status")).to_have_text("Not judged yet: C")
     press(window, "+")
     expect(window.locator("#status")).to_contain_text("All answers are judged")
@@ -134,8 +155,8 @@ def pairs(transactional_db: None, project: Project) -> Project:
     [
         ("ArrowLeft", [1, 2], False),
         ("ArrowRight", [2, 1], False),
-        ("ArrowUp", [1, 1], False),
-        ("ArrowDown", [1, 1], True),
+        ("=", [1, 1], False),
+        ("-", [1, 1], True),
     ],
 )
 def test_one_key_says_which_of_two_is_better_and_brings_the_next(
@@ -174,6 +195,20 @@ def test_a_key_held_or_pressed_twice_does_not_judge_the_next_pair_unread(
     press(window, "ArrowLeft")
     expect(window.locator("#status")).to_contain_text("Which is better?")
     assert Ranking.objects.count() == 1
+
+
+def test_a_pair_whose_submit_failed_is_sent_by_pressing_again(
+    visit: Visit, pairs: Project, labeler: User
+) -> None:
+    window = visit(labeler, expecting="ERR_")
+    window.goto(desk(pairs))
+    window.context.set_offline(True)
+    window.get_by_role("button", name="A is better").click()
+    expect(window.locator("#status")).to_contain_text("It could not be sent")
+    window.context.set_offline(False)
+    window.get_by_role("button", name="A is better").click()
+    submitted(window)
+    assert by_order_shown(Ranking.objects.get()) == [1, 2]
 
 
 def test_a_judged_pair_is_undone_and_judged_anew(

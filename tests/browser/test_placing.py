@@ -135,19 +135,25 @@ def test_a_question_mark_lists_the_keys(visit: Visit, work: Project, labeler: Us
     window.goto(desk(work))
     press(window, "?")
     expect(window.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(window.get_by_role("button", name="Close")).to_be_focused()
     press(window, "?")
     expect(window.get_by_role("dialog", name="Keys")).to_be_hidden()
 
 
-def test_keys_can_be_switched_off_for_good(visit: Visit, work: Project, labeler: User) -> None:
+def test_keys_can_be_switched_off_for_good_and_on_again(
+    visit: Visit, work: Project, labeler: User
+) -> None:
     window = visit(labeler)
     window.goto(desk(work))
     press(window, "?")
-    window.get_by_role("button", name="Keys are on").click()
+    window.get_by_role("button", name="Turn keys off").click()
     window.reload()
-    press(window, "1", "Space", "?")
-    expect(window.locator("#keys")).to_be_hidden()
+    press(window, "1", "Space")
     assert board(window) == []
+    press(window, "?")
+    window.get_by_role("button", name="Turn keys on").click()
+    press(window, "?", "1", "Space")
+    assert board(window) == ["A"]
 
 
 def test_a_group_is_ranked_without_javascript(visit: Visit, work: Project, labeler: User) -> None:

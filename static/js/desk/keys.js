@@ -7,14 +7,13 @@ const keysSwitch = document.getElementById("keys-switch");
 // Single-key shortcuts can be switched off (WCAG 2.1.4): speech input may type letters by itself.
 let areOn = localStorage.getItem("rank-keys") !== "off";
 
-export function startKeys({ form, say, board, thumbs, pair, signal }) {
+export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
   const answers = [...form.querySelectorAll(".answer")];
   const help = form.querySelector("#help-button");
   help.hidden = false;
 
   const showSwitch = () => {
-    keysSwitch.setAttribute("aria-pressed", String(areOn));
-    keysSwitch.textContent = say(areOn ? "keysOn" : "keysOff");
+    keysSwitch.textContent = say(areOn ? "turnKeysOff" : "turnKeysOn");
   };
   const toggleHelp = () => (dialog.open ? dialog.close() : dialog.showModal());
   help.addEventListener("click", toggleHelp, { signal });
@@ -47,7 +46,7 @@ export function startKeys({ form, say, board, thumbs, pair, signal }) {
   }
 
   function undo() {
-    if (board?.order.undo()) announce(say("undone"));
+    if (board?.order.undo() || thumbs?.undo() || pair?.undo()) announce(say("undone"));
     else if (!document.getElementById("undo")?.hidden) document.getElementById("undo")?.requestSubmit();
     else announce(say("nothingToUndo"));
   }
@@ -95,11 +94,12 @@ export function startKeys({ form, say, board, thumbs, pair, signal }) {
         form.requestSubmit(form.querySelector("#submit"));
         return;
       }
-      if (!areOn || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
       const at = event.target;
       if (at.closest?.("textarea, select, input:not([type=radio], [type=checkbox])")) return;
-      if (dialog.open && event.key !== "?") return;
-      if (act(event, at)) event.preventDefault();
+      if (event.key === "?") toggleHelp();
+      else if (!areOn || dialog.open || !act(event, at)) return;
+      event.preventDefault();
     },
     { signal },
   );
@@ -111,20 +111,25 @@ export function startKeys({ form, say, board, thumbs, pair, signal }) {
 
   function act(event, at) {
     const { key } = event;
-    const isChip = at.closest?.(".chip, .answer[tabindex]") === at;
-    if (key === "?") toggleHelp();
+    const rated = at.closest?.(".quality");
+    if (rated && /^[0-9]$/.test(key)) ratings.rate(rated, Number(key));
     else if (/^[1-9]$/.test(key)) return choose(Number(key));
     else if (key.length === 1 && answers[key.toUpperCase().charCodeAt(0) - 65]) {
       return choose(key.toUpperCase().charCodeAt(0) - 64);
     } else if (key === "s") openSkip();
     else if (key === "u") undo();
-    else if (at.closest?.("button, a, summary, input") && !isChip) {
-      // Space, Enter and arrows belong to whatever has the focus.
-      return false;
-    } else if (key === "Enter") form.requestSubmit(form.querySelector("#submit"));
+    else if (key === "q") return ratings.lead();
+    else if (belongsTo(at, key)) return false;
+    else if (key === "Enter") form.requestSubmit(form.querySelector("#submit"));
     else return inMode(event);
     return true;
   }
 }
 
-const PAIR_KEYS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "tie", ArrowDown: "bad" };
+const PAIR_KEYS = { ArrowLeft: "left", ArrowRight: "right", "=": "tie", "-": "bad" };
+
+/** Space, Enter and arrows are for the control that has the focus, when it makes use of them. */
+function belongsTo(at, key) {
+  if (!at.closest?.("button, a, summary, input") || at.matches(".chip")) return false;
+  return key === " " || key === "Enter" || (key.startsWith("Arrow") && !at.matches("[data-pair]"));
+}

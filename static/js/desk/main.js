@@ -4,6 +4,7 @@ import { startBoard } from "./board.js";
 import { restore, startDrafts } from "./drafts.js";
 import { startHighlights } from "./highlights.js";
 import { startKeys } from "./keys.js";
+import { startRatings } from "./ratings.js";
 import { startSubmit } from "./submit.js";
 import "./reading.js";
 import "../guidelines.js";
@@ -18,7 +19,6 @@ function start(form, { isNext = false } = {}) {
   const stopping = new AbortController();
   const { signal } = stopping;
   const status = form.querySelector("#status");
-  const answers = [...form.querySelectorAll(".answer")];
 
   const isRestored = restore(form);
   const drafts = startDrafts(form, say, signal);
@@ -31,18 +31,11 @@ function start(form, { isNext = false } = {}) {
   const pair = startPair(form, changed, { isNext });
   startBetter(form, changed);
   startHighlights(form, say, changed, signal);
+  const ratings = startRatings(form, changed);
   const way = board ?? thumbs ?? pair;
 
-  const unrated = () =>
-    answers
-      .filter((answer) => {
-        const quality = answer.querySelector(".quality");
-        return quality && !quality.querySelector(":checked");
-      })
-      .map((answer) => Number(answer.dataset.index));
-
   function report() {
-    const [unplaced, without] = [way.missing(), unrated()];
+    const [unplaced, without] = [way.missing(), ratings.missing()];
     status.classList.remove("is-refused");
     const { mode } = form.dataset;
     if (unplaced.length) {
@@ -57,14 +50,11 @@ function start(form, { isNext = false } = {}) {
   const judged = {
     /** Leads to what is missing; false when nothing is. */
     lead() {
-      const [unplaced, without] = [way.missing(), unrated()];
+      const [unplaced, without] = [way.missing(), ratings.missing()];
       report();
       if (unplaced.length) way.lead(unplaced[0]);
-      else if (without.length) {
-        const answer = answers[without[0] - 1];
-        answer.querySelector(".quality input").focus();
-        answer.scrollIntoView({ block: "nearest" });
-      } else return false;
+      else if (without.length) ratings.lead();
+      else return false;
       status.classList.add("is-refused");
       announce(status.textContent);
       return true;
@@ -87,7 +77,7 @@ function start(form, { isNext = false } = {}) {
     announce(`${say("stored")} ${say("next")}`);
   }
 
-  startKeys({ form, say, board, thumbs, pair, signal });
+  startKeys({ form, say, board, thumbs, pair, ratings, signal });
   startSubmit({ form, say, judged, drafts, next, signal });
   form.addEventListener("change", report, { signal });
   report();

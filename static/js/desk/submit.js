@@ -2,6 +2,7 @@
 // fetched, each later one comes with the answer to a submit: one request a label.
 
 const JSON_TYPE = { Accept: "application/json" };
+const PATIENCE = 20_000;
 let ahead = null;
 
 function deskIn(html) {
@@ -54,7 +55,8 @@ export function startSubmit({ form, say, judged, drafts, next, signal }) {
 
   async function send() {
     const body = new URLSearchParams(new FormData(form));
-    const response = await fetch(location.pathname, { method: "POST", headers: JSON_TYPE, body });
+    const signal = AbortSignal.timeout(PATIENCE); // sent twice, it is stored once
+    const response = await fetch(location.pathname, { method: "POST", headers: JSON_TYPE, body, signal });
     if (response.redirected) return location.reload();
     const answer = await response.json();
     if (response.status === 409) return judged.refuse(answer.problem);

@@ -1,6 +1,26 @@
 // Good or bad of each answer, and which of two is better.
 import { announce, letter } from "./words.js";
 
+/** What is said can be taken back step by step: `read` gives all of it, `put` says it again. */
+function stepsOf(read, put) {
+  const steps = [];
+  let now = read();
+  return {
+    note() {
+      const after = read();
+      if (after !== now) steps.push(now);
+      now = after;
+    },
+    undo() {
+      if (!steps.length) return false;
+      const after = now;
+      now = steps.pop();
+      put(now, after);
+      return true;
+    },
+  };
+}
+
 export function startThumbs(form, say, changed, signal) {
   if (form.dataset.mode !== "thumbs") return null;
   const answers = [...form.querySelectorAll(".answer")];
@@ -10,7 +30,20 @@ export function startThumbs(form, say, changed, signal) {
     answers[number - 1].focus({ preventScroll: true });
     answers[number - 1].scrollIntoView({ block: "nearest" });
   };
+  const steps = stepsOf(
+    () => answers.map((a) => a.querySelector(".thumb-choice :checked")?.value ?? "-").join(""),
+    (before, after) => {
+      for (const [i, answer] of answers.entries()) {
+        const radios = answer.querySelectorAll(".thumb-choice input");
+        for (const radio of radios) radio.checked = radio.value === before[i];
+        if (before[i] !== after[i]) lead(i + 1);
+      }
+      mark();
+      changed();
+    },
+  );
   const mark = () => {
+    steps.note();
     for (const answer of answers) answer.classList.toggle("is-placed", isJudged(answer));
   };
   form.addEventListener("change", () => mark(), { signal });
@@ -28,7 +61,7 @@ export function startThumbs(form, say, changed, signal) {
     else form.querySelector("#submit").focus();
   }
 
-  return { missing, lead, judge };
+  return { missing, lead, judge, undo: steps.undo };
 }
 
 // A press meant for the group before must not judge the next one unread.
@@ -53,17 +86,27 @@ export function startPair(form, changed, { isNext }) {
     return ranks[0] < ranks[1] ? "left" : "right";
   }
 
+  const steps = stepsOf(choice, (before) => {
+    put(before);
+    changed();
+  });
+
   function show() {
     const made = choice();
+    steps.note();
     for (const button of buttons) {
       button.setAttribute("aria-pressed", String(button.dataset.pair === made));
     }
   }
 
-  function choose(made) {
-    selects.forEach((select, i) => (select.value = RANKS[made][i]));
+  function put(made) {
+    selects.forEach((select, i) => (select.value = RANKS[made]?.[i] ?? ""));
     noneIsAcceptable.checked = made === "bad";
     show();
+  }
+
+  function choose(made) {
+    put(made);
     announce(buttons.find((button) => button.dataset.pair === made).lastChild.textContent.trim());
     changed();
   }
@@ -84,6 +127,7 @@ export function startPair(form, changed, { isNext }) {
   show();
   return {
     judge,
+    undo: steps.undo,
     missing: () => (choice() ? [] : [1, 2]),
     lead: () => buttons[0].focus(),
   };
