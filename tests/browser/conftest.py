@@ -30,7 +30,7 @@ def visit(live_server: LiveServer, new_context: Callable[..., BrowserContext]) -
     """Opens a browser window, logged in as the user; keywords are those of Playwright's contexts.
 
     When the test ends, no window may have seen a script error, a blocked resource or a dialog,
-    but for console messages that hold the text `expecting`.
+    but for console messages, and dialogs that the test answers, that hold the text `expecting`.
     """
     troubles: list[str] = []
 
@@ -43,6 +43,8 @@ def visit(live_server: LiveServer, new_context: Callable[..., BrowserContext]) -
             troubles.append(message.text)
 
     def note_dialog(dialog: Dialog) -> None:
+        if any(text in dialog.message for text in expected):
+            return
         troubles.append(dialog.message)
         dialog.dismiss()
 

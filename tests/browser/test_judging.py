@@ -23,6 +23,7 @@ def test_everything_that_a_project_asks_is_said_on_one_screen(
         window.locator(f"#answer-{index} .quality .pill").nth(6 - index).click()
     window.locator("#answer-2 .remarks summary").click()
     window.get_by_label("Makes things up").locator("visible=true").check()
+    expect(window.locator("#answer-2 .remarks summary")).to_have_attribute("data-count", " (1)")
     window.get_by_label("Sensitive topic").check()
     window.get_by_label("None of these answers is acceptable").check()
     window.get_by_role("button", name="Submit").click()
@@ -95,6 +96,19 @@ def test_a_passage_is_marked_and_the_mark_is_stored(
     [mark] = rating.highlights
     assert (mark["start"], mark["end"], mark["label"]) == (7, 8, "unsupported")
     assert mark["quote"] == str(rating.answer.position)
+
+
+def test_a_mark_holds_whole_words(visit: Visit, work: Project, labeler: User) -> None:
+    for group in work.groups.all():
+        group.answers.update(text="天空是**蓝色**的。 It *scatters* light.")
+    window = visit(labeler)
+    window.goto(desk(work))
+    window.locator("#answer-1 .text").evaluate(
+        """text => getSelection().setBaseAndExtent(
+            text.querySelector("strong").firstChild, 1, text.querySelector("em").firstChild, 3)"""
+    )
+    window.get_by_role("button", name="Error").click()
+    expect(window.locator("#answer-1 .highlights span")).to_have_text("蓝色的。 It scatters")
 
 
 def test_good_or_bad_takes_one_key_an_answer_and_one_to_undo(

@@ -64,6 +64,10 @@ def test_the_last_submit_is_undone(visit: Visit, work: Project, labeler: User) -
     window.get_by_role("button", name="Undo it").click()
     expect(window.get_by_text("How do I boil an egg?")).to_be_visible()
     assert board(window) == ["B", "A", "C"]
+    expect(window.get_by_text("Undone. Your ranking is open again.")).to_be_visible()
+    press(window, "Enter")
+    submitted(window)
+    expect(window.get_by_text("Undone. Your ranking is open again.")).to_be_hidden()
 
 
 def test_a_judgment_from_a_second_window_is_refused_and_stays_on_its_desk(
@@ -92,6 +96,7 @@ def test_an_own_ranking_is_changed_later(visit: Visit, work: Project, labeler: U
     window.get_by_role("link", name="Change").click()
     expect(window.locator(".board")).to_be_visible()  # the page's script has started
     press(window, "3", "Shift+ArrowUp", "Shift+ArrowUp")
+    expect(window.locator("#status")).to_have_text("Complete. Store the change when you are sure.")
     window.get_by_role("button", name="Store the change").click()
     expect(window.get_by_text("Stored as a new revision")).to_be_visible()
     assert by_order_shown(Ranking.objects.get(is_current=True)) == [2, 3, 1]

@@ -12,15 +12,20 @@ from tests.browser.desk import PHONE, desk, press, submitted
 def test_a_shown_answer_is_mended_into_a_better_one(
     visit: Visit, work: Project, labeler: User
 ) -> None:
-    window = visit(labeler)
+    window = visit(labeler, expecting="Replace what you wrote?")
     window.goto(desk(work))
     press(window, "1", "Space", "2", "Space", "3", "Space")
     window.get_by_text("Write a better answer, or mend one").click()
-    window.get_by_label("Start from").select_option(label="Answer B")
+    source = window.get_by_label("Start from")
+    source.select_option(label="Answer B")
     better = window.get_by_label("Your answer")
     expect(better).to_have_value(re.compile(r"Answer \*\*\d\*\* in full\."))
     better.press("End")
     better.press_sequentially(" And salt.")
+    window.once("dialog", lambda dialog: dialog.dismiss())
+    source.select_option(label="Answer A")
+    expect(source).to_have_value("2")
+    expect(better).to_have_value(re.compile(r"And salt\.$"))
     window.get_by_label("It is better than all of these answers").check()
     window.get_by_role("button", name="Submit").click()
     submitted(window)
@@ -28,6 +33,12 @@ def test_a_shown_answer_is_mended_into_a_better_one(
     assert written.text.endswith("in full. And salt.")
     assert written.is_first
     assert written.source is not None
+    window.get_by_role("button", name="Undo it").click()
+    expect(window.get_by_text("Your ranking is open again.")).to_be_visible()
+    expect(source).to_have_value("2")
+    window.once("dialog", lambda dialog: dialog.accept())
+    source.select_option(label="Answer A")
+    expect(better).not_to_have_value(re.compile("salt"))
 
 
 def test_an_answer_is_written_from_scratch(visit: Visit, work: Project, labeler: User) -> None:

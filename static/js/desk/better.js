@@ -1,14 +1,18 @@
 // Mending a shown answer: its text is copied to the page on which a better one is written.
 
-export function startBetter(form, changed) {
+export function startBetter(form, say, changed) {
   const [source, text] = [form.elements.better_source, form.elements.better];
   const rawOf = (number) => form.querySelector(`#answer-${number} .raw`)?.value ?? "";
-  let copied = rawOf(source.value);
+  let [from, copied] = [source.value, rawOf(source.value)];
   source.addEventListener("change", () => {
-    // What the labeler typed themselves is never overwritten.
-    if (text.value.trim() && text.value !== copied) return;
-    text.value = copied = rawOf(source.value);
-    text.focus();
+    // What the labeler typed themselves is overwritten only when they say so.
+    const isTyped = text.value.trim() && text.value !== copied;
+    if (isTyped && !confirm(say("replaceBetter"))) source.value = from;
+    else {
+      from = source.value;
+      text.value = copied = rawOf(from);
+      text.focus();
+    }
     changed();
   });
 }

@@ -65,11 +65,7 @@ export function startHighlights(form, say, changed, signal) {
     before.setStart(text, 0);
     before.setEnd(range.startContainer, range.startOffset);
     const start = before.toString().length;
-    const quote = range.toString();
-    selected = {
-      answer: text.closest(".answer"),
-      mark: { start, end: start + quote.length, quote: quote.slice(0, LONGEST_QUOTE) },
-    };
+    selected = { answer: text.closest(".answer"), start, end: start + range.toString().length };
     const box = range.getBoundingClientRect();
     bar.hidden = false;
     const left = Math.min(box.left, innerWidth - bar.offsetWidth - 8);
@@ -83,8 +79,11 @@ export function startHighlights(form, say, changed, signal) {
     (event) => {
       const label = event.target.closest("[data-label]")?.dataset.label;
       if (!label || !selected) return;
-      const { answer, mark } = selected;
-      write(answer, [...read(answer), { ...mark, label }]);
+      const { answer } = selected;
+      const text = answer.querySelector(".text").textContent;
+      const { start, end } = wholeWords(text, selected.start, selected.end);
+      const quote = text.slice(start, end).slice(0, LONGEST_QUOTE);
+      write(answer, [...read(answer), { start, end, quote, label }]);
       bar.hidden = true;
       getSelection().removeAllRanges();
     },
@@ -99,6 +98,17 @@ export function startHighlights(form, say, changed, signal) {
 
 const closest = (node, selector) =>
   (node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement).closest(selector);
+
+const segmenter = new Intl.Segmenter(undefined, { granularity: "word" });
+
+/** The passage without space at its ends, and with all of the words that it begins and ends in. */
+function wholeWords(text, start, end) {
+  while (/\s/.test(text[start])) start++;
+  while (/\s/.test(text[end - 1])) end--;
+  const words = segmenter.segment(text);
+  const [first, last] = [words.containing(start), words.containing(end - 1)];
+  return { start: first.index, end: last.index + last.segment.length };
+}
 
 /** The passage as a range over the answer's text nodes. */
 function rangeOf(answer, { start, end }) {

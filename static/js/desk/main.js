@@ -29,7 +29,7 @@ function start(form, { isNext = false } = {}) {
   const board = form.dataset.mode === "ranking" ? startBoard(form, say, changed, signal) : null;
   const thumbs = startThumbs(form, say, changed, signal);
   const pair = startPair(form, changed, { isNext });
-  startBetter(form, changed);
+  startBetter(form, say, changed);
   startHighlights(form, say, changed, signal);
   const ratings = startRatings(form, changed);
   const way = board ?? thumbs ?? pair;
@@ -43,7 +43,11 @@ function start(form, { isNext = false } = {}) {
       status.textContent = say(name, { answers: together(names(unplaced)) });
     } else if (without.length) {
       status.textContent = say("missingQuality", { answers: together(names(without)) });
-    } else status.textContent = say(COMPLETE[mode]);
+    } else status.textContent = say(form.dataset.draft ? COMPLETE[mode] : "completeChange");
+    for (const remarks of form.querySelectorAll(".remarks")) {
+      const count = remarks.querySelectorAll(":checked").length;
+      remarks.querySelector("summary").dataset.count = count ? ` (${count})` : "";
+    }
     form.classList.toggle("is-complete", !unplaced.length && !without.length);
   }
 
@@ -71,6 +75,7 @@ function start(form, { isNext = false } = {}) {
     form.replaceWith(desk);
     document.getElementById("undo").hidden = false;
     document.getElementById("today").textContent = Number(document.getElementById("today").textContent) + 1;
+    document.querySelector("main > .messages")?.remove(); // they spoke of the group before
     scrollTo({ top: 0 });
     start(desk, { isNext: true });
     desk.querySelector("#question").focus({ preventScroll: true });
