@@ -14,6 +14,7 @@ export function startDrafts(form, say, signal) {
   const key = keyOf(form);
   let until = Date.now() + Number(form.dataset.secondsLeft) * 1000;
   let [timer, isOver, wasWarned, lastWork, lastSent] = [0, false, false, 0, Date.now()];
+  let isLeaving = false;
 
   const body = () => new URLSearchParams(new FormData(form)).toString();
 
@@ -35,7 +36,8 @@ export function startDrafts(form, say, signal) {
     try {
       const { kept, seconds_left: left } = await send(text);
       if (isOver) return;
-      if (localStorage.getItem(key) === text) localStorage.removeItem(key);
+      // The page that comes may have been written before the draft was there: it finds it here.
+      if (localStorage.getItem(key) === text && !isLeaving) localStorage.removeItem(key);
       if (left === null) return lost(kept ? "gone" : "elsewhere");
       until = Date.now() + left * 1000;
       wasWarned = false;
@@ -51,6 +53,7 @@ export function startDrafts(form, say, signal) {
 
   function changed() {
     if (isOver) return;
+    isLeaving = false;
     lastWork = Date.now();
     localStorage.setItem(key, body());
     clearTimeout(timer);
@@ -78,6 +81,7 @@ export function startDrafts(form, say, signal) {
     document.addEventListener(name, worked, { signal, passive: true });
   }
   addEventListener("online", () => localStorage.getItem(key) && save(), { signal });
+  addEventListener("beforeunload", () => (isLeaving = true), { signal });
   addEventListener(
     "pagehide",
     () => {
