@@ -63,8 +63,10 @@ def _show(project: Project, place: Place) -> bool:
 
 def finish(place: Place) -> bool:
     """The place is done, if the lease under which it was read still holds."""
-    held = Place.objects.filter(pk=place.pk, token=place.token, is_done=False)
-    return bool(held.filter(expires_at__gte=timezone.now()).update(is_done=True, expires_at=None))
+    held = Place.objects.filter(
+        pk=place.pk, token=place.token, is_done=False, expires_at__gte=timezone.now()
+    )
+    return bool(held.update(is_done=True, expires_at=None))
 
 
 @transaction.atomic
