@@ -238,6 +238,16 @@ def _retire(ranking: Ranking) -> None:
     ranking.demonstrations.update(is_current=False)
 
 
+def _bring_back(written: Demonstration | None) -> None:
+    """Unless its author answered the question anew since."""
+    if written is None:
+        return
+    own = Demonstration.objects.filter(prompt=written.prompt_id, author=written.author_id)
+    if not own.filter(is_current=True).exists():
+        written.is_current = True
+        written.save(update_fields=["is_current"])
+
+
 def undoable_ranking(project: Project, labeler: User) -> Ranking | None:
     """The labeler's newest ranking in the project, when it was stored within ten minutes."""
     since = timezone.now() - UNDO_FOR
@@ -265,10 +275,7 @@ def undo_last(project: Project, labeler: User) -> Ranking | None:
     if before is not None:
         before.is_current = True
         before.save(update_fields=["is_current"])
-        written = before.demonstrations.order_by("-revision").first()
-        if written is not None:
-            written.is_current = True
-            written.save(update_fields=["is_current"])
+        _bring_back(before.demonstrations.order_by("-revision").first())
         return before
     now, token = timezone.now(), uuid.uuid4()
     Place.objects.filter(group_id=ranking.group_id, labeler=labeler, is_done=True).update(

@@ -126,6 +126,19 @@ def test_a_revision_without_it_takes_it_away(group: PromptGroup, labeler: User) 
     assert len(list(demonstration_rows(group.project))) == 1
 
 
+def test_an_answer_written_since_holds_when_a_revision_without_one_is_undone(
+    group: PromptGroup, labeler: User
+) -> None:
+    old = rank(group.project, labeler, better=FIRST)
+    revise_ranking(labeler, old.pk, uuid.uuid4(), BEST_FIRST, details=Details())
+    write_demonstration(group.prompt, labeler, "Nine minutes.")
+    assert undo_last(group.project, labeler) == old
+    [row] = group_rows(group.project, old.pk)
+    assert row["answers"][3] == "Eight minutes."
+    [written] = demonstration_rows(group.project)
+    assert written["messages"][-1]["content"] == "Nine minutes."
+
+
 def test_an_undone_submit_takes_its_better_answer_along(group: PromptGroup, labeler: User) -> None:
     rank(group.project, labeler, better=BetterAnswer("Eight minutes.", source=1))
     undo_last(group.project, labeler)
