@@ -239,6 +239,10 @@ class WriteForm(forms.Form):
         error_messages={"required": _("Write an answer first.")},
     )
 
+    @property
+    def problem(self) -> str:
+        return str(self.errors["text"][0])
+
 
 class DeskSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     """What a project asks its labelers."""

@@ -25,7 +25,7 @@ from annotation.services.rankings import (
     undoable_ranking,
 )
 from annotation.views.desk import desk_page, place_context, token_of
-from annotation.views.requests import Request
+from annotation.views.requests import Request, is_script
 
 
 @never_cache
@@ -93,10 +93,6 @@ def _submit(request: Request, project: Project) -> HttpResponse:
         return HttpResponseRedirect(request.path)
     ahead = _desk_of(request, project, after) if after else None
     return JsonResponse({"next": now.token if now else None, "ahead": ahead})
-
-
-def is_script(request: Request) -> bool:
-    return request.headers.get("Accept") == "application/json"
 
 
 def _refused(

@@ -13,6 +13,11 @@ class Request(HttpRequest):
     htmx: HtmxDetails
 
 
+def is_script(request: Request) -> bool:
+    """Whether a page's script sent the form and wants to be told, not to be led on."""
+    return request.headers.get("Accept") == "application/json"
+
+
 def posted_number(request: Request, name: str) -> int:
     """The primary key that a form sent; 0, which is nobody's, for anything else."""
     text = request.POST.get(name, "")

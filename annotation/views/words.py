@@ -18,6 +18,7 @@ def _draft_words() -> dict[str, str]:
         "saved": _("Draft saved"),
         "saving": _("Saving the draft…"),
         "offline": _("No connection. Your work is kept in this browser and sent later."),
+        "notSent": _("It could not be sent: no connection. Nothing is lost; submit again."),
     }
 
 
@@ -112,7 +113,6 @@ def _desk_words_in(_language: str) -> str:
                 "This group is no longer yours: you submitted it or opened it again in another "
                 "window, or it was withdrawn. What you choose here is not kept."
             ),
-            "notSent": _("It could not be sent: no connection. Nothing is lost; submit again."),
             "stored": _("Stored, thank you."),
             "next": _("The next question is shown."),
             "turnKeysOn": _("Turn keys on"),

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -26,7 +27,7 @@ from annotation.services.writing import (
     submit_writing,
     take_prompt,
 )
-from annotation.views.requests import Request, posted_number
+from annotation.views.requests import Request, is_script, posted_number
 from annotation.views.words import write_words
 
 MOST_LISTED = 10
@@ -55,13 +56,24 @@ def _asked_number(request: Request, name: str) -> int | None:
 def _submit(request: Request, project: Project) -> HttpResponse:
     writing, form = _writing_of(request, project), WriteForm(request.POST)
     if not form.is_valid():
+        if is_script(request):
+            return _refused(form.problem)
         return _page(request, project, writing, form)
     try:
         submit_writing(writing, form.cleaned_data["text"])
         messages.success(request, _("Stored, thank you."))
     except WritingRefused as refusal:
         messages.warning(request, str(refusal))
-    return redirect("write", project.slug)
+    return _led_on(request, project)
+
+
+def _led_on(request: Request, project: Project) -> HttpResponse:
+    next_page = reverse("write", args=[project.slug])
+    return JsonResponse({"next": next_page}) if is_script(request) else redirect(next_page)
+
+
+def _refused(problem: str) -> HttpResponse:
+    return JsonResponse({"problem": problem}, status=409)
 
 
 def _writing_of(request: Request, project: Project) -> Writing:
@@ -102,14 +114,17 @@ def rewrite(request: Request, slug: str, pk: int) -> HttpResponse:
     form, problem = WriteForm(initial={"text": written.text}), ""
     if request.method == "POST":
         form = WriteForm(request.POST)
-        if form.is_valid():
-            try:
-                change_answer(written, form.cleaned_data["text"])
-            except WritingRefused as refusal:
-                problem = str(refusal)
-            else:
-                messages.success(request, _("Stored as a new revision; the old one is kept."))
-                return redirect("write", slug)
+        try:
+            if not form.is_valid():
+                raise WritingRefused(form.problem)
+            change_answer(written, form.cleaned_data["text"])
+        except WritingRefused as refusal:
+            problem = str(refusal)
+        else:
+            messages.success(request, _("Stored as a new revision; the old one is kept."))
+            return _led_on(request, project)
+    if problem and is_script(request):
+        return _refused(problem)
     context = {
         "project": project,
         "changed": written,

@@ -5,6 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from annotation.models import Project, User
+from annotation.services.demonstrations import write_demonstration
 from tests.browser.conftest import Visit
 from tests.browser.desk import PHONE, desk, press, submitted
 
@@ -67,6 +68,49 @@ def test_an_answer_under_way_is_there_in_another_browser(
     elsewhere = visit(labeler)
     elsewhere.goto(f"/projects/{work.slug}/write/")
     expect(elsewhere.get_by_label("Your answer")).to_have_value("Eight min")
+
+
+def test_an_answer_that_could_not_be_sent_is_kept_and_stored_when_the_network_is_back(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    work.demonstrations_wanted = 1
+    work.save()
+    window = visit(labeler, expecting="ERR_")
+    window.goto(f"/projects/{work.slug}/write/")
+    window.context.set_offline(True)
+    answer = window.get_by_label("Your answer")
+    answer.fill("Eight minutes.")
+    window.get_by_role("button", name="Store the answer").click()
+    expect(window.get_by_text("It could not be sent: no connection.")).to_be_visible()
+    expect(answer).to_have_value("Eight minutes.")
+    assert not work.demonstrations.exists()
+    window.context.set_offline(False)
+    window.get_by_role("button", name="Store the answer").click()
+    expect(window.get_by_text("Stored, thank you.")).to_be_visible()
+    expect(window.get_by_text("Why is the sky blue?")).to_be_visible()
+    expect(answer).to_have_value("")
+    assert work.demonstrations.get().text == "Eight minutes."
+
+
+def test_what_was_written_is_changed_and_kept_while_it_cannot_be_sent(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    work.demonstrations_wanted = 1
+    work.save()
+    write_demonstration(work.prompts.order_by("id")[0], labeler, "Eight minuets.")
+    window = visit(labeler, expecting="ERR_")
+    window.goto(f"/projects/{work.slug}/write/")
+    window.get_by_role("link", name="Change").click()
+    answer = window.get_by_label("Your answer")
+    expect(answer).to_have_value("Eight minuets.")
+    window.context.set_offline(True)
+    answer.fill("Eight minutes.")
+    window.get_by_role("button", name="Store the change").click()
+    expect(window.get_by_text("It could not be sent: no connection.")).to_be_visible()
+    window.context.set_offline(False)
+    window.get_by_role("button", name="Store the change").click()
+    expect(window.get_by_text("Stored as a new revision")).to_be_visible()
+    assert work.demonstrations.get(is_current=True).text == "Eight minutes."
 
 
 def test_an_answer_is_written_on_a_phone(visit: Visit, work: Project, labeler: User) -> None:

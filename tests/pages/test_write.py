@@ -42,6 +42,24 @@ def test_an_answer_is_written_from_scratch(as_: As, asking: Project, labeler: Us
     assert asking.demonstrations.get().author == labeler
 
 
+def test_a_script_is_told_what_is_missing_and_where_to_go_on(
+    as_: As, asking: Project, labeler: User
+) -> None:
+    browser, script = as_(labeler), {"Accept": "application/json"}
+    browser.get(path("write", asking))
+    sent = {"token": labeler.writings.get().pk, "text": ""}
+    refused = browser.post(path("write", asking), sent, headers=script)
+    assert refused.status_code == 409
+    assert refused.json() == {"problem": "Write an answer first."}
+    sent["text"] = "Eight minutes."
+    stored = browser.post(path("write", asking), sent, headers=script)
+    assert stored.json() == {"next": path("write", asking)}
+    assert "Stored, thank you." in browser.get(path("write", asking)).content.decode()
+    change = reverse("rewrite", args=[asking.slug, asking.demonstrations.get().pk])
+    refused = browser.post(change, {"text": ""}, headers=script)
+    assert refused.json() == {"problem": "Write an answer first."}
+
+
 def test_a_draft_is_kept_and_comes_back(as_: As, asking: Project, labeler: User) -> None:
     browser = as_(labeler)
     browser.get(path("write", asking))
