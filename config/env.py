@@ -8,7 +8,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 BASE_FOLDER = Path(__file__).resolve().parent.parent
 # Compiling or planning a query that reads a few rows of a million takes longer than running it:
-# so none is compiled, and a query that comes again is planned once a connection.
+# so none is compiled, and a query that comes again is planned once a connection. A PgBouncer that
+# pools transactions has to be of version 1.21 or later for that.
 POSTGRESQL_OPTIONS = {"options": "-c jit=off", "server_side_binding": True, "prepare_threshold": 5}
 DATABASE_ENGINES = {
     "postgres": "django.db.backends.postgresql",
