@@ -38,6 +38,13 @@ def test_an_answer_is_dragged_back_out_of_the_order(
     assert board(window) == ["A"]
     drag(window, chip(window, "A"), window.locator(".tray"))
     assert board(window) == []
+    chip(window, "A").hover()
+    window.mouse.down()
+    window.mouse.move(1270, 300, steps=3)
+    ghost = window.locator(".ghost").bounding_box()
+    assert ghost is not None
+    assert ghost["x"] + ghost["width"] <= 1280
+    window.mouse.up()
 
 
 def test_places_are_given_by_pressing_alone(visit: Visit, work: Project, labeler: User) -> None:
@@ -169,15 +176,21 @@ def test_a_group_is_ranked_without_javascript(visit: Visit, work: Project, label
 def test_a_group_is_ranked_on_a_phone(visit: Visit, work: Project, labeler: User) -> None:
     window = visit(labeler, **PHONE)
     window.goto(desk(work))
+    expect(window.get_by_text("Tap an answer, then its place.")).to_be_visible()
     for letter in ("B", "A", "C"):
         chip(window, letter).tap()
+        for target in window.locator(".target").all():
+            box = target.bounding_box()
+            assert box is not None
+            assert box["x"] + box["width"] <= 390
+            assert min(box["width"], box["height"]) >= 40
         window.get_by_role("button", name=f"Put {letter} last").tap()
     sizes = window.locator(
         ".chip, .target, main button:visible:not([aria-hidden]), summary"
     ).evaluate_all(
         "all => all.map(one => one.getBoundingClientRect()).map(box => [box.width, box.height])"
     )
-    assert min(side for size in sizes for side in size) >= 24
+    assert min(side for size in sizes for side in size) >= 40
     window.get_by_role("button", name="Submit").tap()
     submitted(window)
     assert by_order_shown(Ranking.objects.get()) == [2, 1, 3]

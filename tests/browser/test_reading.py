@@ -88,3 +88,31 @@ def test_guidelines_are_folded_above_the_work_on_a_phone(
     assert above is not None
     assert box is not None
     assert above["y"] + above["height"] <= box["y"]
+
+
+def test_the_focus_is_never_under_the_bar_of_a_low_screen(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    """As at 200 % on a small laptop (WCAG 2.4.11)."""
+    work.asks_quality, work.answer_flags = True, ["hallucination"]
+    work.save()
+    window = visit(labeler, viewport={"width": 640, "height": 400})
+    window.goto(desk(work))
+    window.locator("#question").focus()
+    bar = window.locator(".judge")
+    for _step in range(40):
+        window.keyboard.press("Tab")
+        top, bottom, is_in_bar = window.evaluate(
+            """() => {
+                const [at, bar] = [document.activeElement, document.querySelector(".judge")];
+                const box = at.getBoundingClientRect();
+                return [bar.getBoundingClientRect().top, box.bottom, bar.contains(at)];
+            }"""
+        )
+        if is_in_bar:
+            break
+        assert bottom <= top
+    assert is_in_bar
+    box = bar.bounding_box()
+    assert box is not None
+    assert box["height"] <= 120

@@ -19,7 +19,8 @@ export function followDrags({ form, board, places, tray, drop, signal }) {
       const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y];
       if (!drag.ghost && Math.hypot(dx, dy) < THRESHOLD) return;
       drag.ghost ??= lift();
-      drag.ghost.style.transform = `translate(${event.clientX}px, ${event.clientY}px)`;
+      const x = Math.min(event.clientX, innerWidth - drag.ghost.offsetWidth);
+      drag.ghost.style.transform = `translate(${x}px, ${event.clientY}px)`;
       mark(spotAt(event.clientX, event.clientY));
     },
     { signal },
@@ -64,6 +65,8 @@ export function followDrags({ form, board, places, tray, drop, signal }) {
     const rows = [...places.querySelectorAll(".place")];
     for (const [index, row] of rows.entries()) {
       const box = row.getBoundingClientRect();
+      if (isRow && y > box.bottom) continue; // on a line further down
+      if (isRow && y < box.top) return { gap: index, element: row, edge: "before" };
       let share = isRow ? (x - box.left) / box.width : (y - box.top) / box.height;
       if (isRow && rtl) share = 1 - share;
       if (share < 0.25) return { gap: index, element: row, edge: "before" };

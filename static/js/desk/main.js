@@ -31,6 +31,7 @@ function start(form, { isNext = false } = {}) {
   const pair = startPair(form, changed, { isNext });
   startBetter(form, say, changed);
   startHighlights(form, say, changed, signal);
+  keepClearOfBar(form, signal);
   const ratings = startRatings(form, changed);
   const way = board ?? thumbs ?? pair;
 
@@ -87,6 +88,20 @@ function start(form, { isNext = false } = {}) {
   form.addEventListener("change", report, { signal });
   report();
   if (isRestored) drafts.changed();
+}
+
+/** Tells the styles how high the bar is, under which nothing that has the focus may lie. */
+function keepClearOfBar(form, signal) {
+  const bar = form.querySelector(".judge");
+  const observer = new ResizeObserver(() =>
+    document.documentElement.style.setProperty("--bar", `${bar.offsetHeight}px`),
+  );
+  observer.observe(bar);
+  // Of a text field the browser itself brings no more than the caret into view.
+  form.addEventListener("focusin", ({ target }) => {
+    if (target.matches("textarea")) target.scrollIntoView({ block: "nearest" });
+  });
+  signal.addEventListener("abort", () => observer.disconnect());
 }
 
 start(document.getElementById("desk"));
