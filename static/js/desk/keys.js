@@ -116,9 +116,9 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
     else if (/^[1-9]$/.test(key)) return choose(Number(key));
     else if (key.length === 1 && answers[key.toUpperCase().charCodeAt(0) - 65]) {
       return choose(key.toUpperCase().charCodeAt(0) - 64);
-    } else if (key === "s") openSkip();
-    else if (key === "u") undo();
-    else if (key === "q") return ratings.lead();
+    } else if (/^s$/i.test(key)) openSkip();
+    else if (/^u$/i.test(key)) undo();
+    else if (/^q$/i.test(key)) return ratings.lead();
     else if (belongsTo(at, key)) return false;
     else if (key === "Enter") form.requestSubmit(form.querySelector("#submit"));
     else return inMode(event);
