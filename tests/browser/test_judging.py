@@ -211,6 +211,24 @@ def test_a_key_held_or_pressed_twice_does_not_judge_the_next_pair_unread(
     assert Ranking.objects.count() == 1
 
 
+def test_keys_that_scroll_a_text_judge_nothing(visit: Visit, pairs: Project, labeler: User) -> None:
+    for group in pairs.groups.all():
+        group.answers.update(text="```\n" + "wide " * 100 + "\n```")
+    window = visit(labeler)
+    window.goto(desk(pairs))
+    for _step in range(20):
+        press(window, "Tab")
+        if window.evaluate("document.activeElement.closest('.prose') !== null"):
+            break
+    press(window, "ArrowRight")
+    window.wait_for_function("document.querySelector('#answer-1 pre').scrollLeft > 0")
+    window.get_by_role("button", name="Compare two answers word by word").click()
+    window.locator(".difference-text").focus()
+    press(window, "ArrowRight", "?")
+    expect(window.locator("#keys")).to_be_hidden()
+    expect(window.locator("[data-pair][aria-pressed=true]")).to_have_count(0)
+
+
 def test_a_pair_whose_submit_failed_is_sent_by_pressing_again(
     visit: Visit, pairs: Project, labeler: User
 ) -> None:

@@ -97,8 +97,9 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const at = event.target;
       if (at.closest?.("textarea, select, input:not([type=radio], [type=checkbox])")) return;
-      if (event.key === "?") toggleHelp();
-      else if (!areOn || dialog.open || !act(event, at)) return;
+      const open = document.querySelector("dialog[open]");
+      if (event.key === "?" && (!open || open === dialog)) toggleHelp();
+      else if (!areOn || open || !act(event, at)) return;
       event.preventDefault();
     },
     { signal },
@@ -128,8 +129,8 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
 
 const PAIR_KEYS = { ArrowLeft: "left", ArrowRight: "right", "=": "tie", "-": "bad" };
 
-/** Space, Enter and arrows are for the control that has the focus, when it makes use of them. */
+/** Space, Enter and arrows are for the control or the wide text that has the focus, if it uses them. */
 function belongsTo(at, key) {
-  if (!at.closest?.("button, a, summary, input") || at.matches(".chip")) return false;
+  if (!at.closest?.("button, a, summary, input, .prose") || at.matches(".chip")) return false;
   return key === " " || key === "Enter" || (key.startsWith("Arrow") && !at.matches("[data-pair]"));
 }
