@@ -155,9 +155,10 @@ def test_keys_can_be_switched_off_for_good_and_on_again(
     press(window, "?")
     window.get_by_role("button", name="Turn keys off").click()
     window.reload()
-    press(window, "1", "Space")
+    press(window, "1", "Space", "?")
     assert board(window) == []
-    press(window, "?")
+    expect(window.get_by_role("dialog", name="Keys")).to_be_hidden()
+    window.locator("#help-button").click()
     window.get_by_role("button", name="Turn keys on").click()
     press(window, "?", "1", "Space")
     assert board(window) == ["A"]

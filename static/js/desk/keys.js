@@ -98,8 +98,9 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
       const at = event.target;
       if (at.closest?.("textarea, select, input:not([type=radio], [type=checkbox])")) return;
       const open = document.querySelector("dialog[open]");
+      if (!areOn) return;
       if (event.key === "?" && (!open || open === dialog)) toggleHelp();
-      else if (!areOn || open || !act(event, at)) return;
+      else if (open || !act(event, at)) return;
       event.preventDefault();
     },
     { signal },
