@@ -3,7 +3,18 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Count, Exists, F, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    F,
+    IntegerField,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 
 from annotation.models import Demonstration, Project, Prompt, User, Writing
@@ -15,12 +26,24 @@ def prompts_to_answer(project: Project, author: User) -> QuerySet[Prompt]:
 
     What others are just writing counts as written, until their lease runs out.
     """
+    return _wanting(project.prompts.all(), author, project.demonstrations_wanted).order_by("id")
+
+
+def has_prompts_to_answer(author: User) -> Case:
+    """Whether there are any, for a queryset of projects."""
+    of_project = Prompt.objects.filter(project=OuterRef("pk"))
+    waiting = Exists(_wanting(of_project, author, OuterRef("demonstrations_wanted")))
+    # Where none is wanted, no prompt is looked at.
+    return Case(When(demonstrations_wanted__gt=0, then=waiting), default=Value(False))
+
+
+def _wanting(prompts: QuerySet[Prompt], author: User, wanted: int | OuterRef) -> QuerySet[Prompt]:
     current = Demonstration.objects.filter(prompt=OuterRef("pk"), is_current=True)
     others = Writing.objects.filter(prompt=OuterRef("pk"), expires_at__isnull=False)
     under_way = others.exclude(author=author).exclude(ran_out())
-    prompts = project.prompts.exclude(Exists(current.filter(author=author)))
-    taken = prompts.alias(taken=_count(current) + _count(under_way))
-    return taken.filter(taken__lt=project.demonstrations_wanted).order_by("id")
+    unanswered = prompts.exclude(Exists(current.filter(author=author)))
+    taken = unanswered.alias(taken=_count(current) + _count(under_way))
+    return taken.filter(taken__lt=wanted)
 
 
 def _count(of_prompt: QuerySet[Any]) -> Coalesce:

@@ -13,6 +13,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from annotation.models import Membership, Place, Project, PromptGroup, Ranking, User
+from annotation.selectors.demonstrations import has_prompts_to_answer
 from annotation.selectors.places import free_for
 from annotation.selectors.progress import midnight
 from annotation.selectors.projects import ADMINS, projects_of
@@ -22,7 +23,7 @@ MOST_COUNTED = 100
 
 @dataclass(frozen=True)
 class Desk:
-    """One project as its member sees it: groups to rank, and those ranked today.
+    """One project as its member sees it: groups to rank, those ranked today, answers to write.
 
     Free groups are counted up to MOST_COUNTED, so that a long queue costs no more than that.
     """
@@ -31,6 +32,7 @@ class Desk:
     role: str
     waiting: int
     ranked_today: int
+    has_writing: bool
 
     @property
     def waiting_shown(self) -> str:
@@ -68,6 +70,7 @@ def desks_of(user: User) -> list[Desk]:
         held=_count(own, "project"),
         free=_CountOf(groups, output_field=IntegerField()),
         ranked_today=_count(today, "group__project"),
+        has_writing=has_prompts_to_answer(user),
     )
     return [
         Desk(
@@ -75,6 +78,7 @@ def desks_of(user: User) -> list[Desk]:
             role=Membership.Role.ADMIN if user.is_superuser else project.role,
             waiting=project.held + project.free,
             ranked_today=project.ranked_today,
+            has_writing=project.has_writing,
         )
         for project in projects
     ]

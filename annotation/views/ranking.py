@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -177,4 +178,4 @@ def undo(request: Request, slug: str) -> HttpResponse:
         messages.info(request, _("Undone. Your ranking is open again."))
     else:
         messages.info(request, _("Undone. Your ranking holds again as it was before the change."))
-    return redirect("rank", slug)
+    return redirect(f"{reverse('rank', args=[slug])}?undone")

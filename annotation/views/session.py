@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -15,8 +17,6 @@ from django_htmx.http import HttpResponseClientRefresh
 from annotation.models import User
 from annotation.services.places import give_back_ahead
 
-YEAR_IN_SECONDS = 365 * 24 * 60 * 60
-
 
 @method_decorator(login_not_required, name="dispatch")
 class Login(LoginView):
@@ -27,6 +27,12 @@ class Login(LoginView):
         if request.headers.get("HX-Request"):
             return HttpResponseClientRefresh()
         return super().dispatch(request, *args, **kwargs)
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        """The name is kept: what is to be typed again is the password."""
+        del form.fields["username"].widget.attrs["autofocus"]
+        form.fields["password"].widget.attrs["autofocus"] = True
+        return super().form_invalid(form)
 
 
 class Logout(LogoutView):
@@ -49,7 +55,11 @@ def set_theme(request: HttpRequest) -> HttpResponse:
     theme = request.POST.get("theme")
     if theme in {"light", "dark"}:
         response.set_cookie(
-            "theme", theme, max_age=YEAR_IN_SECONDS, samesite="Lax", secure=request.is_secure()
+            "theme",
+            theme,
+            max_age=settings.YEAR_IN_SECONDS,
+            samesite="Lax",
+            secure=request.is_secure(),
         )
     else:
         response.delete_cookie("theme")

@@ -1,13 +1,17 @@
 """Who may open what: members rank, admins run the project, strangers learn nothing."""
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from annotation.models import Project, User
 from annotation.selectors import desks
+from annotation.services.demonstrations import write_demonstration
 from tests.pages.conftest import As
-from tests.people import champion, ready_group
+from tests.people import answer_everything, ask, champion, ready_group
 
 ADMIN_PAGES = [
     *("project", "prompts", "groups", "triples", "flags", "skips", "versions", "people"),
@@ -97,6 +101,34 @@ def test_home_offers_labelers_work_and_admins_the_project(
     assert "<strong>1</strong> group of answers waits for you" in seen_by_labeler
     assert "Open project" not in seen_by_labeler
     assert "Open project" in as_(admin).get("/").content.decode()
+
+
+def test_home_says_what_there_is_to_do_and_invites_only_to_that(
+    as_: As, project: Project, labeler: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    browser, primary = as_(labeler), 'class="button primary"'
+    with CaptureQueriesContext(connection) as nothing:
+        html = browser.get("/").content.decode()
+    assert "Nothing waits for you at the moment." in html
+    assert "Start ranking" in html
+    assert html.count(primary) == 0
+    project.demonstrations_wanted = 1
+    project.mode = Project.Mode.THUMBS
+    project.save()
+    ask(project, "Only to be written?")
+    with django_assert_num_queries(len(nothing)):
+        html = browser.get("/").content.decode()
+    assert "There are questions for which you can write an answer." in html
+    assert "Nothing waits for you" not in html
+    assert "Start judging" in html
+    assert f'{primary} href="{reverse("write", args=[project.slug])}"' in html
+    assert html.count(primary) == 1
+    answer_everything(project)
+    write_demonstration(project.prompts.get(), labeler, "Written.")
+    html = browser.get("/").content.decode()
+    assert "There are questions" not in html
+    assert f'{primary} href="{reverse("rank", args=[project.slug])}"' in html
+    assert html.count(primary) == 1
 
 
 def test_home_counts_a_long_queue_up_to_a_limit(

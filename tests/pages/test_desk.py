@@ -167,6 +167,18 @@ def test_the_last_submit_is_undone_with_what_was_said(
     assert not Ranking.objects.filter(is_current=True).exists()
 
 
+def test_nothing_else_is_offered_to_be_undone_right_after_an_undo(
+    as_: As, project: Project, labeler: User
+) -> None:
+    browser, hint = as_(labeler), 'class="note success undo">'
+    for question in ("One?", "Two?"):
+        ready_group(project, question)
+        browser.post(path("rank", project), opened(browser, project, labeler))
+    assert hint in browser.get(path("rank", project)).content.decode()
+    assert hint not in browser.post(path("undo", project), follow=True).content.decode()
+    assert hint in browser.get(path("rank", project)).content.decode()
+
+
 def test_an_undone_change_says_that_the_ranking_before_it_holds(
     as_: As, project: Project, labeler: User
 ) -> None:

@@ -103,6 +103,11 @@ def test_pages_are_shown_in_chinese(
     assert {text for text in left if is_shown(text, chinese)} == set()
 
 
+def test_chinese_has_a_word_of_its_own_for_remarks_and_for_the_comment() -> None:
+    known = translated()
+    assert known["Remarks"] != known["Comment"]
+
+
 def is_shown(text: str, html: str) -> bool:
     """Whether the page shows this text as a whole element; names of things may be the same."""
     return len(text) > 3 and f">{text}<" in html

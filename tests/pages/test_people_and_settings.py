@@ -201,6 +201,31 @@ def test_the_theme_is_kept_in_a_cookie(client: Client, db: None, theme: str) -> 
     assert "data-theme=" not in client.get("/login/").content.decode()
 
 
+def test_the_language_is_kept_for_a_year(client: Client, db: None) -> None:
+    client.post(reverse("language"), {"language": "zh-hans"})
+    cookie = client.cookies["django_language"]
+    assert (cookie["max-age"], cookie["samesite"]) == (365 * 24 * 60 * 60, "Lax")
+    assert '<html lang="zh-hans"' in client.get(reverse("login")).content.decode()
+
+
+def test_after_a_wrong_password_the_name_is_kept_and_the_password_is_typed_again(
+    client: Client, labeler: User
+) -> None:
+    first = client.get(reverse("login")).content.decode()
+    sent = {"username": labeler.username, "password": "wrong"}
+    html = client.post(reverse("login"), sent).content.decode()
+    assert "autofocus" in tag_of("id_username", first)
+    assert "autofocus" not in tag_of("id_password", first)
+    assert f'value="{labeler.username}"' in tag_of("id_username", html)
+    assert "autofocus" not in tag_of("id_username", html)
+    assert "autofocus" in tag_of("id_password", html)
+
+
+def tag_of(name: str, html: str) -> str:
+    [tag] = [tag for tag in re.findall("<input[^>]*>", html) if f'id="{name}"' in tag]
+    return tag
+
+
 def test_the_theme_switch_leads_to_no_other_site(client: Client, db: None) -> None:
     response = client.post("/theme/", {"theme": "dark", "next": "https://evil.example/"})
     assert response.headers["Location"] == "/"
