@@ -1,6 +1,7 @@
 import uuid
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -14,7 +15,11 @@ from annotation.services.rankings import LeaseGone, RankingRefused, submit_ranki
 from tests.people import member, ready_group
 
 BETTER = [None, BetterAnswer("Salt it.", 1), BetterAnswer("Salt it!", 1, True)]
-CHANGES = [{"marks": ("sensitive",)}, {"none_acceptable": True}, {"ratings": {}}]
+CHANGES: list[dict[str, Any]] = [
+    {"marks": ("sensitive",)},
+    {"none_acceptable": True},
+    {"ratings": {}},
+]
 
 
 def take(project: Project, labeler: User) -> Place:

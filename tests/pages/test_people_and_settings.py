@@ -222,8 +222,8 @@ def test_after_a_wrong_password_the_name_is_kept_and_the_password_is_typed_again
 
 
 def tag_of(name: str, html: str) -> str:
-    [tag] = [tag for tag in re.findall("<input[^>]*>", html) if f'id="{name}"' in tag]
-    return tag
+    tags: list[str] = [tag for tag in re.findall("<input[^>]*>", html) if f'id="{name}"' in tag]
+    return tags[0]
 
 
 def test_the_theme_switch_leads_to_no_other_site(client: Client, db: None) -> None:
