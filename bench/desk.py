@@ -7,7 +7,7 @@ from a submit to the next group (p50, p95), errors and database queries a reques
 of prompts. With `--json` the last line is one object, that of the last number of prompts.
 
 The database is the one that DATABASE_URL names, with `_bench` after its name, or SQLite in a
-temporary folder; it is made anew each time.
+temporary folder; it is made anew each time. Without REDIS_URL a private Redis is started.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
@@ -29,6 +30,7 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.desk_data import ANSWERS, SLUG, bench_database, fill, prepare, settings_for
+from config import embedded_redis
 
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
@@ -123,10 +125,9 @@ def start_server(port: int, workers: int) -> subprocess.Popen[bytes]:
 
 def counted():  # type: ignore[no-untyped-def]
     """The application, saying in a header of each answer how many queries it took."""
-    from django.core.wsgi import get_wsgi_application
     from django.db import connection
 
-    application = get_wsgi_application()
+    from config.wsgi import application
 
     def answer(environ, start_response):  # type: ignore[no-untyped-def]
         count = 0
@@ -174,6 +175,17 @@ def measure(prompts: int, port: int, sessions: list[str], seconds: float) -> Res
     )
 
 
+def serve_and_measure(prompts: int, workers: int, sessions: list[str], seconds: float) -> Result:
+    port = free_port()
+    server = start_server(port, workers)
+    try:
+        measure(prompts, port, sessions, 2)  # workers are warm, caches are filled
+        return measure(prompts, port, sessions, seconds)
+    finally:
+        server.terminate()
+        server.wait()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--labelers", type=int, default=20)
@@ -182,13 +194,17 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="laoshi-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="laoshi-bench-") as folder, ExitStack() as stack:
         settings_for(bench_database(Path(folder)), Path(folder))
         import django
 
         django.setup()
+        from django.conf import settings
         from django.core.management import call_command
 
+        if settings.REDIS_IS_EMBEDDED:
+            log = Path(folder) / "redis.log"
+            stack.enter_context(embedded_redis.running(settings.REDIS_SOCKET, log))
         sessions = prepare(wanted.labelers)
         call_command("collectstatic", interactive=False, verbosity=0)
         print(
@@ -196,14 +212,7 @@ def main() -> None:
         )
         for prompts in sorted(wanted.prompts):
             fill(prompts)
-            port = free_port()
-            server = start_server(port, wanted.workers)
-            try:
-                measure(prompts, port, sessions, 2)  # workers are warm, caches are filled
-                result = measure(prompts, port, sessions, wanted.seconds)
-            finally:
-                server.terminate()
-                server.wait()
+            result = serve_and_measure(prompts, wanted.workers, sessions, wanted.seconds)
             print(
                 f"{result.prompts:9}{result.labelers:10}{result.labels_per_second:10}"
                 f"{result.p50_ms:9}{result.p95_ms:9}{result.errors:8}"

@@ -6,6 +6,8 @@ It keeps nothing on disk: the state of every job is in the database.
 import os
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from config.install import Stop
-from config.processes import Process
+from config.processes import Process, stop
 
 
 def command(socket: Path) -> list[str]:
@@ -35,7 +37,26 @@ def prepare_folder(socket: Path) -> None:
         raise Stop(f"{socket.parent} must belong to you alone: remove it, or set REDIS_URL.")
 
 
-def becomes_ready(socket: Path, process: Process, seconds: float = 10) -> bool:
+def start(server: Process, socket: Path) -> None:
+    """Start the process of `command`. Raises Stop when it does not answer."""
+    prepare_folder(socket)
+    server.start()
+    if not _becomes_ready(socket, server):
+        raise Stop(f"The embedded Redis does not start: see {server.log}, or set REDIS_URL.")
+
+
+@contextmanager
+def running(socket: Path, log: Path) -> Iterator[None]:
+    """A server on `socket` for as long as this lasts. Raises Stop when it does not answer."""
+    server = Process("redis", command(socket), log, dict(os.environ))
+    try:
+        start(server, socket)
+        yield
+    finally:
+        stop([server])
+
+
+def _becomes_ready(socket: Path, process: Process, seconds: float = 10) -> bool:
     """Whether the server answers within `seconds`, while its process lives."""
     deadline = time.monotonic() + seconds
     with Redis.from_url(f"unix://{socket}") as client:

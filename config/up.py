@@ -35,10 +35,7 @@ POLL_SECONDS = 0.2
 
 def start_redis(redis: Process) -> None:
     with Step("Redis") as step:
-        embedded_redis.prepare_folder(settings.REDIS_SOCKET)
-        redis.start()
-        if not embedded_redis.becomes_ready(settings.REDIS_SOCKET, redis):
-            raise Stop(f"The embedded Redis does not start: see {redis.log}, or set REDIS_URL.")
+        embedded_redis.start(redis, settings.REDIS_SOCKET)
         step.detail = "a private one, started"
 
 

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.utils import translation
 
 from config import embedded_redis
-from config.processes import Process, stop
 from config.translations import compile_translations
 from tests import chromium
 from tests.people import admin, labeler, owner, project, stranger  # noqa: F401
@@ -27,14 +26,8 @@ def redis() -> Iterator[None]:
     if not settings.REDIS_IS_EMBEDDED:
         yield
         return
-    path = settings.REDIS_SOCKET
-    embedded_redis.prepare_folder(path)
-    log = settings.VAR_FOLDER / "redis.log"
-    server = Process("redis", embedded_redis.command(path), log, dict(os.environ))
-    server.start()
-    assert embedded_redis.becomes_ready(path, server), log.read_text()
-    yield
-    stop([server])
+    with embedded_redis.running(settings.REDIS_SOCKET, settings.VAR_FOLDER / "redis.log"):
+        yield
 
 
 @pytest.fixture(autouse=True)

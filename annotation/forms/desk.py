@@ -27,9 +27,12 @@ GOOD, BAD = 1, 2
 
 @dataclass(frozen=True)
 class ShownAnswer:
-    """One answer at its place on the desk, with what was said of it so far."""
+    """One answer at its place on the desk, with what was said of it so far.
 
-    index: int
+    `index`, from "1", is a text: it stands in a dozen names, none of which is a number to format.
+    """
+
+    index: str
     text: str
     rank: str
     quality: str
@@ -190,7 +193,7 @@ class JudgmentForm(forms.Form):
         """The answers, in the order shown, each with what was said of it."""
         return [
             ShownAnswer(
-                index=index,
+                index=str(index),
                 text=text,
                 rank=self._one(f"rank_{index}"),
                 quality=self._one(f"quality_{index}"),

@@ -2,8 +2,8 @@
 
 import uuid
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Now
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Now
 
 from annotation.models import Answer, Draft, Place, Prompt, Ranking, Skip, User
 from annotation.selectors.compiled import Compiled
@@ -44,6 +44,12 @@ def place_under(labeler: User, token: uuid.UUID) -> Place | None:
     return Place.objects.filter(labeler=labeler, token=token).first()
 
 
+def _revisions_by(labeler: User | int) -> QuerySet[Ranking]:
+    """The newest revision of the labeler's ranking of the same group, undone ones included."""
+    own = Ranking.objects.filter(group=OuterRef("group"), labeler=labeler)
+    return own.order_by("-revision").values("revision")[:1]  # type: ignore[return-value]
+
+
 held_places = Compiled(
     lambda labeler, project: held_by(labeler).filter(project=project)[:2],
 )
@@ -52,7 +58,10 @@ next_free_place = Compiled(
     lambda labeler, project: (
         free_for(labeler)
         .filter(project=project)
-        .annotate(answer_count=Subquery(_answers_of_place.annotate(n=Count("pk")).values("n")))
+        .annotate(
+            answer_count=Subquery(_answers_of_place.annotate(n=Count("pk")).values("n")),
+            has_draft=Exists(Draft.objects.filter(group=OuterRef("group"), labeler=labeler)),
+        )
         .select_for_update(skip_locked=True)[:1]
     )
 )
@@ -60,12 +69,11 @@ prompt_of_group = Compiled(lambda group: Prompt.objects.filter(groups=group))
 answers_of_group = Compiled(
     lambda group: Answer.objects.filter(group=group).only("id", "position", "text")
 )
-answer_ids_of_group = Compiled(
-    lambda group: Answer.objects.filter(group=group).only("id", "position")
-)
-revisions_of = Compiled(
+answers_to_rank = Compiled(
     lambda group, labeler: (
-        Ranking.objects.filter(group=group, labeler=labeler).order_by("-revision").only("revision")
+        Answer.objects.filter(group=group)
+        .only("id", "position")
+        .annotate(last_revision=Coalesce(Subquery(_revisions_by(labeler)), 0))
     )
 )
 drafts_of = Compiled(lambda group, labeler: Draft.objects.filter(group=group, labeler=labeler))

@@ -21,7 +21,7 @@ from annotation.models import (
     Triple,
     User,
 )
-from annotation.selectors.places import answer_ids_of_group, place_under, revisions_of
+from annotation.selectors.places import answers_to_rank, place_under
 from annotation.selectors.said import form_content, says_the_same
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.places import finish, go_on, lock_user
@@ -92,7 +92,6 @@ def _submit(
             comment=comment,
             seconds=spent.total_seconds() if spent else None,
             idempotency_key=token,
-            revision=_last_revision(place.group_id, labeler) + 1,
         ),
         place.project_id,
         ranks,
@@ -132,25 +131,21 @@ def _stored_before(
     )
 
 
-def _last_revision(group_id: int, labeler: User) -> int:
-    revisions = revisions_of(group_id, labeler.pk)
-    return revisions[0].revision if revisions else 0
-
-
 def _store(
     ranking: Ranking, project_id: int, ranks: Mapping[int, int], details: Details
 ) -> Ranking:
-    """Saves the ranking with its ratings and triples. Raises RankingRefused.
+    """Saves the ranking as the newest revision, with ratings and triples. Raises RankingRefused.
 
     A better answer that the labeler placed first is scored too, and the others below it.
     """
-    answers = answer_ids_of_group(ranking.group_id)
+    answers = answers_to_rank(ranking.group_id, ranking.labeler_id)
     if set(ranks) != {answer.position for answer in answers}:
         raise RankingRefused(_("Give every answer a rank, then submit."))
     if any(rank < 1 for rank in ranks.values()):
         raise RankingRefused(_("A rank is 1 or more."))
     ranking.ranks = dense_ranks([ranks[answer.position] for answer in answers])
     ranking.marks, ranking.none_acceptable = list(details.marks), details.none_acceptable
+    ranking.revision = getattr(answers[0], "last_revision") + 1  # noqa: B009 (annotated)
     ranking.save(force_insert=True)
     ratings = [details.ratings.get(answer.position, NO_RATING) for answer in answers]
     Rating.objects.bulk_create(
@@ -223,7 +218,6 @@ def revise_ranking(
             comment=comment,
             seconds=old.seconds,
             idempotency_key=key,
-            revision=_last_revision(old.group_id, labeler) + 1,
         ),
         old.group.project_id,
         ranks,

@@ -34,7 +34,7 @@ def group_context(
     return {
         "project": project,
         "prompt": prompt_of_group(group_id)[0],
-        "answers": [(answer, answer_names(answer.index)) for answer in shown],
+        "answers": [(answer, answer_names(int(answer.index))) for answer in shown],
         "form": form,
         "is_pair": len(order) == 2 and not form.is_thumbs,
         "words": desk_words(),

@@ -51,8 +51,12 @@ def _no_work(request: Request, project: Project) -> HttpResponse:
 
 
 def _form_of(project: Project, place: Place) -> JudgmentForm:
-    """The place's form with the labeler's draft in it, if there is one."""
-    return JudgmentForm(project, len(place.shown_order), draft_for(place))
+    """The place's form with the labeler's draft in it, if there is one.
+
+    A place that was leased in this very request knows whether there is.
+    """
+    draft = draft_for(place) if getattr(place, "has_draft", True) else None
+    return JudgmentForm(project, len(place.shown_order), draft)
 
 
 @never_cache

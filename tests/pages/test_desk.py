@@ -15,9 +15,9 @@ from annotation.services.places import take_place
 from tests.pages.conftest import As
 from tests.people import member, ready_group
 
-SUBMIT_QUERIES = 17
+SUBMIT_QUERIES = 15
 MINE_QUERIES = 8
-AHEAD_QUERIES = 11
+AHEAD_QUERIES = 10
 AS_SCRIPT = {"Accept": "application/json"}
 
 
