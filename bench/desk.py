@@ -1,10 +1,10 @@
 """The desk under load: `python bench/desk.py [--labelers 20] [--seconds 20] [--json]`.
 
-Starts gunicorn on a database of its own and lets N labelers work over real HTTP, with sessions and
-CSRF, as the desk's own scripts do: each submit is answered with the token of the next group, which
-the browser has already, and with the desk of the group after it. Prints labels a second, the time
-from a submit to the next group (p50, p95), errors and database queries a request, for each number
-of prompts. With `--json` the last line is one object, that of the last number of prompts.
+Starts the Procfile's web process on a database of its own and lets N labelers work over real HTTP,
+with sessions and CSRF, as the desk's own scripts do: each submit is answered with the token of the
+next group, which the browser has already, and with the desk of the group after it. Prints labels a
+second, the time from a submit to the next group (p50, p95), errors and database queries a request,
+for each number of prompts. With `--json` the last line is one object, that of the last number.
 
 The database is the one that DATABASE_URL names, with `_bench` after its name, or SQLite in a
 temporary folder; it is made anew each time. Without REDIS_URL a private Redis is started.
@@ -16,7 +16,6 @@ import json
 import re
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -31,6 +30,7 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
 
 from bench.desk_data import ANSWERS, SLUG, bench_database, fill, prepare, settings_for
 from config import embedded_redis
+from config.processes import Process, stop
 
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
@@ -106,21 +106,22 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start_server(port: int, workers: int) -> subprocess.Popen[bytes]:
-    """gunicorn with the command of the Procfile; the application counts its queries."""
-    command = [sys.executable, "-m", "gunicorn", "bench.desk:counted()", "--bind"]
-    command += [f"127.0.0.1:{port}", "--worker-class", "gthread", "--workers", str(workers)]
-    command += ["--threads", "3", "--keep-alive", "30", "--no-control-socket"]
-    server = subprocess.Popen(command, cwd=ROOT)
+def start_server(port: int) -> Process:
+    """The web process of the Procfile; its application counts the queries."""
+    from config.up import child_environment, processes_of
+
+    web = processes_of(ROOT / "Procfile", {**child_environment(), "PORT": str(port)})[0]
+    web.command = [word.replace("config.wsgi", "bench.desk:counted()") for word in web.command]
+    web.start()
     for _attempt in range(150):
         time.sleep(0.2)
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
             continue
-        return server
-    server.terminate()
-    raise SystemExit("gunicorn did not start: see its message above.")
+        return web
+    stop([web])
+    raise SystemExit(f"gunicorn did not start:\n{web.log.read_text()}")
 
 
 def counted():  # type: ignore[no-untyped-def]
@@ -175,22 +176,20 @@ def measure(prompts: int, port: int, sessions: list[str], seconds: float) -> Res
     )
 
 
-def serve_and_measure(prompts: int, workers: int, sessions: list[str], seconds: float) -> Result:
+def serve_and_measure(prompts: int, sessions: list[str], seconds: float) -> Result:
     port = free_port()
-    server = start_server(port, workers)
+    server = start_server(port)
     try:
         measure(prompts, port, sessions, 2)  # workers are warm, caches are filled
         return measure(prompts, port, sessions, seconds)
     finally:
-        server.terminate()
-        server.wait()
+        stop([server])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--labelers", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--workers", type=int, default=2, help="of gunicorn, with 3 threads each")
     parser.add_argument("--prompts", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
@@ -212,7 +211,7 @@ def main() -> None:
         )
         for prompts in sorted(wanted.prompts):
             fill(prompts)
-            result = serve_and_measure(prompts, wanted.workers, sessions, wanted.seconds)
+            result = serve_and_measure(prompts, sessions, wanted.seconds)
             print(
                 f"{result.prompts:9}{result.labelers:10}{result.labels_per_second:10}"
                 f"{result.p50_ms:9}{result.p95_ms:9}{result.errors:8}"

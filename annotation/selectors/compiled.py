@@ -19,6 +19,7 @@ class Compiled(Generic[M]):
 
     def __init__(self, build: Callable[..., QuerySet[M]]) -> None:
         self.build = build
+        self._columns: list[str] | None = None
 
     @cached_property
     def _statement(self) -> tuple[type[M], str, tuple[object, ...]]:
@@ -31,4 +32,9 @@ class Compiled(Generic[M]):
         known: dict[object, int | str] = {}
         for index, value in enumerate(values):
             known[MARK - index] = known[str(MARK - index)] = value  # a text column makes it a text
-        return list(model._default_manager.raw(sql, [known.get(p, p) for p in marked]))
+        found = model._default_manager.raw(sql, [known.get(p, p) for p in marked])
+        if self._columns is not None:
+            found.columns = self._columns  # the same each time: no need to ask the cursor again
+        rows = list(found)
+        self._columns = found.columns
+        return rows
