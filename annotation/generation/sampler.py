@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch import Tensor
 
 from annotation.generation.chat import Chat, Messages
 from annotation.generation.decoding import (
@@ -18,6 +17,7 @@ from annotation.generation.decoding import (
     SharedDecoder,
     can_share_prompts,
 )
+from annotation.generation.drawing import choose_tokens, noise_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -199,8 +199,9 @@ class _Batch:
         logits = decoder.logits
         live = torch.arange(len(self.tokens), device=self.device)
         for step in range(parameters.max_new_tokens):
-            noise = self._noise(live.tolist(), logits.shape[-1])
-            chosen = choose_tokens(logits, noise, parameters)
+            generators = [self.generators[row] for row in live.tolist()]
+            noise = noise_of(generators, logits.shape[-1])
+            chosen = choose_tokens(logits, noise, parameters.temperature, parameters.top_p)
             going = ~torch.isin(chosen, self.ends)
             for row, token, goes in zip(
                 live.tolist(), chosen.tolist(), going.tolist(), strict=True
@@ -231,35 +232,3 @@ class _Batch:
             ]
             for group in self.seeds
         ]
-
-    def _noise(self, rows: list[int], vocabulary: int) -> Tensor:
-        """Exponential noise [rows, vocabulary] from each row's own generator."""
-        noise = torch.empty(len(rows), vocabulary, device=self.device)
-        for line, row in zip(noise, rows, strict=True):
-            line.uniform_(generator=self.generators[row])
-        return noise.log_().neg_()
-
-
-def choose_tokens(logits: Tensor, noise: Tensor, parameters: SamplingParameters) -> Tensor:
-    """Draws a token for each row by an exponential race; returns ids [rows].
-
-    `logits` and `noise`, drawn from the exponential distribution, are [rows, vocabulary]. The
-    token with the largest probability / noise wins, which happens with just its probability.
-    Inverting the cumulative distribution is cheaper, but there the last bit of rounding, which
-    depends on what else is in the batch, changes one token in a thousand.
-    """
-    if parameters.temperature == 0:
-        return logits.argmax(-1)
-    probabilities = torch.softmax(logits.float() / parameters.temperature, dim=-1)
-    if parameters.top_p < 1:
-        probabilities = _nucleus(probabilities, parameters.top_p)
-    return (probabilities / noise).argmax(-1)
-
-
-def _nucleus(probabilities: Tensor, top_p: float) -> Tensor:
-    """Keeps the fewest likeliest tokens whose mass reaches `top_p` (arXiv 1904.09751)."""
-    ordered, order = probabilities.sort(dim=-1, descending=True)
-    before = ordered.cumsum(-1) - ordered
-    return torch.zeros_like(probabilities).scatter(
-        -1, order, ordered.masked_fill(before >= top_p, 0.0)
-    )

@@ -1,5 +1,4 @@
 import logging
-from collections import Counter
 
 import pytest
 import torch
@@ -8,7 +7,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from annotation.generation.chat import Chat
 from annotation.generation.sampler import (
     SamplingParameters,
-    choose_tokens,
     sample_groups,
     sample_with_seeds,
 )
@@ -72,24 +70,6 @@ def test_any_end_token_of_the_generation_config_stops(policy: Policy) -> None:
         model, tokenizer, [user("Hi")], 8, SamplingParameters(max_new_tokens=40), seed=2
     )
     assert {completion.finish_reason for completion in group} == {"stop"}
-
-
-def test_tokens_are_drawn_with_their_probabilities() -> None:
-    logits = torch.tensor([0.0, 1.0, 2.0, -1.0])
-    draws = 20_000
-    noise = -torch.rand(draws, 4, generator=torch.Generator().manual_seed(0)).log()
-    parameters = SamplingParameters(max_new_tokens=1, temperature=0.7)
-    chosen = choose_tokens(logits.expand(draws, 4), noise, parameters)
-    shares = torch.bincount(chosen, minlength=4) / draws
-    assert torch.allclose(shares, torch.softmax(logits / 0.7, -1), atol=0.01)
-
-
-def test_top_p_leaves_the_unlikely_tail_out() -> None:
-    logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
-    noise = -torch.rand(2000, 4, generator=torch.Generator().manual_seed(0)).log()
-    parameters = SamplingParameters(max_new_tokens=1, top_p=0.7)
-    chosen = Counter(choose_tokens(logits.expand(2000, 4), noise, parameters).tolist())
-    assert set(chosen) == {0, 1}
 
 
 def test_a_prompt_without_room_for_the_answer_loses_its_start(
