@@ -27,6 +27,7 @@ from trl.trainer.rloo_trainer import RLOOTrainer
 from annotation.generation.chat import Chat, Message
 from annotation.generation.policy import load_tokenizer
 from bench.comparison import finish_device, peak_memory, prompts_of
+from bench.peer import trainer_settings
 from rewardmodel.learning.algorithms import Rloo
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.optimisation import Learner, new_accelerator
@@ -34,17 +35,18 @@ from rewardmodel.learning.rollout import AdaptedPolicy, seeds_of
 
 Prompts = list[list[Message]]
 STEPS = 2  # the first one warms up
+WARMING_LENGTH = 40  # tokens of its prompts
 PEER_TOKENS = 4096  # of one of TRL's passes: with all rows of long prompts it needs over 24 GiB
 
 
-def our_step(config: PolicyConfig, prompts: Prompts) -> Callable[[int], None]:
+def our_step(config: PolicyConfig, prompts: Prompts) -> Callable[[int, Prompts], None]:
     """Sample, score, reference, update, as train_policy.py does it."""
     accelerator = new_accelerator()
     policy = AdaptedPolicy(config, accelerator.device, prompts)
     algorithm = Rloo(config, policy)
     learner = Learner(accelerator, algorithm.module, config, config.learning_rate, config.steps)
 
-    def step(number: int) -> None:
+    def step(number: int, prompts: Prompts) -> None:
         places = range(len(prompts))
         seeds = [seeds_of(config, number, i, config.answers_per_prompt) for i in places]
         experiences = list(policy.experiences(policy.rollouts(prompts, seeds)))
@@ -72,7 +74,7 @@ class LastStep(TrainerCallback):
 
 
 def trl_trainer(config: PolicyConfig, prompts: Prompts, rows: int, timer: LastStep) -> RLOOTrainer:
-    """With so many rows a pass."""
+    """Takes the prompts in their order, the same number in each step, and so many rows a pass."""
     answers = config.answers_per_prompt
     return RLOOTrainer(
         model=AutoModelForCausalLM.from_pretrained(config.base_model, dtype=torch.float32),
@@ -84,25 +86,13 @@ def trl_trainer(config: PolicyConfig, prompts: Prompts, rows: int, timer: LastSt
         args=RLOOConfig(
             output_dir=config.output,
             per_device_train_batch_size=rows,
-            gradient_accumulation_steps=len(prompts) * answers // rows,
+            gradient_accumulation_steps=len(prompts) // config.steps * answers // rows,
             num_generations=answers,
+            shuffle_dataset=False,
             max_completion_length=config.max_new_tokens,
             max_steps=config.steps,
-            learning_rate=config.learning_rate,
-            lr_scheduler_type="cosine_with_min_lr",
-            lr_scheduler_kwargs={"min_lr_rate": config.final_learning_rate},
             beta=config.beta,
-            adam_epsilon=config.adam_epsilon,
-            max_grad_norm=config.gradient_clip,
-            weight_decay=config.weight_decay,
-            seed=config.seed,
-            gradient_checkpointing=False,
-            bf16=torch.cuda.is_available(),
-            use_cpu=not torch.cuda.is_available(),
-            save_strategy="no",
-            logging_strategy="no",
-            disable_tqdm=True,
-            report_to=[],
+            **trainer_settings(config),
         ),
         train_dataset=Dataset.from_list([{"prompt": prompt} for prompt in prompts]),
         peft_config=LoraConfig(
@@ -115,23 +105,23 @@ def trl_trainer(config: PolicyConfig, prompts: Prompts, rows: int, timer: LastSt
     )
 
 
-def run_ours(config: PolicyConfig, prompts: Prompts) -> float:
-    """Seconds of the last step."""
+def run_ours(config: PolicyConfig, warming: Prompts, prompts: Prompts) -> float:
+    """Seconds of the step with `prompts`."""
     step = our_step(config, prompts)
-    for number in range(config.steps):
-        finish_device()
-        began = time.perf_counter()
-        step(number)
-        finish_device()
+    step(0, warming)
+    finish_device()
+    began = time.perf_counter()
+    step(1, prompts)
+    finish_device()
     return time.perf_counter() - began
 
 
-def run_trl(config: PolicyConfig, prompts: Prompts, length: int) -> float:
-    """Seconds of the last step."""
+def run_trl(config: PolicyConfig, warming: Prompts, prompts: Prompts, length: int) -> float:
+    """Seconds of the step with `prompts`, which are `length` tokens long."""
     timer, rows = LastStep(), len(prompts) * config.answers_per_prompt
     while rows > 1 and rows % 2 == 0 and rows * (length + config.max_new_tokens) > PEER_TOKENS:
         rows //= 2
-    trl_trainer(config, prompts, rows, timer).train()
+    trl_trainer(config, warming + prompts, rows, timer).train()
     return timer.seconds
 
 
@@ -139,6 +129,7 @@ def main() -> None:
     task = json.loads(sys.argv[1])
     chat = Chat(load_tokenizer(task["model"]))
     prompts = prompts_of(chat, task["length"], task["prompts"])
+    warming = prompts_of(chat, WARMING_LENGTH, task["prompts"])
     set_seed(task["seed"])
     with tempfile.TemporaryDirectory() as folder, peak_memory() as peak:
         config = PolicyConfig(
@@ -152,9 +143,9 @@ def main() -> None:
             seed=task["seed"],
         )
         if task["arm"] == "laoshi":
-            seconds = run_ours(config, prompts)
+            seconds = run_ours(config, warming, prompts)
         else:
-            seconds = run_trl(config, prompts, task["length"])
+            seconds = run_trl(config, warming, prompts, task["length"])
     print(json.dumps({"seconds": seconds, "peak_bytes": peak.bytes}))
 
 

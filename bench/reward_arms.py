@@ -28,6 +28,7 @@ from annotation.generation.chat import Chat
 from annotation.generation.cpu_linear import use_onednn
 from annotation.generation.policy import load_tokenizer
 from bench.comparison import finish_device, peak_memory
+from bench.peer import trainer_settings
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.data import GroupRow, read_groups
 from rewardmodel.learning.evaluate import preference_metrics
@@ -134,28 +135,14 @@ def train_pairs(
     pairs = pairs_of(groups)
     per_step = len(pairs) * min(config.groups_per_step, len(groups)) / len(groups)
     stopwatch = Stopwatch()
-    gpu = torch.cuda.is_available()
     with tempfile.TemporaryDirectory() as folder:
         arguments = PairConfig(
             output_dir=folder,
             per_device_train_batch_size=pairs_per_pass,
             gradient_accumulation_steps=max(1, round(per_step / pairs_per_pass)),
             num_train_epochs=1,
-            learning_rate=config.learning_rate,
-            lr_scheduler_type="cosine_with_min_lr",
-            lr_scheduler_kwargs={"min_lr_rate": config.final_learning_rate},
-            adam_epsilon=config.adam_epsilon,
-            max_grad_norm=config.gradient_clip,
-            weight_decay=config.weight_decay,
             max_length=None,
-            gradient_checkpointing=False,
-            bf16=gpu,
-            use_cpu=not gpu,
-            seed=config.seed,
-            save_strategy="no",
-            logging_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
+            **trainer_settings(config),
         )
         trainer = RewardTrainer(
             model=model.classifier,
