@@ -32,7 +32,7 @@ class LanguageConfig(Config):
     merge: bool = False
     """Leave an ordinary model with the adapter merged, which later stages take as reference."""
     learning_rate: float | None = None
-    """Peak; without one 3e-3 from scratch (docs/learning.md's runs; no other value was tried),
+    """Peak; without one 3e-3 from scratch (docs/learning.md's runs of micro; mini got 1e-3),
     2e-5 for all weights of a trained model (arXiv 2307.09288, section 3.1), 2e-4 for an adapter
     (arXiv 2305.14314)."""
     examples_per_step: int = 16
