@@ -5,7 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.exchange.prompts import UnreadablePrompt, check_messages
+from annotation.exchange.prompts import (
+    UnreadablePrompt,
+    check_language,
+    check_messages,
+    check_text,
+)
 
 
 @dataclass(frozen=True)
@@ -35,4 +40,5 @@ def _row(value: Any) -> DemonstrationRow:
     answer = last.get("content") if isinstance(last, dict) else None
     if not isinstance(answer, str) or not answer.strip() or last.get("role") != "assistant":
         raise UnreadablePrompt("the last message must be the assistant's, with a text.")
-    return DemonstrationRow(check_messages(prompt), answer, str(value.get("lang") or ""))
+    check_text(answer)
+    return DemonstrationRow(check_messages(prompt), answer, check_language(value.get("lang")))

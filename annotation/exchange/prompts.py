@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ROLES = ("system", "user", "assistant")
+LONGEST_LANGUAGE = 20
 
 
 class UnreadablePrompt(ValueError):
@@ -45,9 +46,26 @@ def _row(value: dict[str, Any]) -> PromptRow:
         raise UnreadablePrompt('"answers" must be a whole number from 2 to 9.')
     return PromptRow(
         messages=check_messages(messages),
-        language=str(value.get("lang") or ""),
+        language=check_language(value.get("lang")),
         answers_wanted=wanted,
     )
+
+
+def check_text(text: str) -> None:
+    """Raises UnreadablePrompt for what a database or a UTF-8 file cannot hold."""
+    if "\x00" in text:
+        raise UnreadablePrompt("a message contains a null character: remove it.")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise UnreadablePrompt("a message contains half a character (such as \\ud83d): remove it.")
+
+
+def check_language(value: object) -> str:
+    """A tag such as en or zh, or nothing. Raises UnreadablePrompt."""
+    language = str(value or "")
+    if len(language) > LONGEST_LANGUAGE:
+        raise UnreadablePrompt(f'"lang" must have at most {LONGEST_LANGUAGE} characters.')
+    check_text(language)
+    return language
 
 
 def check_messages(messages: object) -> list[dict[str, str]]:
@@ -62,8 +80,7 @@ def check_messages(messages: object) -> list[dict[str, str]]:
             raise UnreadablePrompt(
                 'each message needs a "role" (system, user or assistant) and a "content" text.'
             )
-        if "\x00" in content:
-            raise UnreadablePrompt("a message contains a null character: remove it.")
+        check_text(content)
         checked.append({"role": role, "content": content})
     turns = [message["role"] for message in checked if message["role"] != "system"]
     if turns != ["user", "assistant"] * (len(turns) // 2) + ["user"]:

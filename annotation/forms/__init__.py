@@ -12,6 +12,7 @@ from annotation.forms.desk import (
     ShownAnswer,
     SkipForm,
     WriteForm,
+    typed,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "SkipForm",
     "TripleFilterForm",
     "WriteForm",
+    "typed",
 ]

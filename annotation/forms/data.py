@@ -2,10 +2,12 @@
 
 import io
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from django import forms
 from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from annotation.exchange.prompts import UnreadablePrompt, read_prompts
@@ -15,6 +17,10 @@ from annotation.selectors.triples import TripleFilter, labelers_of, policy_numbe
 GIVEN_ROLES = [
     (role.value, role.label) for role in (Membership.Role.LABELER, Membership.Role.ADMIN)
 ]
+
+
+# Midnight of the days at either end of the calendar is beyond it in some time zone.
+DAYS = [MinValueValidator(date(1900, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
 
 
 def date_input() -> forms.DateInput:
@@ -105,8 +111,12 @@ class TripleFilterForm(forms.Form):
     highest = forms.FloatField(
         label=_("Score to"), required=False, min_value=-1, max_value=1, widget=score_input()
     )
-    since = forms.DateField(label=_("Ranked from"), required=False, widget=date_input())
-    until = forms.DateField(label=_("Ranked to"), required=False, widget=date_input())
+    since = forms.DateField(
+        label=_("Ranked from"), required=False, widget=date_input(), validators=DAYS
+    )
+    until = forms.DateField(
+        label=_("Ranked to"), required=False, widget=date_input(), validators=DAYS
+    )
 
     def __init__(self, project: Project, data: Any) -> None:
         super().__init__(data)

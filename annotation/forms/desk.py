@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.http import QueryDict
@@ -41,6 +41,19 @@ class ShownAnswer:
     is_source: bool
 
 
+def typed(text: str) -> str:
+    """As it is stored: lines end as everywhere, without what no database or UTF-8 file can hold."""
+    whole = text.replace("\r\n", "\n").replace("\0", "")
+    return whole.encode("utf-8", "replace").decode()
+
+
+class TypedField(forms.CharField):
+    """A text that somebody typed."""
+
+    def to_python(self, value: Any) -> str:
+        return typed(super().to_python(value) or "")
+
+
 class HighlightsField(forms.JSONField):
     """A list of highlights as JSON; an empty field is an empty list."""
 
@@ -56,7 +69,7 @@ class HighlightsField(forms.JSONField):
         match one:
             case {"start": int(start), "end": int(end), "label": str(label), "quote": str(quote)}:
                 if 0 <= start < end and label in HIGHLIGHT_LABELS:
-                    quote = quote[:LONGEST_QUOTE]
+                    quote = typed(quote[:LONGEST_QUOTE])
                     return Highlight(start=start, end=end, label=label, quote=quote)
         raise forms.ValidationError(_("These highlights cannot be read."))
 
@@ -67,9 +80,9 @@ class JudgmentForm(forms.Form):
     `data` is what a browser sent, or the content of a draft.
     """
 
-    comment = forms.CharField(required=False, max_length=LONGEST_COMMENT)
+    comment = TypedField(required=False, max_length=LONGEST_COMMENT)
     none_acceptable = forms.BooleanField(required=False)
-    better = forms.CharField(required=False, max_length=LONGEST_ANSWER)
+    better = TypedField(required=False, max_length=LONGEST_ANSWER)
     better_first = forms.BooleanField(required=False)
 
     def __init__(
@@ -190,12 +203,16 @@ class JudgmentForm(forms.Form):
         return bool(self._one("none_acceptable"))
 
     def beside(self, texts: Sequence[str]) -> list[ShownAnswer]:
-        """The answers, in the order shown, each with what was said of it."""
+        """The answers, in the order shown, each with what was said of it.
+
+        Good or bad is stored as two places; all bad, as one that is not acceptable.
+        """
+        all_bad = self.is_thumbs and self.is_none_acceptable
         return [
             ShownAnswer(
                 index=str(index),
                 text=text,
-                rank=self._one(f"rank_{index}"),
+                rank=str(BAD) if all_bad else self._one(f"rank_{index}"),
                 quality=self._one(f"quality_{index}"),
                 flags=self._many(f"flags_{index}"),
                 highlights=self._one(f"highlights_{index}"),
@@ -206,11 +223,11 @@ class JudgmentForm(forms.Form):
 
     def _one(self, name: str) -> str:
         value = self.data.get(name) or ""
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return typed(value) if isinstance(value, str) else json.dumps(value)
 
     def _many(self, name: str) -> list[str]:
         if isinstance(self.data, QueryDict):
-            return cast(list[str], self.data.getlist(name))
+            return [typed(str(value)) for value in self.data.getlist(name)]
         return list(self.data.get(name) or [])
 
 
@@ -235,7 +252,7 @@ class FlagForm(forms.Form):
 class WriteForm(forms.Form):
     LONGEST = LONGEST_ANSWER
 
-    text = forms.CharField(
+    text = TypedField(
         label=_("Your answer"),
         max_length=LONGEST,
         widget=forms.Textarea(attrs={"rows": 12, "dir": "auto"}),

@@ -6,6 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from annotation.exchange.prompts import LONGEST_LANGUAGE
 from annotation.models.project import Project
 
 
@@ -24,7 +25,7 @@ class Prompt(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="prompts")
     messages = models.JSONField(_("messages"))
     key = models.CharField(_("key"), max_length=64, help_text=_("SHA-256 of the messages."))
-    language = models.CharField(_("language"), max_length=20, blank=True)
+    language = models.CharField(_("language"), max_length=LONGEST_LANGUAGE, blank=True)
     split = models.CharField(_("split"), max_length=7, choices=Split.choices)
     answers_wanted = models.PositiveSmallIntegerField(
         _("answers"),

@@ -5,8 +5,11 @@ import uuid
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 
-from annotation.models import Answer, Draft, Place, Prompt, Ranking, Skip, User
+from annotation.models import Answer, Draft, Place, Prompt, PromptGroup, Ranking, Skip, User
 from annotation.selectors.compiled import Compiled
+
+HELD = 3
+"""The place in work, the one ahead, and after an undo the one that was in work before."""
 
 
 def held_by(labeler: User | int) -> QuerySet[Place]:
@@ -39,6 +42,26 @@ def free_for(labeler: User | int) -> QuerySet[Place]:
     )
 
 
+def _how_many(of_group: QuerySet[Place]) -> Coalesce:
+    counted = of_group.order_by().values("group").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted), 0)
+
+
+def _taken_beside() -> Coalesce:
+    """How many other places of a place's group are done or held."""
+    others = Place.objects.filter(group=OuterRef("group")).exclude(pk=OuterRef("pk"))
+    return _how_many(others.filter(Q(is_done=True) | Q(expires_at__gte=Now())))
+
+
+def surplus_of(groups: QuerySet[PromptGroup], overlap: int) -> QuerySet[Place]:
+    """Free places of the groups that are more than the overlap leaves to give."""
+    before = Place.objects.filter(group=OuterRef("group")).filter(
+        Q(labeler__isnull=False) | Q(number__lt=OuterRef("number"))
+    )
+    free = Place.objects.filter(group__in=groups, labeler__isnull=True)
+    return free.alias(before=_how_many(before)).filter(before__gte=overlap)
+
+
 def place_under(labeler: User, token: uuid.UUID) -> Place | None:
     """The place that is or was leased to the labeler under `token`, in work or done."""
     return Place.objects.filter(labeler=labeler, token=token).first()
@@ -51,13 +74,14 @@ def _revisions_by(labeler: User | int) -> QuerySet[Ranking]:
 
 
 held_places = Compiled(
-    lambda labeler, project: held_by(labeler).filter(project=project)[:2],
+    lambda labeler, project: held_by(labeler).filter(project=project)[:HELD],
 )
 _answers_of_place = Answer.objects.filter(group=OuterRef("group")).order_by().values("group")
 next_free_place = Compiled(
-    lambda labeler, project: (
+    lambda labeler, project, overlap: (
         free_for(labeler)
-        .filter(project=project)
+        .alias(taken=_taken_beside())  # an overlap that was lowered since leaves more places
+        .filter(project=project, taken__lt=overlap)
         .annotate(
             answer_count=Subquery(_answers_of_place.annotate(n=Count("pk")).values("n")),
             has_draft=Exists(Draft.objects.filter(group=OuterRef("group"), labeler=labeler)),

@@ -27,10 +27,14 @@ def midnight() -> datetime:
     return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
+def rankings_by(project: Project, labeler: User) -> QuerySet[Ranking]:
+    """All revisions of the labeler's rankings in the project, newest first."""
+    return Ranking.objects.filter(labeler=labeler, group__project=project).order_by("-id")
+
+
 def own_rankings(project: Project, labeler: User) -> QuerySet[Ranking]:
     """The labeler's current rankings in the project, newest first."""
-    own = Ranking.objects.filter(labeler=labeler, group__project=project, is_current=True)
-    return own.order_by("-id")
+    return rankings_by(project, labeler).filter(is_current=True)
 
 
 def ranked_today(project: Project, labeler: User) -> int:

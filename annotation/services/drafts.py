@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from annotation.models import Draft, Place, User
 from annotation.selectors.places import drafts_of
@@ -27,9 +28,9 @@ def save_draft(labeler: User, token: uuid.UUID, content: Content) -> bool:
         draft = draft_of_place(place, labeler.pk, token)
     if draft is None:
         return False
-    draft.content = content
-    draft.save(update_fields=["content", "updated_at"])
-    return True
+    # A submit that crosses this one deletes the draft: then there is nothing to keep any more.
+    kept = Draft.objects.filter(pk=draft.pk)
+    return bool(kept.update(content=content, updated_at=timezone.now()))
 
 
 def draft_for(place: Place) -> Content | None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from annotation.models import Answer, Place, PolicyVersion, Project, Prompt, PromptGroup
 from annotation.selectors.groups import unranked_groups
-from annotation.services.places import fit_places
+from annotation.services.places import fit_places, keep_for_holder
 
 CLAIM = timedelta(seconds=60)
 Status = PromptGroup.Status
@@ -124,10 +124,7 @@ def store_answers(
         )
         for position, answer in enumerate(answers)
     )
-    Place.objects.bulk_create(
-        Place(project_id=held.project_id, group=held, number=number)
-        for number in range(group.project.overlap)
-    )
+    fit_places(Project.objects.get(pk=held.project_id), held)  # the overlap as it is by now
     held.status, held.claim, held.claimed_until = Status.READY, None, None
     held.ready_at = timezone.now()
     held.failure_reason = ""
@@ -167,7 +164,10 @@ def withdraw_group(group: PromptGroup) -> bool:
     ready = PromptGroup.objects.filter(pk=group.pk, status=Status.READY)
     if not ready.update(status=Status.WITHDRAWN):
         return False
-    Place.objects.filter(group=group, is_done=False).delete()
+    open_places = Place.objects.filter(group=group, is_done=False)
+    for place in open_places.filter(labeler__isnull=False):
+        keep_for_holder(place)
+    open_places.delete()
     return True
 
 

@@ -13,6 +13,7 @@ from annotation.selectors.places import (
     held_by,
     held_places,
     next_free_place,
+    surplus_of,
 )
 from annotation.services.drafts import draft_of_place
 
@@ -81,19 +82,22 @@ def take_ahead(project: Project, labeler: User) -> Place | None:
 
 def _next_free(project: Project, labeler: User) -> Place | None:
     """The next free place, leased to the labeler but not shown yet."""
-    free = next_free_place(labeler.pk, project.pk)
+    free = next_free_place(labeler.pk, project.pk, project.overlap)
     if not free:
         return None
     place = free[0]
-    if place.labeler_id is not None and place.token is not None:
-        draft_of_place(
-            place, place.labeler_id, place.token
-        )  # late work of whoever held it is found by this
+    keep_for_holder(place)
     place.labeler, place.token, place.leased_at = labeler, uuid.uuid4(), None
     place.shown_order = _shuffled(getattr(place, "answer_count"))  # noqa: B009 (annotated)
     place.expires_at = lease_end(project)
     place.save(update_fields=list(FREED))
     return place
+
+
+def keep_for_holder(place: Place) -> None:
+    """Whoever held the place may send work late: it is found by the draft that is made here."""
+    if place.labeler_id is not None and place.token is not None:
+        draft_of_place(place, place.labeler_id, place.token)
 
 
 def _shuffled(answer_count: int) -> list[int]:
@@ -170,22 +174,20 @@ def resolve_flag(flag: Flag, by: User) -> None:
 
 @transaction.atomic
 def fit_places(project: Project, group: PromptGroup | None = None) -> None:
-    """Brings the groups that are ready, or one of them, to the project's overlap.
+    """Brings the groups that are ready, or the one given, to the project's overlap.
 
-    No held or done place is lost.
+    No held or done place is lost: a group that has more of them than the overlap keeps those.
     """
-    Place.objects.filter(
-        project=project, labeler__isnull=True, number__gte=project.overlap
-    ).delete()
-    ready = project.groups.filter(status=PromptGroup.Status.READY)
+    groups = project.groups.filter(status=PromptGroup.Status.READY)
     if group is not None:
-        ready = ready.filter(pk=group.pk)
+        groups = project.groups.filter(pk=group.pk)
     Place.objects.bulk_create(
         (
             Place(project=project, group_id=group_id, number=number)
-            for group_id in ready.values_list("id", flat=True)
+            for group_id in groups.values_list("id", flat=True)
             for number in range(project.overlap)
         ),
         batch_size=1000,
         ignore_conflicts=True,
     )
+    surplus_of(groups, project.overlap).delete()

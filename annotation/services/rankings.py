@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,6 +17,7 @@ from annotation.models import (
     Draft,
     Place,
     Project,
+    PromptGroup,
     Ranking,
     Rating,
     Triple,
@@ -69,6 +71,8 @@ def submit_and_go_on(
     details: Details,
 ) -> tuple[Place | None, Place | None]:
     """`submit_ranking` of the place read under `token`, then `go_on`, in one transaction."""
+    if not held:
+        lock_user(labeler)  # as `go_on` will have to, and before any place, as everywhere
     _submit(labeler, token, place, ranks, comment, details)
     return go_on(project, labeler, held)
 
@@ -178,7 +182,8 @@ def _write_better(
 ) -> Demonstration | None:
     """Stores what the labeler wrote; returned when it is an answer of its own, placed first."""
     source = next((answer for answer in answers if answer.position == better.source), None)
-    is_first = better.leads([answer.text for answer in answers])
+    texts = Answer.objects.filter(group=ranking.group_id).values_list("text", flat=True)
+    is_first = better.leads(list(texts))
     written = write_demonstration(
         ranking.group.prompt, ranking.labeler, better.text, source, ranking, is_first
     )
@@ -198,31 +203,27 @@ def revise_ranking(
 
     `key` is the idempotency key. Raises RankingRefused when the ranking was changed meanwhile.
     """
-    stored = Ranking.objects.filter(idempotency_key=key, labeler=labeler).first()
-    if stored is not None and says_the_same(stored, ranks, comment, details):
+    own = Ranking.objects.filter(labeler=labeler)
+    locked = own.select_for_update(of=("self",)).select_related("group")
+    old = locked.filter(pk=ranking_id).first()
+    stored = own.filter(idempotency_key=key).first()  # by another sending, which the lock let end
+    is_undone = stored is not None and stored.undone_at is not None
+    if stored is not None and not is_undone and says_the_same(stored, ranks, comment, details):
         return stored
-    old = (
-        Ranking.objects.select_for_update(of=("self",))
-        .select_related("group")
-        .filter(pk=ranking_id, labeler=labeler, is_current=True)
-        .first()
-    )
-    if old is None:
+    if old is None or not old.is_current or stored is not None:
         raise RankingRefused(_("This ranking was changed meanwhile: open the newest one."))
     _retire(old)
-    return _store(
-        Ranking(
-            group=old.group,
-            labeler=labeler,
-            shown_order=old.shown_order,
-            comment=comment,
-            seconds=old.seconds,
-            idempotency_key=key,
-        ),
-        old.group.project_id,
-        ranks,
-        details,
+    new = Ranking(
+        group=old.group,
+        labeler=labeler,
+        shown_order=old.shown_order,
+        comment=comment,
+        seconds=old.seconds,
+        idempotency_key=key,
     )
+    _store(new, old.group.project_id, ranks, details)
+    _settle_answer(old)
+    return new
 
 
 def _retire(ranking: Ranking) -> None:
@@ -232,14 +233,16 @@ def _retire(ranking: Ranking) -> None:
     ranking.demonstrations.update(is_current=False)
 
 
-def _bring_back(written: Demonstration | None) -> None:
-    """Unless its author answered the question anew since."""
-    if written is None:
-        return
-    own = Demonstration.objects.filter(prompt=written.prompt_id, author=written.author_id)
-    if not own.filter(is_current=True).exists():
-        written.is_current = True
-        written.save(update_fields=["is_current"])
+def _settle_answer(ranking: Ranking) -> None:
+    """After `ranking` ceased to be current: of what its labeler wrote to its prompt, the newest
+    that still holds is current, written in the queue or beside a ranking that is current."""
+    own = Demonstration.objects.filter(
+        prompt__groups=ranking.group_id, author_id=ranking.labeler_id
+    )
+    holds = Q(ranking__isnull=True) | Q(ranking__is_current=True)
+    newest = own.filter(holds).order_by("-revision").values_list("pk", flat=True).first()
+    own.filter(is_current=True).exclude(pk=newest or 0).update(is_current=False)
+    own.filter(pk=newest or 0).update(is_current=True)
 
 
 def undoable_ranking(project: Project, labeler: User) -> Ranking | None:
@@ -250,16 +253,23 @@ def undoable_ranking(project: Project, labeler: User) -> Ranking | None:
 
 
 @transaction.atomic
-def undo_last(project: Project, labeler: User) -> Ranking | None:
+def undo_last(project: Project, labeler: User, key: uuid.UUID | None = None) -> Ranking | None:
     """Takes the last submit back; the row is kept, marked as undone.
 
-    Returns the revision before it, which holds again; None: there is none, and the group is in
-    work again. Raises RankingRefused after ten minutes.
+    With a `key`, the submit's, only that one: pressed twice, the button undoes one. Returns the
+    revision before it, which holds again; None: there is none, and the group is in work again.
+    Raises RankingRefused after ten minutes and when the group was withdrawn.
     """
     lock_user(labeler)
+    own = Ranking.objects.filter(labeler=labeler)
+    undone = own.filter(idempotency_key=key, undone_at__isnull=False).first() if key else None
+    if undone is not None:
+        return own.filter(group_id=undone.group_id, is_current=True).first()
     ranking = undoable_ranking(project, labeler)
-    if ranking is None:
+    if ranking is None or (key is not None and ranking.idempotency_key != key):
         raise RankingRefused(_("There is nothing to undo: a submit can be undone for ten minutes."))
+    if ranking.group.status == PromptGroup.Status.WITHDRAWN:
+        raise RankingRefused(_("The group was withdrawn meanwhile, so nobody ranks it any more."))
     ranking.undone_at = timezone.now()
     _retire(ranking)
     earlier = Ranking.objects.filter(
@@ -269,7 +279,8 @@ def undo_last(project: Project, labeler: User) -> Ranking | None:
     if before is not None:
         before.is_current = True
         before.save(update_fields=["is_current"])
-        _bring_back(before.demonstrations.order_by("-revision").first())
+    _settle_answer(ranking)
+    if before is not None:
         return before
     now, token = timezone.now(), uuid.uuid4()
     Place.objects.filter(group_id=ranking.group_id, labeler=labeler, is_done=True).update(

@@ -17,10 +17,10 @@ from annotation.views.requests import Request
 from annotation.views.words import answer_names, desk_words
 
 
-def token_of(request: Request) -> uuid.UUID:
-    """The lease's token; a broken one is like one that was never given out."""
+def token_of(request: Request, name: str = "token") -> uuid.UUID:
+    """The posted token of a lease; a broken one is like one that was never given out."""
     try:
-        return uuid.UUID(request.POST.get("token", ""))
+        return uuid.UUID(request.POST.get(name, ""))
     except ValueError:
         return uuid.uuid4()
 

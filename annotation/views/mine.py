@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 
 from annotation.forms import JudgmentForm
 from annotation.selectors.pages import page_of
-from annotation.selectors.progress import kept_drafts, own_rankings, progress_of
+from annotation.selectors.progress import kept_drafts, own_rankings, progress_of, rankings_by
 from annotation.selectors.projects import project_for_member
 from annotation.selectors.said import form_content
 from annotation.services.rankings import RankingRefused, revise_ranking
@@ -34,12 +34,14 @@ def mine(request: Request, slug: str) -> HttpResponse:
 @never_cache
 def revise(request: Request, slug: str, pk: int) -> HttpResponse:
     project = project_for_member(request.user, slug)
-    own = own_rankings(project, request.user).select_related("group__prompt")
-    ranking = get_object_or_404(own, pk=pk)
+    # Sent twice, the second time finds a ranking that the first one replaced.
+    is_sent = request.method == "POST"
+    found = rankings_by(project, request.user) if is_sent else own_rankings(project, request.user)
+    ranking = get_object_or_404(found.select_related("group__prompt"), pk=pk)
     order, problem = ranking.shown_order, ""
-    key = token_of(request) if request.method == "POST" else uuid.uuid4()
-    form = JudgmentForm(project, len(order), request.POST if request.method == "POST" else None)
-    if request.method == "POST":
+    key = token_of(request) if is_sent else uuid.uuid4()
+    form = JudgmentForm(project, len(order), request.POST if is_sent else form_content(ranking))
+    if is_sent:
         try:
             if not form.is_valid():
                 raise RankingRefused(form.problem)
@@ -50,8 +52,6 @@ def revise(request: Request, slug: str, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("Stored as a new revision; the old one is kept."))
             return redirect("mine", slug)
-    else:
-        form = JudgmentForm(project, len(order), form_content(ranking))
     context = {
         **group_context(project, ranking.group_id, order, form),
         "token": key,

@@ -174,7 +174,7 @@ def flag(request: Request, slug: str) -> HttpResponse:
 def undo(request: Request, slug: str) -> HttpResponse:
     project = project_for_member(request.user, slug)
     try:
-        earlier = undo_last(project, request.user)
+        earlier = undo_last(project, request.user, token_of(request, "ranking"))
     except RankingRefused as refusal:
         messages.warning(request, str(refusal))
         return redirect("rank", slug)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from annotation.forms import WriteForm
+from annotation.forms import WriteForm, typed
 from annotation.models import Project, Writing
 from annotation.selectors.demonstrations import (
     kept_writings,
@@ -140,5 +140,5 @@ def rewrite(request: Request, slug: str, pk: int) -> HttpResponse:
 def draft(request: Request, slug: str) -> HttpResponse:
     """Keeps what was written so far and renews the lease; says how long it lasts."""
     writing = _writing_of(request, project_for_member(request.user, slug))
-    keep_writing(writing, request.POST.get("text", "")[: WriteForm.LONGEST])
+    keep_writing(writing, typed(request.POST.get("text", ""))[: WriteForm.LONGEST])
     return JsonResponse({"kept": True, "seconds_left": _seconds_left(writing)})

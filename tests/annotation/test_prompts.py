@@ -34,6 +34,9 @@ def test_a_json_line_may_hold_a_conversation_a_language_and_a_number_of_answers(
         ('{"prompt": [{"role": "user", "content": " "}]}', '"content"'),
         ('{"prompt": [{"role": "assistant", "content": "x"}]}', "take turns"),
         ('{"prompt": "x", "answers": 10}', "from 2 to 9"),
+        ('{"prompt": "x", "lang": "English, as spoken in Wales"}', "at most 20 characters"),
+        ('{"prompt": "a broken smile \\ud83d"}', "half a character"),
+        ('{"prompt": "nothing \\u0000"}', "null character"),
     ],
 )
 def test_an_unreadable_line_is_named_with_what_is_wrong(line: str, complaint: str) -> None:

@@ -6,17 +6,22 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from annotation.judgment.judgment import AnswerRating
-from annotation.models import Place, PromptGroup, Ranking, Triple, User
+from annotation.judgment.judgment import AnswerRating, Details
+from annotation.models import Place, Project, PromptGroup, Ranking, Triple, User
+from annotation.selectors.places import held_by, held_places
 from annotation.selectors.rankings import group_rows, triple_rows, triples
 from annotation.services.drafts import draft_for
+from annotation.services.groups import withdraw_group
+from annotation.services.places import take_ahead
 from annotation.services.rankings import (
     RankingRefused,
     revise_ranking,
+    submit_and_go_on,
     submit_ranking,
     undo_last,
 )
 from tests.annotation.desk import BEST_FIRST, rank, take
+from tests.people import ready_group
 
 
 def test_an_undone_submit_is_open_again_with_all_that_was_said(
@@ -101,3 +106,34 @@ def test_nobody_revises_the_ranking_of_another(
     ranking = rank(group.project, labeler)
     with pytest.raises(RankingRefused):
         revise_ranking(stranger, ranking.pk, uuid.uuid4(), BEST_FIRST)
+
+
+def test_a_ranking_of_a_withdrawn_group_is_not_undone(group: PromptGroup, labeler: User) -> None:
+    ranking = rank(group.project, labeler)
+    withdraw_group(group)
+    with pytest.raises(RankingRefused, match="withdrawn"):
+        undo_last(group.project, labeler)
+    ranking.refresh_from_db()
+    assert ranking.is_current
+
+
+def test_after_an_undo_the_labeler_goes_on_with_what_was_leased_before(
+    project: Project, labeler: User
+) -> None:
+    for question in ("One?", "Two?", "Three?", "Four?"):
+        ready_group(project, question)
+    rank(project, labeler)
+    take(project, labeler)
+    take_ahead(project, labeler)
+    undo_last(project, labeler)
+    held = list(held_by(labeler))
+    for place in held:
+        assert place.token is not None
+        others = [other for other in held_places(labeler.pk, project.pk) if other.pk != place.pk]
+        now, _ahead = submit_and_go_on(
+            project, labeler, place, others, place.token, BEST_FIRST, "", Details()
+        )
+        assert now is None or now.pk in {other.pk for other in [*held, *held_by(labeler)]}
+        assert held_by(labeler).count() <= 3
+    assert Ranking.objects.filter(is_current=True).count() == 3
+    assert held_by(labeler).count() == 1

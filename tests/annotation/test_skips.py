@@ -104,3 +104,11 @@ def test_whoever_works_on_a_withdrawn_group_keeps_the_draft(
     with pytest.raises(LeaseGone):
         submit_ranking(labeler, token, BEST_FIRST)
     assert labeler.drafts.get().content == {"comment": "so far"}
+
+
+def test_whoever_had_not_saved_yet_can_still_save_a_draft_of_a_withdrawn_group(
+    group: PromptGroup, labeler: User
+) -> None:
+    _place, token = take(group.project, labeler)
+    withdraw_group(group)
+    assert save_draft(labeler, token, {"comment": "typed just now"})

@@ -148,3 +148,19 @@ def test_an_undone_submit_takes_its_better_answer_along(group: PromptGroup, labe
     assert content is not None
     assert content["better"] == "Eight minutes."
     assert content["better_source"] == str(place.shown_order.index(1) + 1)
+
+
+def test_an_answer_from_before_the_ranking_holds_again_when_its_better_one_goes(
+    group: PromptGroup, labeler: User
+) -> None:
+    write_demonstration(group.prompt, labeler, "Nine minutes.")
+    old = rank(group.project, labeler, better=FIRST)
+    revise_ranking(labeler, old.pk, uuid.uuid4(), BEST_FIRST, details=Details())
+    [written] = demonstration_rows(group.project)
+    assert written["messages"][-1]["content"] == "Nine minutes."
+    undo_last(group.project, labeler)
+    [written] = demonstration_rows(group.project)
+    assert written["messages"][-1]["content"] == "Eight minutes."
+    undo_last(group.project, labeler)
+    [written] = demonstration_rows(group.project)
+    assert written["messages"][-1]["content"] == "Nine minutes."

@@ -185,13 +185,16 @@ def test_triples_are_filtered_by_each_field(
     assert rows(browser, project, policy=0) == rows(browser, project)
 
 
+@pytest.mark.parametrize(
+    "asked", [{"lowest": "high"}, {"until": "9999-12-31"}, {"since": "0001-01-01"}], ids=str
+)
 def test_a_filter_that_makes_no_sense_shows_nothing_and_says_why(
-    as_: As, project: Project, owner: User
+    as_: As, project: Project, owner: User, asked: dict[str, str]
 ) -> None:
     browser = as_(owner)
-    response = browser.get(page(project, "triples"), {"lowest": "high"})
+    response = browser.get(page(project, "triples"), asked)
     assert response.context["form"].errors
-    broken = browser.get(page(project, "triples_file", "csv"), {"lowest": "high"})
+    broken = browser.get(page(project, "triples_file", "csv"), asked)
     assert broken.status_code == 404
 
 

@@ -1,6 +1,7 @@
 """Skipping, flagging, drafts, undo and revisions as pages offer them."""
 
 import json
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +31,12 @@ def opened(browser: Client, project: Project, labeler: User) -> dict[str, Any]:
     browser.get(path("rank", project))
     place = Place.objects.filter(labeler=labeler, is_done=False, leased_at__isnull=False).get()
     return {"token": place.token, "rank_1": 1, "rank_2": 2, "rank_3": 3}
+
+
+def undone(browser: Client, project: Project) -> str:
+    """Presses the button that undoes the newest ranking; the page that follows."""
+    newest = {"ranking": Ranking.objects.filter(is_current=True).latest("id").idempotency_key}
+    return browser.post(path("undo", project), newest, follow=True).content.decode()
 
 
 def test_a_labeler_skips_with_a_reason_and_gets_the_next(
@@ -160,7 +167,7 @@ def test_the_last_submit_is_undone_with_what_was_said(
     browser = as_(labeler)
     data = {**opened(browser, project, labeler), "comment": "hasty"}
     browser.post(path("rank", project), data)
-    html = browser.post(path("undo", project), follow=True).content.decode()
+    html = undone(browser, project)
     assert "Undone. Your ranking is open again." in html
     assert "hasty" in html
     assert html.count(" selected") == 3
@@ -175,8 +182,47 @@ def test_nothing_else_is_offered_to_be_undone_right_after_an_undo(
         ready_group(project, question)
         browser.post(path("rank", project), opened(browser, project, labeler))
     assert hint in browser.get(path("rank", project)).content.decode()
-    assert hint not in browser.post(path("undo", project), follow=True).content.decode()
+    assert hint not in undone(browser, project)
     assert hint in browser.get(path("rank", project)).content.decode()
+
+
+def test_a_button_pressed_twice_undoes_one_ranking(
+    as_: As, project: Project, labeler: User
+) -> None:
+    browser = as_(labeler)
+    for question in ("One?", "Two?"):
+        ready_group(project, question)
+        browser.post(path("rank", project), opened(browser, project, labeler))
+    pressed = {"ranking": Ranking.objects.latest("id").idempotency_key}
+    for _press in range(2):
+        html = browser.post(path("undo", project), pressed, follow=True).content.decode()
+        assert "Undone. Your ranking is open again." in html
+    assert Ranking.objects.filter(is_current=True).count() == 1
+
+
+def test_a_ranking_that_is_not_the_newest_is_not_undone(
+    as_: As, project: Project, labeler: User
+) -> None:
+    browser = as_(labeler)
+    for question in ("One?", "Two?"):
+        ready_group(project, question)
+        browser.post(path("rank", project), opened(browser, project, labeler))
+    stale = {"ranking": Ranking.objects.earliest("id").idempotency_key}
+    html = browser.post(path("undo", project), stale, follow=True).content.decode()
+    assert "nothing to undo" in html
+    assert Ranking.objects.filter(is_current=True).count() == 2
+
+
+def test_a_change_sent_twice_is_stored_once(as_: As, project: Project, labeler: User) -> None:
+    ready_group(project)
+    browser = as_(labeler)
+    browser.post(path("rank", project), opened(browser, project, labeler))
+    address = path("revise", project, Ranking.objects.get().pk)
+    changed = {"token": uuid.uuid4(), "rank_1": 3, "rank_2": 2, "rank_3": 1}
+    for _sending in range(2):
+        html = browser.post(address, changed, follow=True).content.decode()
+        assert "Stored as a new revision" in html
+    assert Ranking.objects.count() == 2
 
 
 def test_an_undone_change_says_that_the_ranking_before_it_holds(
@@ -188,7 +234,7 @@ def test_an_undone_change_says_that_the_ranking_before_it_holds(
     key = "6b0f8f0e-58f4-4f8c-9f0a-3a2a0b6d6a11"
     data = {"token": key, "rank_1": 3, "rank_2": 2, "rank_3": 1}
     browser.post(path("revise", project, Ranking.objects.get().pk), data)
-    html = browser.post(path("undo", project), follow=True).content.decode()
+    html = undone(browser, project)
     assert "Your ranking holds again as it was before the change." in html
     assert "open again" not in html
 
@@ -367,6 +413,27 @@ def test_good_or_bad_is_a_ranking_with_two_tied_places(
     newest = Ranking.objects.latest("id")
     assert newest.ranks == [1, 1, 1]
     assert newest.none_acceptable
+    for html in (
+        browser.get(path("revise", project, newest.pk)).content.decode(),
+        undone(browser, project),
+    ):
+        assert html.count('value="2" required checked') == 3
+        assert 'value="1" required checked' not in html
+
+
+def test_what_no_database_can_hold_is_left_out(as_: As, asking: Project, labeler: User) -> None:
+    browser = as_(labeler)
+    mark = '[{"start": 1, "end": 3, "label": "error", "quote": "half \\ud83d, nul \\u0000"}]'
+    good = {"quality_1": 7, "quality_2": 4, "quality_3": 2, "highlights_1": mark}
+    data = {**opened(browser, asking, labeler), **good, "comment": "a\r\nb", "better": "c\0d"}
+    assert browser.post(path("draft", asking), data).json()["kept"]
+    assert browser.post(path("rank", asking), data).status_code == 302
+    ranking = Ranking.objects.get()
+    assert ranking.comment == "a\nb"
+    assert ranking.demonstrations.get().text == "cd"
+    [rating] = ranking.ratings.exclude(highlights=[])
+    assert rating.highlights[0]["quote"] == "half ?, nul "
+    assert browser.get(path("revise", asking, ranking.pk)).status_code == 200
 
 
 def test_admins_choose_what_the_desk_asks(as_: As, project: Project, admin: User) -> None:
