@@ -13,7 +13,8 @@ from annotation.selectors.pages import page_of
 from annotation.selectors.progress import kept_drafts, own_rankings, progress_of, rankings_by
 from annotation.selectors.projects import project_for_member
 from annotation.selectors.said import form_content
-from annotation.services.rankings import RankingRefused, revise_ranking
+from annotation.services.rankings import RankingRefused
+from annotation.services.revisions import revise_ranking
 from annotation.views.desk import group_context, token_of
 from annotation.views.requests import Request
 

@@ -18,13 +18,8 @@ from annotation.selectors.places import held_places, place_under
 from annotation.selectors.projects import project_for_member
 from annotation.services import places
 from annotation.services.drafts import draft_for, save_draft
-from annotation.services.rankings import (
-    LeaseGone,
-    RankingRefused,
-    submit_and_go_on,
-    undo_last,
-    undoable_ranking,
-)
+from annotation.services.rankings import LeaseGone, RankingRefused, submit_and_go_on
+from annotation.services.revisions import undo_last, undoable_ranking
 from annotation.views.desk import desk_page, place_context, token_of
 from annotation.views.requests import Request, is_script
 

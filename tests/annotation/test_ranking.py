@@ -11,7 +11,8 @@ from annotation.judgment.judgment import AnswerRating, BetterAnswer, Details
 from annotation.models import Place, Project, PromptGroup, Ranking, Triple, User
 from annotation.services import rankings
 from annotation.services.places import fit_places, give_back, take_place
-from annotation.services.rankings import LeaseGone, RankingRefused, submit_ranking, undo_last
+from annotation.services.rankings import LeaseGone, RankingRefused, submit_ranking
+from annotation.services.revisions import undo_last
 from tests.people import member, ready_group
 
 BETTER = [None, BetterAnswer("Salt it.", 1), BetterAnswer("Salt it!", 1, True)]

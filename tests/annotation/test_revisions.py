@@ -13,13 +13,8 @@ from annotation.selectors.rankings import group_rows, triple_rows, triples
 from annotation.services.drafts import draft_for
 from annotation.services.groups import withdraw_group
 from annotation.services.places import take_ahead
-from annotation.services.rankings import (
-    RankingRefused,
-    revise_ranking,
-    submit_and_go_on,
-    submit_ranking,
-    undo_last,
-)
+from annotation.services.rankings import RankingRefused, submit_and_go_on, submit_ranking
+from annotation.services.revisions import revise_ranking, undo_last
 from tests.annotation.desk import BEST_FIRST, rank, take
 from tests.people import ready_group
 

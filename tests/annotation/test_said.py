@@ -10,7 +10,7 @@ from annotation.models import PromptGroup, User
 from annotation.selectors.progress import progress_of
 from annotation.selectors.rankings import group_rows, triple_rows, triples
 from annotation.services.places import fit_places
-from annotation.services.rankings import revise_ranking
+from annotation.services.revisions import revise_ranking
 from tests.annotation.desk import BEST_FIRST, rank
 from tests.people import member
 

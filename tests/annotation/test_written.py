@@ -12,7 +12,7 @@ from annotation.selectors.rankings import group_rows, triple_rows, triples
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.drafts import draft_for
 from annotation.services.places import fit_places
-from annotation.services.rankings import revise_ranking, undo_last
+from annotation.services.revisions import revise_ranking, undo_last
 from annotation.services.snapshots import take_groups_snapshot
 from rewardmodel.learning.data import read_groups
 from tests.annotation.desk import BEST_FIRST, rank, take
