@@ -27,8 +27,8 @@ from annotation.generation.group_attention import group_attention
 from bench.comparison import Row, compared, finish_device, machine, show
 
 HEADS, KEY_HEADS, SIZE = 9, 3, 64
-SHAPES = {"fine-grained": (700, [100] * 4), "OpenAssistant": (110, [180] * 4)}
-"""Tokens of the prompt and of each answer, about the sets' medians."""
+SHAPES = {"fine-grained": (706, [98] * 4), "OpenAssistant": (107, [124] * 3)}
+"""Tokens of the prompt and of each answer: the sets' medians."""
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 GPU = torch.cuda.is_available()
 TOLERANCE = 3e-2 if GPU else 1e-4
