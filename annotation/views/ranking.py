@@ -118,9 +118,12 @@ def _refused(
 
 @require_POST
 def draft(request: Request, slug: str) -> HttpResponse:
-    """Keeps what was said so far and renews the lease; says how long it lasts."""
+    """Keeps what was said so far and renews the lease; says how long it lasts.
+
+    Where nothing was said since, only the lease is renewed: another window may have said more.
+    """
     project = project_for_member(request.user, slug)
-    is_kept = _keep(request, project)
+    is_kept = "renew" in request.POST or _keep(request, project)
     until = places.renew_lease(project, request.user, token_of(request))
     left = int((until - timezone.now()).total_seconds()) if until else None
     return JsonResponse({"kept": is_kept, "seconds_left": left})

@@ -19,6 +19,15 @@ def _draft_words() -> dict[str, str]:
         "saving": _("Saving the draft…"),
         "offline": _("No connection. Your work is kept in this browser and sent later."),
         "notSent": _("It could not be sent: no connection. Nothing is lost; submit again."),
+        "loggedOut": _(
+            "You were logged out, or logged in again in another window. Reload the page: nothing "
+            "is lost, your work is kept in this browser."
+        ),
+        "serverError": _(
+            "The server could not take it (error {status}). Nothing is lost: your work is kept in "
+            "this browser. Reload the page, or try again later."
+        ),
+        "keptHere": _("Not stored yet; kept in this browser."),
     }
 
 

@@ -20,6 +20,7 @@ if (form) {
     form,
     button,
     say,
+    drafts,
     stored({ next }) {
       drafts.finish();
       location.assign(next);

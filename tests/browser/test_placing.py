@@ -60,6 +60,63 @@ def test_places_are_given_by_pressing_alone(visit: Visit, work: Project, labeler
     assert board(window) == ["A", "BC"]
 
 
+def test_a_placed_answer_is_moved_down_by_dragging(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    press(window, "1", "Space", "2", "Space", "3", "Space")
+    drag(window, chip(window, "A"), window.locator(".places .place").last, share=0.1)
+    assert board(window) == ["B", "A", "C"]
+    drag(window, chip(window, "B"), window.locator(".places .place").last, share=0.9)
+    assert board(window) == ["A", "C", "B"]
+
+
+def test_a_placed_answer_is_moved_down_by_pressing(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    press(window, "1", "Space", "2", "Space", "3", "Space")
+    chip(window, "A").click()
+    window.get_by_role("button", name="Put A before place 3").click()
+    assert board(window) == ["B", "A", "C"]
+    window.get_by_role("button", name="Put A last").click()
+    assert board(window) == ["B", "C", "A"]
+
+
+def test_undo_from_a_target_leaves_the_focus_on_the_answer(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    press(window, "1", "Space", "2", "Space")
+    window.get_by_role("button", name="Put B before place 1").focus()
+    press(window, "u")
+    assert board(window) == ["A"]
+    expect(chip(window, "B")).to_be_focused()
+
+
+def test_keys_with_shift_that_select_or_scroll_move_no_answer(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    press(window, "1", "Space", "2", "Shift+Space", "Shift+ArrowLeft", "Shift+ArrowRight")
+    assert board(window) == ["A"]
+    expect(chip(window, "B")).to_have_attribute("aria-pressed", "true")
+
+
+def test_space_gives_a_place_and_takes_none_away(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    press(window, "1", "Space", "2", "Space", "1", "Space")
+    assert board(window) == ["A", "B"]
+    expect(chip(window, "A")).to_be_focused()
+
+
 def test_a_labeler_works_by_keyboard_alone(visit: Visit, work: Project, labeler: User) -> None:
     window = visit()
     window.goto("/login/")

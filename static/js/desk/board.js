@@ -55,7 +55,7 @@ export function startBoard(form, say, changed, signal) {
   }
 
   function show() {
-    const focused = document.activeElement?.closest?.(".chip");
+    const focused = document.activeElement?.closest?.(".chip, .target");
     const last = order.places.length;
     const name = chosen ? letter(chosen) : "";
     const rows = order.places.map((place, index) => {
@@ -96,7 +96,9 @@ export function startBoard(form, say, changed, signal) {
       answers[i].classList.toggle("is-placed", rank > 0);
       selects[i].value = rank || "";
     });
-    focused?.focus({ preventScroll: true });
+    // A target that had the focus is gone now.
+    const heir = focused?.isConnected === false ? chips[chosen - 1] : focused;
+    heir?.focus({ preventScroll: true });
   }
 
   function choose(answer, { quiet = false } = {}) {
@@ -109,16 +111,10 @@ export function startBoard(form, say, changed, signal) {
   }
 
   function putOn(spot, answer) {
-    if (spot.gap !== undefined) order.putBefore(answer, gapAfterLift(Number(spot.gap), answer));
+    if (spot.gap !== undefined) order.putBefore(answer, Number(spot.gap));
     else if (spot.join !== undefined) order.join(answer, Number(spot.join));
     else if (spot.tray !== undefined) order.takeOut(answer);
     choose(answer, { quiet: true });
-  }
-
-  // Taking the answer out of a place of its own moves all later places one up.
-  function gapAfterLift(gap, answer) {
-    const index = order.rankOf(answer) - 1;
-    return index >= 0 && index < gap && order.places[index].length === 1 ? gap - 1 : gap;
   }
 
   board.addEventListener("click", (event) => {

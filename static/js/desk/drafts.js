@@ -1,68 +1,111 @@
 // Nothing said at the desk is lost: kept in the browser at once, on the server half a second later.
+import { post, whyNot } from "../posting.js";
 import { announce } from "./words.js";
 
-const DEBOUNCE = 500;
-const RETRY = 10_000;
-const RENEW = 60_000;
-const keptOf = (form) => `laoshi-draft ${form.dataset.draft} `;
-const keyOf = (form) => keptOf(form) + form.elements.token.value;
+const [DEBOUNCE, RETRY, RENEW] = [500, 10_000, 60_000];
+const SENT = "laoshi-sent";
+const NOT_KEPT = ["csrfmiddlewaretoken", "token", "flag_text", "reason"];
+// What the lease is renewed with: nothing of what was said, which may be older here than elsewhere.
+// Of an answer being written the server keeps whatever comes, so its text has to come along.
+const RENEWING = ["csrfmiddlewaretoken", "token", "text"];
 
-export function startDrafts(form, say, signal) {
-  const address = form.dataset.draft;
-  if (!address) return { finish: () => {}, changed: () => {} };
-  const [state, clock] = [form.querySelector("#draft-state"), form.querySelector("#time-left")];
+// To each account its own. A change to what is stored has an address of its own and no token.
+const keptOf = (form) => `laoshi-draft ${form.dataset.user} ${form.dataset.draft ?? location.pathname} `;
+const keyOf = (form) => keptOf(form) + (form.dataset.draft ? form.elements.token.value : "");
+const said = (form) => new URLSearchParams(new FormData(form)).toString();
+
+/** `rest` while the form is being sent, `goOn` when it was refused, `finish` when it is stored. */
+export const startDrafts = (form, say, signal) =>
+  form.dataset.draft ? keepOnServer(form, say, signal) : keepHere(form, say, signal);
+
+/** A change to what is stored already: the server keeps no draft of it. */
+function keepHere(form, say, signal) {
   const key = keyOf(form);
+  const finish = () => localStorage.removeItem(key);
+  function changed() {
+    localStorage.setItem(key, said(form));
+    form.querySelector("#draft-state").textContent = say("keptHere");
+  }
+  form.addEventListener("input", changed, { signal });
+  form.querySelector("[data-discard]")?.addEventListener("click", finish, { signal });
+  return {
+    changed,
+    finish,
+    rest: () => sessionStorage.setItem(SENT, key),
+    goOn: () => sessionStorage.removeItem(SENT),
+  };
+}
+
+/** On the page after a form that was sent by the browser itself. */
+export function forgetSent({ isStored }) {
+  if (isStored) localStorage.removeItem(sessionStorage.getItem(SENT));
+  sessionStorage.removeItem(SENT);
+}
+
+function keepOnServer(form, say, signal) {
+  const [state, clock] = [form.querySelector("#draft-state"), form.querySelector("#time-left")];
+  const [address, key] = [form.dataset.draft, keyOf(form)];
   let until = Date.now() + Number(form.dataset.secondsLeft) * 1000;
-  let [timer, isOver, wasWarned, lastWork, lastSent] = [0, false, false, 0, Date.now()];
-  let isLeaving = false;
+  let [unsaved, timer, lastWork, lastSent] = ["", 0, 0, Date.now()];
+  let [isSaving, isResting, isOver, isAway, isLeaving, wasWarned] = Array(6).fill(false);
 
-  const body = () => new URLSearchParams(new FormData(form)).toString();
+  const later = (time) => {
+    clearTimeout(timer);
+    if (!isResting && !isOver) timer = setTimeout(save, time);
+  };
 
-  async function send(text, { keepalive = false } = {}) {
-    const response = await fetch(address, {
-      method: "POST",
-      headers: { "Content-Type": "application/x-www-form-urlencoded", Accept: "application/json" },
-      body: text,
-      keepalive,
-    });
-    if (!response.ok || response.redirected) throw new Error(String(response.status));
-    return response.json();
+  function renewal() {
+    const fields = RENEWING.flatMap((name) => (form.elements[name] ? [[name, form.elements[name].value]] : []));
+    return new URLSearchParams([...fields, ["renew", "1"]]).toString();
   }
 
+  /** Sends what is unsaved, and without any only renews the lease; one at a time, so in order. */
   async function save() {
-    const text = body();
-    lastSent = Date.now();
-    state.textContent = say("saving");
+    if (isSaving) return later(DEBOUNCE);
+    [isSaving, lastSent] = [true, Date.now()];
+    const text = unsaved;
+    if (text) state.textContent = say("saving");
     try {
-      const { kept, seconds_left: left } = await send(text);
-      if (isOver) return;
-      // The page that comes may have been written before the draft was there: it finds it here.
-      if (localStorage.getItem(key) === text && !isLeaving) localStorage.removeItem(key);
-      if (left === null) return lost(kept ? "gone" : "elsewhere");
-      until = Date.now() + left * 1000;
-      wasWarned = false;
-      state.textContent = kept ? say("saved") : "";
-      tick();
-    } catch {
-      if (isOver) return;
-      state.textContent = say("offline");
-      clearTimeout(timer);
-      timer = setTimeout(save, RETRY);
+      const answer = await post(address, new URLSearchParams(text || renewal()));
+      if (!isOver && !isResting) saved(text, answer);
+    } catch (error) {
+      if (!isOver && !isResting) failed(error);
     }
+    isSaving = false;
+  }
+
+  function saved(text, { kept, seconds_left: left }) {
+    if (text && text === unsaved) {
+      unsaved = "";
+      // The page that comes may have been written before the draft was there: it finds it here.
+      if (!isLeaving && localStorage.getItem(key) === text) localStorage.removeItem(key);
+    }
+    if (left === null) return tell(say(kept ? "gone" : "elsewhere"));
+    until = Date.now() + left * 1000;
+    wasWarned = false;
+    if (text || isAway) state.textContent = text && kept ? say("saved") : "";
+    isAway = false;
+    tick();
+  }
+
+  function failed(error) {
+    const [problem, isFinal] = [whyNot(error, say, "offline"), error.isFinal];
+    if (isAway) state.textContent = problem; // an outage is announced once
+    else tell(problem);
+    isAway = true;
+    if (isFinal) isOver = true;
+    else later(RETRY);
+  }
+
+  function tell(problem) {
+    state.textContent = problem;
+    announce(problem);
   }
 
   function changed() {
-    if (isOver) return;
-    isLeaving = false;
-    lastWork = Date.now();
-    localStorage.setItem(key, body());
-    clearTimeout(timer);
-    timer = setTimeout(save, DEBOUNCE);
-  }
-
-  function lost(why) {
-    state.textContent = say(why);
-    announce(say(why));
+    [unsaved, isLeaving, isResting, lastWork] = [said(form), false, false, Date.now()];
+    later(DEBOUNCE);
+    localStorage.setItem(key, unsaved);
   }
 
   function tick() {
@@ -73,32 +116,41 @@ export function startDrafts(form, say, signal) {
       wasWarned = true;
       announce(say(left > 0 ? "timeShort" : "timeOver"));
     }
-    if (lastWork > lastSent && Date.now() - lastSent > RENEW) save();
+    if (lastWork > lastSent && Date.now() - lastSent > RENEW) later(0);
   }
 
   const worked = () => (lastWork = Date.now());
   for (const name of ["keydown", "pointerdown", "scroll"]) {
     document.addEventListener(name, worked, { signal, passive: true });
   }
-  addEventListener("online", () => localStorage.getItem(key) && save(), { signal });
+  addEventListener("online", () => unsaved && later(0), { signal });
   addEventListener("beforeunload", () => (isLeaving = true), { signal });
   addEventListener(
     "pagehide",
     () => {
-      const unsent = localStorage.getItem(key);
-      if (unsent && !isOver) send(unsent, { keepalive: true }).catch(() => {});
+      if (!unsaved || isOver || isResting) return;
+      post(address, new URLSearchParams(unsaved), { keepalive: true }).catch(() => {});
     },
     { signal },
   );
   form.addEventListener("input", changed, { signal });
   const ticking = setInterval(tick, 5_000);
   signal.addEventListener("abort", () => clearInterval(ticking));
-  sendOthers(key, form, send);
+  sendOthers(key, form);
   tick();
+
+  function rest() {
+    isResting = true;
+    clearTimeout(timer);
+  }
 
   return {
     changed,
-    /** The work was sent for good: nothing of it stays in the browser. */
+    rest,
+    goOn() {
+      isResting = false;
+      if (unsaved) later(DEBOUNCE);
+    },
     finish() {
       isOver = true;
       clearTimeout(timer);
@@ -110,11 +162,11 @@ export function startDrafts(form, say, signal) {
 /** What was kept of this group when the network or the browser went, put back into the form. */
 export function restore(form) {
   const kept = localStorage.getItem(keyOf(form));
-  if (!kept || !form.dataset.draft) return false;
-  const said = new URLSearchParams(kept);
+  if (!kept) return false;
+  const texts = new URLSearchParams(kept);
   for (const field of form.elements) {
-    if (!field.name || ["csrfmiddlewaretoken", "token"].includes(field.name)) continue;
-    const values = said.getAll(field.name);
+    if (!field.name || NOT_KEPT.includes(field.name)) continue;
+    const values = texts.getAll(field.name);
     if (["checkbox", "radio"].includes(field.type)) field.checked = values.includes(field.value);
     else field.value = values[0] ?? "";
   }
@@ -122,16 +174,16 @@ export function restore(form) {
 }
 
 /** Work on earlier groups that never reached the server goes there now. */
-async function sendOthers(own, form, send) {
+async function sendOthers(own, form) {
   const keys = Object.keys(localStorage).filter((key) => key.startsWith(keptOf(form)) && key !== own);
   for (const key of keys) {
     const text = new URLSearchParams(localStorage.getItem(key));
     text.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
     try {
-      await send(text.toString());
+      await post(form.dataset.draft, text);
       localStorage.removeItem(key);
-    } catch {
-      return;
+    } catch (error) {
+      if (!error.isFinal) return;
     }
   }
 }

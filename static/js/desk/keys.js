@@ -45,10 +45,11 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
     choose(all[now < 0 ? (by > 0 ? 0 : all.length - 1) : (now + by + all.length) % all.length]);
   }
 
-  function undo() {
+  function undo({ repeat }) {
+    const last = document.getElementById("undo");
     if (board?.order.undo() || thumbs?.undo() || pair?.undo()) announce(say("undone"));
-    else if (!document.getElementById("undo")?.hidden) document.getElementById("undo")?.requestSubmit();
-    else announce(say("nothingToUndo"));
+    else if (!last || last.hidden) announce(say("nothingToUndo"));
+    else if (!repeat) last.requestSubmit();
   }
 
   function openSkip() {
@@ -67,7 +68,7 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
       else if (!shiftKey) step(by);
     } else if (key === "ArrowLeft") step(-1);
     else if (key === "ArrowRight") step(1);
-    else if (key === " " && chosen) board.order.putLast(chosen);
+    else if (key === " ") return placeNext(event.target);
     else if ((key === "t" || key === "T") && chosen) board.order.tie(chosen);
     else if ((key === "0" || key === "Backspace") && chosen) board.order.takeOut(chosen);
     else return false;
@@ -75,7 +76,18 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
     return true;
   }
 
+  /** Space gives a place once; after that it scrolls the page again, but on a chip. */
+  function placeNext(at) {
+    if (!board.chosen) return false;
+    if (board.order.rankOf(board.chosen)) return at.matches(".chip");
+    board.order.putLast(board.chosen);
+    board.choose(board.chosen, { quiet: true });
+    return true;
+  }
+
   function inMode(event) {
+    // With Shift they select text and scroll back.
+    if (event.shiftKey && [" ", "ArrowLeft", "ArrowRight"].includes(event.key)) return false;
     if (board) return onBoard(event);
     if (event.repeat) return true; // a key held down judges one answer, not all of them
     if (thumbs && (event.key === "+" || event.key === "=")) thumbs.judge(true);
@@ -88,7 +100,12 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
   document.addEventListener(
     "keydown",
     (event) => {
-      if (event.isComposing) return;
+      if (event.isComposing || form.inert) return;
+      // Held down, Enter would press what it was not meant for.
+      if (event.key === "Enter" && event.repeat && !event.target.matches?.("textarea")) {
+        event.preventDefault();
+        return;
+      }
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
         form.requestSubmit(form.querySelector("#submit"));
@@ -119,7 +136,7 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
     else if (key.length === 1 && answers[key.toUpperCase().charCodeAt(0) - 65]) {
       return choose(key.toUpperCase().charCodeAt(0) - 64);
     } else if (/^s$/i.test(key)) openSkip();
-    else if (/^u$/i.test(key)) undo();
+    else if (/^u$/i.test(key)) undo(event);
     else if (/^q$/i.test(key)) return ratings.lead();
     else if (belongsTo(at, key)) return false;
     else if (key === "Enter") form.requestSubmit(form.querySelector("#submit"));

@@ -74,7 +74,9 @@ function start(form, { isNext = false } = {}) {
   function next(desk) {
     stopping.abort();
     form.replaceWith(desk);
-    document.getElementById("undo").hidden = false;
+    const undo = document.getElementById("undo");
+    undo.elements.ranking.value = form.elements.token.value;
+    undo.hidden = false;
     document.getElementById("today").textContent = Number(document.getElementById("today").textContent) + 1;
     document.querySelector("main > .messages")?.remove(); // they spoke of the group before
     scrollTo({ top: 0 });

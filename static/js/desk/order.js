@@ -51,11 +51,12 @@ export class Order {
     this.changed(answer);
   }
 
+  /** Empties its place only, so that the places keep their numbers until the step is done. */
   #lift(answer) {
     this.places = this.places.map((place) => place.filter((other) => other !== answer));
   }
 
-  /** A place of its own before the one at `index` from 0; at the end when there is none. */
+  /** A place of its own before the one that is at `index` from 0 now; at the end when there is none. */
   putBefore(answer, index) {
     this.#step(answer, () => {
       this.#lift(answer);

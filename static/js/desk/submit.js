@@ -1,6 +1,7 @@
 // Submitting without waiting: what comes next is in the browser already. The first desk ahead is
 // fetched, each later one comes with the answer to a submit: one request a label.
 
+import { PATIENCE } from "../posting.js";
 import { startSending } from "../sending.js";
 
 let ahead = null;
@@ -9,7 +10,8 @@ function deskIn(html) {
   return new DOMParser().parseFromString(html, "text/html").getElementById("desk");
 }
 
-async function fetchAhead(address, signal) {
+async function fetchAhead(address, stopping) {
+  const signal = AbortSignal.any([stopping, AbortSignal.timeout(PATIENCE)]);
   const response = await fetch(address, { signal, headers: { Accept: "text/html" } });
   return response.status === 200 && !response.redirected ? deskIn(await response.text()) : null;
 }
@@ -18,7 +20,7 @@ export function startSubmit({ form, say, judged, drafts, next, signal }) {
   const button = form.querySelector("#submit");
   const address = form.dataset.ahead;
   form.noValidate = true;
-  const send = startSending({ form, button, say, stored, refuse: judged.refuse });
+  const send = startSending({ form, button, say, drafts, stored, refuse: judged.refuse });
 
   // Enter submits the judgment wherever it is pressed, but where the reason of a skip is chosen.
   form.querySelector("#skip")?.addEventListener("keydown", (event) => {
@@ -31,14 +33,17 @@ export function startSubmit({ form, say, judged, drafts, next, signal }) {
 
   form.addEventListener("submit", (event) => {
     if (event.submitter?.hasAttribute("data-plain")) {
-      drafts.finish();
+      drafts.rest(); // it may not get there: the page that follows settles what was not sent
       return;
     }
     if (judged.lead()) {
       event.preventDefault();
       return;
     }
-    if (!address) return;
+    if (!address) {
+      drafts.rest();
+      return;
+    }
     event.preventDefault();
     send();
   });
@@ -48,6 +53,11 @@ export function startSubmit({ form, say, judged, drafts, next, signal }) {
     const desk = await ahead;
     if (desk?.elements.token.value !== answer.next) return location.reload();
     ahead = answer.ahead ? deskIn(answer.ahead) : null;
-    next(desk);
+    try {
+      next(desk);
+    } catch (error) {
+      console.error(error); // it is stored: the next desk comes as a page of its own
+      location.reload();
+    }
   }
 }

@@ -99,9 +99,12 @@ export function startPair(form, changed, { isNext }) {
     }
   }
 
+  /** That none is acceptable can be said of any order: only "both bad" ticks it, or takes it back. */
   function put(made) {
+    const was = choice();
     selects.forEach((select, i) => (select.value = RANKS[made]?.[i] ?? ""));
-    noneIsAcceptable.checked = made === "bad";
+    if (made === "bad") noneIsAcceptable.checked = true;
+    else if (was === "bad") noneIsAcceptable.checked = false;
     show();
   }
 
@@ -114,7 +117,7 @@ export function startPair(form, changed, { isNext }) {
   /** Chooses, and submits when the project asks for nothing more. */
   function judge(made) {
     if (!isDirect) return choose(made);
-    if (performance.now() < readFrom || submit.hasAttribute("aria-busy")) return;
+    if (performance.now() < readFrom || form.inert) return;
     choose(made);
     form.requestSubmit(submit);
   }
