@@ -32,7 +32,7 @@ from bench.peer import trainer_settings
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.data import GroupRow, read_groups
 from rewardmodel.learning.evaluate import preference_metrics
-from rewardmodel.learning.groups import EncodedGroup, Layout, choose_layout, fit, in_budget, unpack
+from rewardmodel.learning.groups import EncodedGroup, Layout, fit, in_budget, unpack
 from rewardmodel.learning.optimisation import Learner, new_accelerator, shuffled
 from rewardmodel.learning.reward_model import RewardModel, encode, new_reward_model, score_groups
 from rewardmodel.learning.targets import target_of
@@ -167,7 +167,7 @@ def main() -> None:
     model.to(new_accelerator().device)
     layout = unpack
     if task["arm"] == "packed":
-        layout = choose_layout(model, model.network, config.group_tokens)
+        layout = model.choose_layout(config.group_tokens)
     score_groups(model, layout, [groups[0][1]], chat.pad, config.tokens_per_batch)  # warms up
     with peak_memory() as peak:
         if task["arm"] == "trl":

@@ -41,10 +41,17 @@ class RewardModel(nn.Module):
 
     def forward(self, batch: GroupBatch) -> Tensor:
         """One reward an answer [N], read at its end-of-turn token."""
-        network = self.network
-        hidden = network.base_model(**batch.inputs).last_hidden_state
-        ends = hidden.flatten(0, 1)[batch.ends]
-        return cast(Tensor, network.score(ends).squeeze(-1).float())  # type: ignore[operator]
+        score = cast(nn.Linear, self.network.score)
+        return cast(Tensor, score(self.read(batch)).squeeze(-1).float())
+
+    def read(self, batch: GroupBatch) -> Tensor:
+        """What the head is given of each answer [N, width]."""
+        hidden = self.network.base_model(**batch.inputs).last_hidden_state
+        return cast(Tensor, hidden.flatten(0, 1)[batch.ends])
+
+    def choose_layout(self, longest: int) -> Layout:
+        """As `groups.choose_layout`; by what the head is given, since a fresh one scores all 0."""
+        return choose_layout(self.read, self.network, longest)
 
 
 def new_reward_model(base_model: str, chat: Chat, lora_rank: int | None) -> RewardModel:
@@ -118,7 +125,7 @@ class RewardScorer:
         use_onednn(self.model)
         self.device = device
         self.group_tokens = group_tokens
-        self.layout = choose_layout(self.model, classifier, group_tokens)
+        self.layout = self.model.choose_layout(group_tokens)
 
     def scores(self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int) -> list[Tensor]:
         """Normalised rewards, one tensor [K] a prompt with its K answers, on the CPU."""

@@ -35,7 +35,7 @@ from rewardmodel.learning.calibration import reliability
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.data import GroupRow, PreferenceData, read_demonstrations, read_groups
 from rewardmodel.learning.evaluate import PreferenceMetrics, preference_metrics, reward_gate
-from rewardmodel.learning.groups import EncodedGroup, choose_layout, fit, in_budget
+from rewardmodel.learning.groups import EncodedGroup, fit, in_budget
 from rewardmodel.learning.losses import strict_votes
 from rewardmodel.learning.optimisation import Learner, Weights, new_accelerator, shuffled
 from rewardmodel.learning.progress import RunFolder, TrainingFailure
@@ -86,7 +86,7 @@ class Lessons:
         rank = None if config.full else config.lora_rank
         self.model = model = new_reward_model(config.base_model, chat, rank)
         model.to(device).eval()  # dropout stays off
-        self.layout = choose_layout(model, model.network, config.group_tokens)
+        self.layout = model.choose_layout(config.group_tokens)
         self.groups, shortened = _encode_all(chat, data.train, config)
         self.heldout, heldout_shortened = _encode_all(chat, data.heldout, config)
         self.shortened = shortened + heldout_shortened

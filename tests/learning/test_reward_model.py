@@ -1,0 +1,75 @@
+"""A reward model as it is made, before it has learned anything."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import (
+    JambaConfig,
+    JambaForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+)
+
+from annotation.generation.chat import Chat
+from rewardmodel.learning.groups import EncodedGroup, pack, unpack
+from rewardmodel.learning.reward_model import new_reward_model, score_groups
+from tests.tiny import build_tiny_tokenizer
+
+TOKENIZER = build_tiny_tokenizer()
+SIZES: dict[str, Any] = {
+    "vocab_size": len(TOKENIZER),
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "initializer_range": 0.2,
+    "pad_token_id": 0,
+}
+
+
+@pytest.fixture
+def chat() -> Chat:
+    return Chat(TOKENIZER)
+
+
+def saved(model: PreTrainedModel, folder: Path) -> str:
+    model.save_pretrained(folder)
+    return str(folder)
+
+
+def hybrid() -> PreTrainedModel:
+    """A recurrent layer, which reads on from one answer into the next, below an attention."""
+    torch.manual_seed(0)
+    layers = {"attn_layer_period": 2, "attn_layer_offset": 1, "num_experts": 2}
+    config = JambaConfig(**SIZES, **layers, mamba_d_state=4, mamba_dt_rank=4)
+    return JambaForCausalLM(config)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("rank", [None, 4])
+def test_a_fresh_head_does_not_hide_that_a_base_reads_packed_rows_wrongly(
+    rank: int | None, chat: Chat, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = new_reward_model(saved(hybrid(), tmp_path), chat, rank).eval()
+    with caplog.at_level(logging.WARNING):
+        assert model.choose_layout(512) is unpack
+    assert caplog.text.count("One row an answer: packed rows differ") == 1
+
+
+@pytest.mark.parametrize("rank", [None, 4])
+def test_a_fresh_reward_model_on_a_transformer_reads_packed_groups(
+    rank: int | None, chat: Chat, tmp_path: Path
+) -> None:
+    llama = LlamaForCausalLM(LlamaConfig(**SIZES))
+    model = new_reward_model(saved(llama, tmp_path), chat, rank).eval()
+    assert model.choose_layout(512) is pack
+
+
+def test_a_fresh_head_scores_0(chat: Chat, tiny: Path) -> None:
+    model = new_reward_model(str(tiny), chat, None).eval()
+    groups = [EncodedGroup([5, 6], [[7, 2], [8, 9, 2]])]
+    assert torch.equal(score_groups(model, pack, groups, chat.pad, 512)[0], torch.zeros(2))
