@@ -10,7 +10,7 @@
 | REDIS_URL | redis://host:6379/0 | a private Redis on a socket |
 | POLICY_MODEL | path or hub name of the base policy | SmolLM2-135M-Instruct in var/models/ |
 | VAR_FOLDER | everything that Laoshi writes | var/ |
-| ACCELERATE_CONFIG | accelerate's own file: GPUs, nodes, FSDP, DeepSpeed | one process |
+| ACCELERATE_CONFIG | accelerate's own file, for several GPUs of this machine | one process |
 | TIME_ZONE | of the schedules and of "today" | UTC |
 """
 

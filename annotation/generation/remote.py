@@ -19,6 +19,13 @@ from annotation.generation.chat import Chat
 from annotation.generation.policy import PolicyUnavailable
 from annotation.generation.sampler import Completion, SamplingParameters
 
+# What is left out, vLLM takes from the model's generation_config.json: then the answers would not
+# come from the distribution whose probabilities the trainer computes.
+PLAIN_SAMPLING = {
+    **{"top_k": -1, "min_p": 0.0},
+    **{"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0},
+}
+
 REQUESTS_AT_A_TIME = 32
 
 
@@ -80,6 +87,7 @@ class RolloutServer:
             "max_tokens": parameters.max_new_tokens,
             "temperature": parameters.temperature,
             "top_p": parameters.top_p,
+            **PLAIN_SAMPLING,
             "seed": seed,
             "stop_token_ids": list(stops),
             "return_token_ids": True,

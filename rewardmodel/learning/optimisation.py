@@ -10,24 +10,34 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedType
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from annotation.generation.cpu_linear import use_onednn
 from rewardmodel.learning.checkpoints import Checkpoint, newest_checkpoint, save_checkpoint
-from rewardmodel.learning.configs import Config
+from rewardmodel.learning.configs import Config, ConfigError
 from rewardmodel.learning.progress import TrainingFailure
 
+WHOLE_WEIGHTS = (DistributedType.NO, DistributedType.MULTI_GPU, DistributedType.MULTI_CPU)
 Item = TypeVar("Item")
 Weights = dict[str, Tensor]
 
 
 def new_accelerator() -> Accelerator:
-    """float32 weights everywhere; bfloat16 arithmetic on a GPU."""
+    """float32 weights everywhere; bfloat16 arithmetic on a GPU.
+
+    Raises ConfigError where accelerate's file asks for weights cut into parts.
+    """
     gpu = torch.cuda.is_available()
-    return Accelerator(mixed_precision="bf16" if gpu else "no", cpu=not gpu)
+    accelerator = Accelerator(mixed_precision="bf16" if gpu else "no", cpu=not gpu)
+    if accelerator.distributed_type not in WHOLE_WEIGHTS:
+        raise ConfigError(
+            f"{accelerator.distributed_type.value} is not supported: every process holds all "
+            "weights. Run accelerate with --multi_gpu, or on one GPU."
+        )
+    return accelerator
 
 
 def cosine(step: int, total: int, final: float, warmup: float = 0.0) -> float:

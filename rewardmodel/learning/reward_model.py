@@ -15,6 +15,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from annotation.generation.chat import Chat, Messages
 from annotation.generation.cpu_linear import use_onednn
 from annotation.generation.policy import PolicyUnavailable, load_tokenizer, require_causal_lm
+from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.groups import (
     EncodedGroup,
     GroupBatch,
@@ -23,6 +24,8 @@ from rewardmodel.learning.groups import (
     fit,
     in_budget,
 )
+
+GROUP_TOKENS = RewardConfig.group_tokens
 
 
 class RewardModel(nn.Module):
@@ -49,28 +52,45 @@ class RewardModel(nn.Module):
         hidden = self.network.base_model(**batch.inputs).last_hidden_state
         return cast(Tensor, hidden.flatten(0, 1)[batch.ends])
 
+    @property
+    def group_tokens(self) -> int:
+        """The most tokens of a prompt and an answer."""
+        return int(self.network.config.group_tokens)
+
     def choose_layout(self, longest: int) -> Layout:
         """As `groups.choose_layout`; by what the head is given, since a fresh one scores all 0."""
         return choose_layout(self.read, self.network, longest)
 
 
-def new_reward_model(base_model: str, chat: Chat, lora_rank: int | None) -> RewardModel:
+def _limited(classifier: PreTrainedModel, group_tokens: int) -> int:
+    """At most as many tokens as the model can read."""
+    return min(group_tokens, getattr(classifier.config, "max_position_embeddings", group_tokens))
+
+
+def new_reward_model(
+    base_model: str, chat: Chat, lora_rank: int | None, group_tokens: int = GROUP_TOKENS
+) -> RewardModel:
     """The base model with a fresh head that scores 0, in float32; all weights train without LoRA.
 
-    Raises PolicyUnavailable.
+    Its config says how many `group_tokens` a prompt and an answer may have, in training and in
+    scoring alike. Raises PolicyUnavailable.
     """
     require_causal_lm(base_model)
-    classifier = cast(
-        PreTrainedModel,
-        AutoModelForSequenceClassification.from_pretrained(
-            base_model, num_labels=1, dtype=torch.float32, use_safetensors=True
-        ),
-    )
+    try:
+        classifier = cast(
+            PreTrainedModel,
+            AutoModelForSequenceClassification.from_pretrained(
+                base_model, num_labels=1, dtype=torch.float32, use_safetensors=True
+            ),
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        raise PolicyUnavailable(f"{base_model} cannot become a reward model: {error}") from error
     if not isinstance(getattr(classifier, "score", None), nn.Linear):
         raise PolicyUnavailable(
             f"{type(classifier).__name__} has no linear 'score' head; use another base model."
         )
     classifier.config.pad_token_id = chat.pad
+    classifier.config.group_tokens = _limited(classifier, group_tokens)
     head = cast(nn.Linear, classifier.score)
     nn.init.zeros_(head.weight)
     if lora_rank is None:
@@ -107,7 +127,7 @@ def save_reward_model(
 class RewardScorer:
     """A saved reward model whose scores have the mean and the deviation that its config names."""
 
-    def __init__(self, folder: str, device: torch.device, group_tokens: int = 2048) -> None:
+    def __init__(self, folder: str, device: torch.device) -> None:
         """Raises PolicyUnavailable when the folder holds no reward model."""
         self.chat = Chat(load_tokenizer(folder))
         try:
@@ -124,8 +144,9 @@ class RewardScorer:
         self.model = RewardModel(classifier.to(device)).eval()  # type: ignore[arg-type]
         use_onednn(self.model)
         self.device = device
-        self.group_tokens = group_tokens
-        self.layout = self.model.choose_layout(group_tokens)
+        trained_with = getattr(classifier.config, "group_tokens", GROUP_TOKENS)
+        self.group_tokens = _limited(classifier, trained_with)
+        self.layout = self.model.choose_layout(self.group_tokens)
 
     def scores(self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int) -> list[Tensor]:
         """Normalised rewards, one tensor [K] a prompt with its K answers, on the CPU."""

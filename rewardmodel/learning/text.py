@@ -111,10 +111,18 @@ def _cut(text: str, split: Split) -> Iterator[Piece]:
 def _split_at_end(path: Path, heldout_percent: int) -> Iterator[Piece]:
     train_bytes = path.stat().st_size * (100 - heldout_percent) // 100
     done, before = 0, None
-    for text in _chunks(path):
-        split: Split = "train" if done < train_bytes else "heldout"
-        yield Piece(text, split != before, split)
-        done, before = done + len(text.encode()), split
+    for chunk in _chunks(path):
+        for text in _cut_at(chunk, train_bytes - done):
+            split: Split = "train" if done < train_bytes else "heldout"
+            yield Piece(text, split != before, split)
+            done, before = done + len(text.encode()), split
+
+
+def _cut_at(text: str, limit: int) -> Iterator[str]:
+    """Whole, or in two at the first line's start that is `limit` bytes from its start or more."""
+    encoded = text.encode()
+    line = encoded.find(b"\n", limit - 1) + 1 if 0 < limit < len(encoded) else 0
+    yield from (part.decode() for part in (encoded[:line], encoded[line:]) if part)
 
 
 def _chunks(path: Path) -> Iterator[str]:

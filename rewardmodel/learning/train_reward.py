@@ -84,13 +84,14 @@ class Lessons:
         self.config, self.data, self.device = config, data, device
         self.chat = chat = Chat(load_tokenizer(config.base_model))
         rank = None if config.full else config.lora_rank
-        self.model = model = new_reward_model(config.base_model, chat, rank)
+        self.model = model = new_reward_model(config.base_model, chat, rank, config.group_tokens)
         model.to(device).eval()  # dropout stays off
-        self.layout = model.choose_layout(config.group_tokens)
-        self.groups, shortened = _encode_all(chat, data.train, config)
-        self.heldout, heldout_shortened = _encode_all(chat, data.heldout, config)
+        longest = model.group_tokens
+        self.layout = model.choose_layout(longest)
+        self.groups, shortened = _encode_all(chat, data.train, longest)
+        self.heldout, heldout_shortened = _encode_all(chat, data.heldout, longest)
         self.shortened = shortened + heldout_shortened
-        self.demonstrations = _demonstrations(chat, config)
+        self.demonstrations = _demonstrations(chat, config, longest)
         self.targets = [target_of(row, config, device) for row in data.train]
 
     def update(self, learner: Learner, step: int, among: Sequence[int]) -> dict[str, float]:
@@ -210,22 +211,20 @@ def _report(
     }
 
 
-def _encode_all(
-    chat: Chat, rows: list[GroupRow], config: RewardConfig
-) -> tuple[list[EncodedGroup], int]:
+def _encode_all(chat: Chat, rows: list[GroupRow], longest: int) -> tuple[list[EncodedGroup], int]:
     """The rows' tokens, and how many had to be shortened."""
     whole = [encode(chat, row.prompt, row.answers) for row in rows]
-    groups = [fit(group, config.group_tokens) for group in whole]
+    groups = [fit(group, longest) for group in whole]
     return groups, sum(a != b for a, b in zip(whole, groups, strict=True))
 
 
-def _demonstrations(chat: Chat, config: RewardConfig) -> list[EncodedGroup]:
+def _demonstrations(chat: Chat, config: RewardConfig, longest: int) -> list[EncodedGroup]:
     """Answers that people wrote to training prompts, which show where the scale's 0 is to be."""
     if not config.demonstrations:
         return []
     data = read_demonstrations(Path(config.demonstrations), config.heldout_percent)
     rows = data.train[:DEMONSTRATIONS]
-    return [fit(encode(chat, row.prompt, [row.answer]), config.group_tokens) for row in rows]
+    return [fit(encode(chat, row.prompt, [row.answer]), longest) for row in rows]
 
 
 def _skipped(reasons: Counter[str]) -> str:

@@ -229,10 +229,9 @@ def request_cancel(run: TrainingRun) -> None:
     """Ends a queued run at once; a running one when its supervisor sees it, within seconds."""
     now = timezone.now()
     runs = TrainingRun.objects.filter(pk=run.pk)
-    runs.filter(status=Status.RUNNING).update(cancel_requested_at=now)
-    runs.filter(status=Status.QUEUED).update(
-        status=Status.CANCELLED, cancel_requested_at=now, finished_at=now
-    )
+    # First both: a worker may claim the queued run between the two.
+    runs.filter(status__in=(Status.RUNNING, Status.QUEUED)).update(cancel_requested_at=now)
+    runs.filter(status=Status.QUEUED).update(status=Status.CANCELLED, finished_at=now)
 
 
 def enqueue(run_id: int) -> None:

@@ -101,3 +101,26 @@ def test_a_project_may_set_everything_but_what_each_run_gives() -> None:
     check_overrides(LanguageConfig, {"learning_rate": 1e-4, "steps": 5, "preset": "mini"})
     with pytest.raises(ConfigError, match="base_model cannot be set"):
         check_overrides(LanguageConfig, {"base_model": "x"})
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--seed", "-1"),
+        ("--seed", "4294967296"),
+        ("--learning-rate", "nan"),
+        ("--learning-rate", "-1"),
+        ("--gradient-clip", "0"),
+        ("--adam-epsilon", "0"),
+        ("--final-learning-rate", "2"),
+        ("--beta", "-0.1"),
+        ("--kl-budget", "nan"),
+        ("--missing-end-penalty", "-1"),
+    ],
+)
+def test_a_value_that_would_teach_nothing_or_the_wrong_thing_is_refused(
+    flag: str, value: str
+) -> None:
+    name = flag.removeprefix("--").replace("-", "_")
+    with pytest.raises(ConfigError, match=name):
+        read(*REQUIRED, "--reward-model", "r", flag, value, kind=PolicyConfig)

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from rewardmodel.learning.data import LabelerRanking, SnapshotError, read_groups, read_prompts
+from rewardmodel.learning.data import (
+    LabelerRanking,
+    SnapshotError,
+    json_rows,
+    read_groups,
+    read_prompts,
+)
 from tests.learning.conftest import Rows, shorter_is_better, user
 
 Write = Callable[[Rows], Path]
@@ -130,6 +136,13 @@ def test_a_line_that_is_not_json_is_named(tmp_path: Path) -> None:
     path.write_text('\n{"id": 1,\n')
     with pytest.raises(SnapshotError, match="line 2: not JSON"):
         read_groups(path, heldout_percent=0)
+
+
+def test_half_a_character_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a smile \\ud83d\\ude00"}\n{"text": "half of it \\ud83d"}\n')
+    with pytest.raises(SnapshotError, match="line 2: holds half a character"):
+        list(json_rows(path))
 
 
 def test_a_missing_snapshot_is_named() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 from transformers import (
+    GraniteConfig,
+    GraniteForCausalLM,
     JambaConfig,
     JambaForCausalLM,
     LlamaConfig,
@@ -15,8 +17,14 @@ from transformers import (
 )
 
 from annotation.generation.chat import Chat
+from annotation.generation.policy import PolicyUnavailable
 from rewardmodel.learning.groups import EncodedGroup, pack, unpack
-from rewardmodel.learning.reward_model import new_reward_model, score_groups
+from rewardmodel.learning.reward_model import (
+    RewardScorer,
+    new_reward_model,
+    save_reward_model,
+    score_groups,
+)
 from tests.tiny import build_tiny_tokenizer
 
 TOKENIZER = build_tiny_tokenizer()
@@ -45,9 +53,9 @@ def saved(model: PreTrainedModel, folder: Path) -> str:
 def hybrid() -> PreTrainedModel:
     """A recurrent layer, which reads on from one answer into the next, below an attention."""
     torch.manual_seed(0)
-    layers = {"attn_layer_period": 2, "attn_layer_offset": 1, "num_experts": 2}
+    layers: dict[str, Any] = {"attn_layer_period": 2, "attn_layer_offset": 1, "num_experts": 2}
     config = JambaConfig(**SIZES, **layers, mamba_d_state=4, mamba_dt_rank=4)
-    return JambaForCausalLM(config)  # type: ignore[no-untyped-call]
+    return JambaForCausalLM(config)
 
 
 @pytest.mark.parametrize("rank", [None, 4])
@@ -73,3 +81,21 @@ def test_a_fresh_head_scores_0(chat: Chat, tiny: Path) -> None:
     model = new_reward_model(str(tiny), chat, None).eval()
     groups = [EncodedGroup([5, 6], [[7, 2], [8, 9, 2]])]
     assert torch.equal(score_groups(model, pack, groups, chat.pad, 512)[0], torch.zeros(2))
+
+
+def test_scoring_reads_as_many_tokens_as_training_did(chat: Chat, tmp_path: Path) -> None:
+    llama = LlamaForCausalLM(LlamaConfig(**SIZES))
+    model = new_reward_model(saved(llama, tmp_path / "base"), chat, None, group_tokens=100)
+    save_reward_model(model, chat, tmp_path / "reward", 0.0, 1.0)
+    assert RewardScorer(str(tmp_path / "reward"), torch.device("cpu")).group_tokens == 100
+
+
+def test_no_more_tokens_are_read_than_the_model_can(chat: Chat, tmp_path: Path) -> None:
+    llama = LlamaForCausalLM(LlamaConfig(**SIZES, max_position_embeddings=64))
+    assert new_reward_model(saved(llama, tmp_path), chat, None).group_tokens == 64
+
+
+def test_a_base_that_cannot_score_is_refused_in_a_sentence(chat: Chat, tmp_path: Path) -> None:
+    config = GraniteConfig(**SIZES)
+    with pytest.raises(PolicyUnavailable, match="cannot become a reward model"):
+        new_reward_model(saved(GraniteForCausalLM(config), tmp_path), chat, None)

@@ -141,3 +141,12 @@ def test_tokens_are_written_once(tiny: Path, tmp_path: Path, write_rows: Write) 
     write_tokens(iter(()), tokenizer, folder, {"a": 2}, lambda done: None)
     assert json.loads((folder / "meta.json").read_text())["made_from"] == {"a": 2}
     assert len(open_tokens(folder)["train"].tokens) == 0
+
+
+def test_a_small_file_has_a_held_out_end(tmp_path: Path) -> None:
+    path = tmp_path / "small.txt"
+    path.write_text("".join(f"line {number}\n" for number in range(300)))
+    [train], [heldout] = texts(path, "train"), texts(path, "heldout")
+    assert train + heldout == path.read_text()
+    assert heldout.startswith("line ")
+    assert 0.15 < len(heldout) / len(train + heldout) <= 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 
 class ConfigError(ValueError):
@@ -46,6 +47,13 @@ class Config:
         at_least_one = ("lora_rank", "tokens_per_batch", "checkpoint_every")
         for name in at_least_one:
             require(getattr(self, name) >= 1, name, "give 1 or more", self)
+        require(0 <= self.seed < 2**32, "seed", "give 0 to 4294967295", self)
+        for name in ("adam_epsilon", "gradient_clip"):
+            require(0 < getattr(self, name) < inf, name, "give more than 0", self)
+        final = 0 <= self.final_learning_rate <= 1
+        require(final, "final_learning_rate", "give a share from 0 to 1", self)
+        rate = getattr(self, "learning_rate", None)
+        require(rate is None or 0 < rate < inf, "learning_rate", "give more than 0", self)
         require(0 <= self.heldout_percent < 100, "heldout_percent", "give 0 to 99", self)
         require(0 <= self.warmup < 1, "warmup", "give a share from 0 to below 1", self)
         require(self.weight_decay >= 0, "weight_decay", "give 0 or more", self)

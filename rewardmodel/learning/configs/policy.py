@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from rewardmodel.learning.configs.base import Config, require
 
@@ -76,6 +77,8 @@ class PolicyConfig(Config):
         for name in at_least_one:
             require(getattr(self, name) >= 1, name, "give 1 or more", self)
         require(self.answers_per_prompt >= 2, "answers_per_prompt", "give 2 or more", self)
+        for name in ("beta", "kl_budget", "missing_end_penalty"):
+            require(0 <= getattr(self, name) < inf, name, "give 0 or more", self)
         require(self.check_every >= 0, "check_every", "give 0 or more", self)
         require(0 < self.ratio_clip < 1, "ratio_clip", "give a number between 0 and 1", self)
         require(self.pretraining_gamma >= 0, "pretraining_gamma", "give 0 or more", self)
