@@ -26,6 +26,19 @@ def test_the_next_group_is_there_before_the_submit(
     assert [line.split()[0] for line in asked] == ["POST"]
 
 
+def test_the_next_group_is_announced_where_the_region_stays(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    window = visit(labeler)
+    window.goto(desk(work))
+    region = window.locator("#announce").element_handle()
+    press(window, "1", "Space", "2", "Space", "3", "Space", "Enter")
+    expect(window.locator("#announce")).to_have_text(
+        "Stored, thank you. The next question is shown."
+    )
+    assert region.evaluate("region => region.isConnected")
+
+
 def test_a_waiting_page_brings_the_next_group_by_itself(
     visit: Visit, transactional_db: None, project: Project, labeler: User
 ) -> None:

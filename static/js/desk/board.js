@@ -1,7 +1,7 @@
 // The board on which answers are put in order: shows it, and lets it be changed by mouse and touch.
 import { followDrags } from "./drag.js";
 import { Order } from "./order.js";
-import { announce, comma, letter, together } from "./words.js";
+import { announce, colon, comma, letter, together } from "./words.js";
 
 export function startBoard(form, say, changed, signal) {
   const board = form.querySelector(".board");
@@ -90,7 +90,7 @@ export function startBoard(form, say, changed, signal) {
       const where = rank ? say("place", { place: rank, places: last }) : say("notPlaced");
       const sharers = order.sharers(answer);
       const tied = sharers.length ? comma + say("sharedWith", { answers: together(sharers.map(letter)) }) : "";
-      chip.setAttribute("aria-label", `${say("answer", { answer: letter(answer) })}: ${where}${tied}`);
+      chip.setAttribute("aria-label", say("answer", { answer: letter(answer) }) + colon + where + tied);
       answers[i].classList.toggle("is-chosen", answer === chosen);
       answers[i].querySelector(".place-badge").textContent = rank ? `${where}${tied}` : say("notPlaced");
       answers[i].classList.toggle("is-placed", rank > 0);

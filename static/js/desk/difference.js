@@ -2,12 +2,13 @@
 
 const MOST_WORDS = 3000;
 const segmenter = new Intl.Segmenter(undefined, { granularity: "word" });
-const wordsOf = (text) =>
-  Array.from(segmenter.segment(text), (part) => part.segment).slice(0, MOST_WORDS);
+const wordsOf = (text) => Array.from(segmenter.segment(text), (part) => part.segment);
 
-/** Parts in reading order: { kind: "span" | "del" | "ins", text }. */
+export const isTooLong = (text) => wordsOf(text).length > MOST_WORDS;
+
+/** Of the beginnings, if they are too long; parts in reading order: { kind: "span" | "del" | "ins", text }. */
 export function differenceOf(one, other) {
-  const [a, b] = [wordsOf(one), wordsOf(other)];
+  const [a, b] = [one, other].map((text) => wordsOf(text).slice(0, MOST_WORDS));
   const width = b.length + 1;
   const common = new Uint16Array((a.length + 1) * width);
   for (let i = a.length - 1; i >= 0; i--) {

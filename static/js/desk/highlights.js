@@ -84,6 +84,8 @@ export function startHighlights(form, say, changed, signal) {
       const { start, end } = wholeWords(text, selected.start, selected.end);
       const quote = text.slice(start, end).slice(0, LONGEST_QUOTE);
       write(answer, [...read(answer), { start, end, quote, label }]);
+      // Hidden, the bar would drop the focus of whoever marks by keyboard.
+      if (bar.contains(document.activeElement)) answer.focus({ preventScroll: true });
       bar.hidden = true;
       getSelection().removeAllRanges();
     },

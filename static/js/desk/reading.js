@@ -1,5 +1,5 @@
 // Reading well: the size of the text, and what differs between two answers.
-import { differenceOf } from "./difference.js";
+import { differenceOf, isTooLong } from "./difference.js";
 import { letter } from "./words.js";
 
 const SIZES = ["small", "normal", "large", "larger"];
@@ -22,8 +22,10 @@ const shown = dialog.querySelector(".difference-text");
 const textOf = (select) => document.querySelector(`#answer-${select.value} .text`).innerText;
 
 function show() {
+  const texts = [textOf(from), textOf(to)];
+  dialog.querySelector(".is-cut").hidden = !texts.some(isTooLong);
   shown.replaceChildren(
-    ...differenceOf(textOf(from), textOf(to)).map(({ kind, text }) => {
+    ...differenceOf(...texts).map(({ kind, text }) => {
       const part = document.createElement(kind);
       part.textContent = text;
       return part;

@@ -12,7 +12,7 @@ export function wordsOf(form) {
 const list = new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" });
 export const together = (names) => list.format(names);
 
-export const comma = document.documentElement.lang.startsWith("zh") ? "，" : ", ";
+export const [comma, colon] = document.documentElement.lang.startsWith("zh") ? ["，", "："] : [", ", ": "];
 
 export function announce(text) {
   const region = document.getElementById("announce");
