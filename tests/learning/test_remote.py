@@ -74,6 +74,7 @@ def test_each_answer_is_asked_for_by_tokens_and_seed(chat: Chat) -> None:
     assert {path for path, _ in asked} == {"/v1/completions"}
     assert sorted(body["seed"] for _, body in asked) == [1, 2]
     assert all(body["prompt"] == [5, 6] and body["max_tokens"] == 8 for _, body in asked)
+    assert all(body["repetition_penalty"] == 1 and body["top_k"] == -1 for _, body in asked)
     assert (first.seed, second.seed) == (1, 2)
 
 
