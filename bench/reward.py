@@ -35,7 +35,7 @@ from bench.comparison import (
 ARMS = ("packed", "plain", "trl")
 SETS = ("groups-finegrained.jsonl", "groups-oasst.jsonl")
 SPEED_GROUPS = {"groups-finegrained.jsonl": 4, "groups-oasst.jsonl": 8}
-EPOCH_GROUPS = {"groups-finegrained.jsonl": 12, "groups-oasst.jsonl": 24}
+EPOCH_GROUPS = {"groups-finegrained.jsonl": 24, "groups-oasst.jsonl": 48}
 UNITS = {"log_loss": "nats/pair", "accuracy": "share"}
 MORE = 8
 
