@@ -138,7 +138,11 @@ def rewrite(request: Request, slug: str, pk: int) -> HttpResponse:
 
 @require_POST
 def draft(request: Request, slug: str) -> HttpResponse:
-    """Keeps what was written so far and renews the lease; says how long it lasts."""
+    """Keeps what was written so far and renews the lease; says how long it lasts.
+
+    A window in which nothing was written since only renews: another one may hold a newer draft.
+    """
     writing = _writing_of(request, project_for_member(request.user, slug))
-    keep_writing(writing, typed(request.POST.get("text", ""))[: WriteForm.LONGEST])
+    sent = writing.text if "renew" in request.POST else typed(request.POST.get("text", ""))
+    keep_writing(writing, sent[: WriteForm.LONGEST])
     return JsonResponse({"kept": True, "seconds_left": _seconds_left(writing)})

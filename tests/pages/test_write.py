@@ -70,6 +70,18 @@ def test_a_draft_is_kept_and_comes_back(as_: As, asking: Project, labeler: User)
     assert "Eight min</textarea>" in browser.get(path("write", asking)).content.decode()
 
 
+def test_a_window_in_which_nothing_was_written_only_renews(
+    as_: As, asking: Project, labeler: User
+) -> None:
+    browser = as_(labeler)
+    browser.get(path("write", asking))
+    token = labeler.writings.get().pk
+    browser.post(path("write_draft", asking), {"token": token, "text": "Eight min"})
+    renewed = browser.post(path("write_draft", asking), {"token": token, "renew": 1}).json()
+    assert renewed["seconds_left"] > 29 * 60
+    assert labeler.writings.get().text == "Eight min"
+
+
 def test_two_people_do_not_write_at_once(as_: As, asking: Project, labeler: User) -> None:
     as_(labeler).get(path("write", asking))
     other = as_(member(asking, "other"))

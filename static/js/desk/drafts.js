@@ -6,8 +6,7 @@ const [DEBOUNCE, RETRY, RENEW] = [500, 10_000, 60_000];
 const SENT = "laoshi-sent";
 const NOT_KEPT = ["csrfmiddlewaretoken", "token", "flag_text", "reason"];
 // What the lease is renewed with: nothing of what was said, which may be older here than elsewhere.
-// Of an answer being written the server keeps whatever comes, so its text has to come along.
-const RENEWING = ["csrfmiddlewaretoken", "token", "text"];
+const RENEWING = ["csrfmiddlewaretoken", "token"];
 
 // To each account its own. A change to what is stored has an address of its own and no token.
 const keptOf = (form) => `laoshi-draft ${form.dataset.user} ${form.dataset.draft ?? location.pathname} `;
