@@ -23,10 +23,17 @@ def tend_training() -> None:
     for run_id in runs_to_pick_up():
         enqueue(run_id)
     for project in _automatic_projects():
-        try:
-            start_due_run(project)
-        except RunRefused as refusal:
-            logger.warning("Project %s: %s", project.slug, refusal)
+        start_what_is_due.delay(project.pk)
+
+
+@shared_task
+def start_what_is_due(project_id: int) -> None:
+    """Of one project, so that what goes wrong in it keeps no other one waiting."""
+    project = Project.objects.get(pk=project_id)
+    try:
+        start_due_run(project)
+    except RunRefused as refusal:
+        logger.warning("Project %s: %s", project.slug, refusal)
 
 
 @shared_task

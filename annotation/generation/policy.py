@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class PolicyUnavailable(Exception):
-    """A policy that cannot be loaded; the text is one sentence that says why."""
+    """A policy that cannot be loaded or used; the text is one sentence that says why."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from annotation.generation.decoding import (
     can_share_prompts,
 )
 from annotation.generation.drawing import choose_tokens, noise_of
+from annotation.generation.policy import PolicyUnavailable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -126,12 +127,15 @@ def sample_with_seeds(
 
 
 def prompt_limit(model: PreTrainedModel, max_new_tokens: int) -> int:
-    """The most prompt tokens that leave room for an answer in the model's context."""
+    """The most prompt tokens that leave room for an answer in the model's context.
+
+    Raises PolicyUnavailable when there is no room.
+    """
     context = getattr(model.config, "max_position_embeddings", None)
     if context is None:
         return 2**31
     if context <= max_new_tokens:
-        raise ValueError(
+        raise PolicyUnavailable(
             f"max_new_tokens is {max_new_tokens}, but the model reads {context} tokens in all; "
             "give fewer."
         )

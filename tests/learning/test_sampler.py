@@ -5,6 +5,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from annotation.generation.chat import Chat
+from annotation.generation.policy import PolicyUnavailable
 from annotation.generation.sampler import (
     SamplingParameters,
     sample_groups,
@@ -80,6 +81,12 @@ def test_a_prompt_without_room_for_the_answer_loses_its_start(
         [group] = sample_groups(*policy, [user("x" * 700)], 2, parameters, seed=1)
     assert len(group) == 2
     assert "1 of 1 prompts lost their start" in caplog.text
+
+
+def test_answers_longer_than_the_model_can_read_are_refused_in_a_sentence(policy: Policy) -> None:
+    parameters = SamplingParameters(max_new_tokens=100_000)
+    with pytest.raises(PolicyUnavailable, match="give fewer"):
+        sample_groups(*policy, PROMPTS, 2, parameters, seed=1)
 
 
 def test_progress_counts_finished_answers(policy: Policy) -> None:
