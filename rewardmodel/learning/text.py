@@ -62,7 +62,7 @@ def read_pieces(source: Path, column: str, heldout_percent: int) -> Iterator[Pie
         else:
             split = split_of(_hash_of(path), heldout_percent)
             for number, text in enumerate(_chunks(path)):
-                yield Piece(text, number == 0, split)
+                yield Piece(_lines(text), number == 0, split)
 
 
 def _rows(path: Path, column: str) -> Iterator[str] | None:
@@ -114,7 +114,7 @@ def _split_at_end(path: Path, heldout_percent: int) -> Iterator[Piece]:
     for chunk in _chunks(path):
         for text in _cut_at(chunk, train_bytes - done):
             split: Split = "train" if done < train_bytes else "heldout"
-            yield Piece(text, split != before, split)
+            yield Piece(_lines(text), split != before, split)
             done, before = done + len(text.encode()), split
 
 
@@ -125,10 +125,14 @@ def _cut_at(text: str, limit: int) -> Iterator[str]:
     yield from (part.decode() for part in (encoded[:line], encoded[line:]) if part)
 
 
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n")
+
+
 def _chunks(path: Path) -> Iterator[str]:
-    """A file's text, cut at line ends where lines are not longer than a piece."""
+    """A file's text as it is, cut at line ends where lines are not longer than a piece."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             while text := file.read(PIECE_CHARACTERS):
                 yield text + file.readline(PIECE_CHARACTERS)
     except UnicodeDecodeError as error:

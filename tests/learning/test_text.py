@@ -150,3 +150,11 @@ def test_a_small_file_has_a_held_out_end(tmp_path: Path) -> None:
     assert train + heldout == path.read_text()
     assert heldout.startswith("line ")
     assert 0.15 < len(heldout) / len(train + heldout) <= 0.2
+
+
+def test_lines_that_end_as_on_windows_are_held_out_and_read_alike(tmp_path: Path) -> None:
+    path = tmp_path / "windows.txt"
+    path.write_bytes(b"a\r\n" * 9000)
+    train, heldout = ("".join(texts(path, split)) for split in ("train", "heldout"))
+    assert train + heldout == "a\n" * 9000
+    assert 0.15 < len(heldout) / len(train + heldout) <= 0.2
