@@ -7,3 +7,9 @@ from typing import Any
 
 def canonical(row: Mapping[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def holds_half_characters(text: str) -> bool:
+    """Whether it is not Unicode (a lone surrogate), so that no UTF-8 file and no tokenizer takes
+    it."""
+    return any("\ud800" <= character <= "\udfff" for character in text)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from annotation.exchange.jsonl import holds_half_characters
+
 ROLES = ("system", "user", "assistant")
 LONGEST_LANGUAGE = 20
 
@@ -55,7 +57,7 @@ def check_text(text: str) -> None:
     """Raises UnreadablePrompt for what a database or a UTF-8 file cannot hold."""
     if "\x00" in text:
         raise UnreadablePrompt("a message contains a null character: remove it.")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if holds_half_characters(text):
         raise UnreadablePrompt("a message contains half a character (such as \\ud83d): remove it.")
 
 

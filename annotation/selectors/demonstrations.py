@@ -5,20 +5,16 @@ from typing import Any
 
 from django.db.models import (
     Case,
-    Count,
     Exists,
     F,
-    IntegerField,
     OuterRef,
     QuerySet,
-    Subquery,
     Value,
     When,
 )
-from django.db.models.functions import Coalesce
 
 from annotation.models import Demonstration, Project, Prompt, User, Writing
-from annotation.selectors.places import ran_out
+from annotation.selectors.places import count_of, ran_out
 
 
 def prompts_to_answer(project: Project, author: User) -> QuerySet[Prompt]:
@@ -42,13 +38,10 @@ def _wanting(prompts: QuerySet[Prompt], author: User, wanted: int | OuterRef) ->
     others = Writing.objects.filter(prompt=OuterRef("pk"), expires_at__isnull=False)
     under_way = others.exclude(author=author).exclude(ran_out())
     unanswered = prompts.exclude(Exists(current.filter(author=author)))
-    taken = unanswered.alias(taken=_count(current) + _count(under_way))
+    taken = unanswered.alias(
+        taken=count_of(current, by="prompt") + count_of(under_way, by="prompt")
+    )
     return taken.filter(taken__lt=wanted)
-
-
-def _count(of_prompt: QuerySet[Any]) -> Coalesce:
-    counted = of_prompt.order_by().values("prompt").annotate(n=Count("pk")).values("n")
-    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
 
 
 def own_writings(project: Project, author: User) -> QuerySet[Writing]:

@@ -1,8 +1,9 @@
 """Which places a labeler may take: the rule lives here and nowhere else."""
 
 import uuid
+from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 
 from annotation.models import Answer, Draft, Place, Prompt, PromptGroup, Ranking, Skip, User
@@ -42,15 +43,16 @@ def free_for(labeler: User | int) -> QuerySet[Place]:
     )
 
 
-def _how_many(of_group: QuerySet[Place]) -> Coalesce:
-    counted = of_group.order_by().values("group").annotate(n=Count("pk")).values("n")
-    return Coalesce(Subquery(counted), 0)
+def count_of(rows: QuerySet[Any], by: str) -> Coalesce:
+    """How many there are, as a subquery; `by` is the field that ties them to the outer row."""
+    counted = rows.order_by().values(by).annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
 
 
 def _taken_beside() -> Coalesce:
     """How many other places of a place's group are done or held."""
     others = Place.objects.filter(group=OuterRef("group")).exclude(pk=OuterRef("pk"))
-    return _how_many(others.filter(Q(is_done=True) | Q(expires_at__gte=Now())))
+    return count_of(others.filter(Q(is_done=True) | Q(expires_at__gte=Now())), by="group")
 
 
 def surplus_of(groups: QuerySet[PromptGroup], overlap: int) -> QuerySet[Place]:
@@ -59,7 +61,7 @@ def surplus_of(groups: QuerySet[PromptGroup], overlap: int) -> QuerySet[Place]:
         Q(labeler__isnull=False) | Q(number__lt=OuterRef("number"))
     )
     free = Place.objects.filter(group__in=groups, labeler__isnull=True)
-    return free.alias(before=_how_many(before)).filter(before__gte=overlap)
+    return free.alias(before=count_of(before, by="group")).filter(before__gte=overlap)
 
 
 def place_under(labeler: User, token: uuid.UUID) -> Place | None:
@@ -76,14 +78,14 @@ def _revisions_by(labeler: User | int) -> QuerySet[Ranking]:
 held_places = Compiled(
     lambda labeler, project: held_by(labeler).filter(project=project)[:HELD],
 )
-_answers_of_place = Answer.objects.filter(group=OuterRef("group")).order_by().values("group")
+_answers_of_place = Answer.objects.filter(group=OuterRef("group"))
 next_free_place = Compiled(
     lambda labeler, project, overlap: (
         free_for(labeler)
         .alias(taken=_taken_beside())  # an overlap that was lowered since leaves more places
         .filter(project=project, taken__lt=overlap)
         .annotate(
-            answer_count=Subquery(_answers_of_place.annotate(n=Count("pk")).values("n")),
+            answer_count=count_of(_answers_of_place, by="group"),
             has_draft=Exists(Draft.objects.filter(group=OuterRef("group"), labeler=labeler)),
         )
         .select_for_update(skip_locked=True)[:1]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from annotation.exchange.jsonl import canonical, holds_half_characters
 from annotation.exchange.split import Split, prompt_key, split_of
 from annotation.generation.chat import Message
 
@@ -157,12 +158,6 @@ def _holds_nan(row: dict[str, Any]) -> bool:
     return any(isinstance(value, float) and math.isnan(value) for value in values)
 
 
-def _holds_half_characters(row: object) -> bool:
-    """Whether a text in it is not Unicode, so that no UTF-8 file and no tokenizer takes it."""
-    text = json.dumps(row, ensure_ascii=False)
-    return any("\ud800" <= character <= "\udfff" for character in text)
-
-
 def json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each object of a JSON Lines file with where it stands. Raises SnapshotError."""
     if not path.is_file():
@@ -177,10 +172,10 @@ def json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     row = json.loads(line)
                 except json.JSONDecodeError as error:
                     raise SnapshotError(f"{where}: not JSON ({error.msg}).") from error
-                if "\\ud" in line.lower() and _holds_half_characters(row):
-                    raise SnapshotError(f"{where}: holds half a character (\\ud...): mend it.")
                 if not isinstance(row, dict):
                     raise SnapshotError(f"{where}: not a JSON object.")
+                if "\\ud" in line.lower() and holds_half_characters(canonical(row)):
+                    raise SnapshotError(f"{where}: holds half a character (\\ud...): mend it.")
                 yield where, row
     except UnicodeDecodeError as error:
         raise SnapshotError(f"{path} is not UTF-8 text: convert it.") from error

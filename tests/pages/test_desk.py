@@ -33,6 +33,12 @@ def opened(browser: Client, project: Project, labeler: User) -> dict[str, Any]:
     return {"token": place.token, "rank_1": 1, "rank_2": 2, "rank_3": 3}
 
 
+def rank_two(browser: Client, project: Project, labeler: User) -> None:
+    for question in ("One?", "Two?"):
+        ready_group(project, question)
+        browser.post(path("rank", project), opened(browser, project, labeler))
+
+
 def undone(browser: Client, project: Project) -> str:
     """Presses the button that undoes the newest ranking; the page that follows."""
     newest = {"ranking": Ranking.objects.filter(is_current=True).latest("id").idempotency_key}
@@ -178,9 +184,7 @@ def test_nothing_else_is_offered_to_be_undone_right_after_an_undo(
     as_: As, project: Project, labeler: User
 ) -> None:
     browser, hint = as_(labeler), 'class="note success undo">'
-    for question in ("One?", "Two?"):
-        ready_group(project, question)
-        browser.post(path("rank", project), opened(browser, project, labeler))
+    rank_two(browser, project, labeler)
     assert hint in browser.get(path("rank", project)).content.decode()
     assert hint not in undone(browser, project)
     assert hint in browser.get(path("rank", project)).content.decode()
@@ -190,9 +194,7 @@ def test_a_button_pressed_twice_undoes_one_ranking(
     as_: As, project: Project, labeler: User
 ) -> None:
     browser = as_(labeler)
-    for question in ("One?", "Two?"):
-        ready_group(project, question)
-        browser.post(path("rank", project), opened(browser, project, labeler))
+    rank_two(browser, project, labeler)
     pressed = {"ranking": Ranking.objects.latest("id").idempotency_key}
     for _press in range(2):
         html = browser.post(path("undo", project), pressed, follow=True).content.decode()
@@ -204,9 +206,7 @@ def test_a_ranking_that_is_not_the_newest_is_not_undone(
     as_: As, project: Project, labeler: User
 ) -> None:
     browser = as_(labeler)
-    for question in ("One?", "Two?"):
-        ready_group(project, question)
-        browser.post(path("rank", project), opened(browser, project, labeler))
+    rank_two(browser, project, labeler)
     stale = {"ranking": Ranking.objects.earliest("id").idempotency_key}
     html = browser.post(path("undo", project), stale, follow=True).content.decode()
     assert "nothing to undo" in html
