@@ -30,7 +30,7 @@ from bench.comparison import finish_device, peak_memory, prompts_of
 from bench.peer import trainer_settings
 from rewardmodel.learning.algorithms import Rloo
 from rewardmodel.learning.configs import PolicyConfig
-from rewardmodel.learning.optimisation import Learner, new_accelerator
+from rewardmodel.learning.optimisation import Learner, Processes
 from rewardmodel.learning.rollout import AdaptedPolicy, seeds_of
 
 Prompts = list[list[Message]]
@@ -41,7 +41,7 @@ PEER_TOKENS = 4096  # of one of TRL's passes: with all rows of long prompts it n
 
 def our_step(config: PolicyConfig, prompts: Prompts) -> Callable[[int, Prompts], None]:
     """Sample, score, reference, update, as train_policy.py does it."""
-    accelerator = new_accelerator()
+    accelerator = Processes()
     policy = AdaptedPolicy(config, accelerator.device, prompts)
     algorithm = Rloo(config, policy)
     learner = Learner(accelerator, algorithm.module, config, config.learning_rate, config.steps)

@@ -33,7 +33,7 @@ from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.data import GroupRow, read_groups
 from rewardmodel.learning.evaluate import preference_metrics
 from rewardmodel.learning.groups import EncodedGroup, Layout, fit, in_budget, unpack
-from rewardmodel.learning.optimisation import Learner, new_accelerator, shuffled
+from rewardmodel.learning.optimisation import Learner, Processes, shuffled
 from rewardmodel.learning.reward_model import RewardModel, encode, new_reward_model, score_groups
 from rewardmodel.learning.targets import target_of
 
@@ -91,7 +91,7 @@ def train_groups(
     model: RewardModel, layout: Layout, groups: Encoded, chat: Chat, config: RewardConfig
 ) -> float:
     """One pass over the groups; seconds."""
-    accelerator = new_accelerator()
+    accelerator = Processes()
     model.to(accelerator.device).eval()
     encoded = [group for _, group in groups]
     targets = [target_of(row, config, accelerator.device) for row, _ in groups]
@@ -164,7 +164,7 @@ def main() -> None:
     groups = choose(data.train, chat, config, task["groups"])
     set_seed(config.seed)
     model = new_reward_model(config.base_model, chat, None if config.full else config.lora_rank)
-    model.to(new_accelerator().device)
+    model.to(Processes().device)
     layout = unpack
     if task["arm"] == "packed":
         layout = model.choose_layout(config.group_tokens)

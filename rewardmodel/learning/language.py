@@ -35,6 +35,7 @@ from rewardmodel.learning.configs import ConfigError, LanguageConfig
 from rewardmodel.learning.data import DemonstrationRow, SnapshotError, read_demonstrations
 from rewardmodel.learning.evaluate import LanguageMetrics, language_metrics, unigram_entropy
 from rewardmodel.learning.groups import EncodedGroup, fit
+from rewardmodel.learning.precision import arithmetic
 from rewardmodel.learning.progress import RunFolder
 from rewardmodel.learning.scratch import new_model, preset_of, train_tokenizer
 from rewardmodel.learning.text import read_pieces, text_files
@@ -213,7 +214,8 @@ class LanguageModel:
         mine = heldout[accelerator.process_index :: accelerator.num_processes]
         sums = torch.zeros(2, device=self.device, dtype=torch.float64)
         for batch in row_batches(mine, self.row_tokens, self.config.tokens_per_batch):
-            losses = self.losses(self.layout(batch).to(self.device))
+            with arithmetic(self.device):
+                losses = self.losses(self.layout(batch).to(self.device))
             sums += torch.stack([losses.sum().double(), sums.new_tensor(len(losses))])
         total, tokens = accelerator.reduce(sums, reduction="sum").tolist()
         return language_metrics(total, round(tokens))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -18,26 +19,36 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from annotation.generation.cpu_linear import use_onednn
 from rewardmodel.learning.checkpoints import Checkpoint, newest_checkpoint, save_checkpoint
 from rewardmodel.learning.configs import Config, ConfigError
+from rewardmodel.learning.precision import arithmetic
 from rewardmodel.learning.progress import TrainingFailure
+from rewardmodel.learning.sharding import sharded, share_of, whole
 
-WHOLE_WEIGHTS = (DistributedType.NO, DistributedType.MULTI_GPU, DistributedType.MULTI_CPU)
+SUPPORTED = (DistributedType.NO, DistributedType.MULTI_GPU, DistributedType.MULTI_CPU)
+ADVICE = "run accelerate with --multi_gpu or --use_fsdp, or on one GPU."
 Item = TypeVar("Item")
 Weights = dict[str, Tensor]
 
 
-def new_accelerator() -> Accelerator:
-    """float32 weights everywhere; bfloat16 arithmetic on a GPU.
+class Processes(Accelerator):  # type: ignore[misc]
+    """The processes that `accelerate launch` started; `in_shares` where it was told to use FSDP."""
 
-    Raises ConfigError where accelerate's file asks for weights cut into parts.
-    """
-    gpu = torch.cuda.is_available()
-    accelerator = Accelerator(mixed_precision="bf16" if gpu else "no", cpu=not gpu)
-    if accelerator.distributed_type not in WHOLE_WEIGHTS:
-        raise ConfigError(
-            f"{accelerator.distributed_type.value} is not supported: every process holds all "
-            "weights. Run accelerate with --multi_gpu, or on one GPU."
-        )
-    return accelerator
+    def __init__(self) -> None:
+        """Raises ConfigError for kinds of processes that are not supported."""
+        for name, variable in {"DeepSpeed": "DEEPSPEED", "Megatron-LM": "MEGATRON_LM"}.items():
+            if _takes(f"ACCELERATE_USE_{variable}"):
+                raise ConfigError(f"{name} is not supported; {ADVICE}")
+        # Taken, since accelerate has FSDP on GPUs only, and transformers would load no weights
+        # in processes other than the first.
+        self.in_shares = _takes("ACCELERATE_USE_FSDP")
+        # Precision is the concern of `arithmetic`: what is not prepared is to read as what is.
+        super().__init__(mixed_precision="no", cpu=not torch.cuda.is_available())
+        if self.distributed_type not in SUPPORTED:
+            raise ConfigError(f"{self.distributed_type.value} is not supported; {ADVICE}")
+
+
+def _takes(variable: str) -> bool:
+    """Whether accelerate set it, which it then no longer is."""
+    return os.environ.pop(variable, "false").lower() == "true"
 
 
 def cosine(step: int, total: int, final: float, warmup: float = 0.0) -> float:
@@ -69,17 +80,21 @@ def shuffled(count: int, seed: int, start: int, length: int) -> list[int]:
 class Learner:
     """Trains a module's trainable parameters with AdamW and a cosine learning rate.
 
-    `module` is the given one, prepared for the processes that accelerate started.
+    `module` is the given one, prepared for the processes that accelerate started; with FSDP it is
+    a copy in shares, and the given one has whole weights that follow each update.
     """
 
     def __init__(
-        self, accelerator: Accelerator, module: nn.Module, config: Config, peak: float, steps: int
+        self, accelerator: Processes, module: nn.Module, config: Config, peak: float, steps: int
     ) -> None:
         self.accelerator, self.config, self.peak, self.steps = accelerator, config, peak, steps
-        self.parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
-        self.checkpointed = _checkpointed(module) if config.gradient_checkpointing else []
         use_onednn(module)
-        self.module: nn.Module = accelerator.prepare(module)
+        self.whole = _trainable(module)
+        in_shares = accelerator.in_shares and accelerator.num_processes > 1
+        trained = sharded(module, accelerator.device) if in_shares else module
+        self.parameters = _trainable(trained)
+        self.checkpointed = _checkpointed(trained) if config.gradient_checkpointing else []
+        self.module: nn.Module = trained if in_shares else accelerator.prepare(module)
         matrices = [p for p in self.parameters.values() if p.dim() >= 2]
         vectors = [p for p in self.parameters.values() if p.dim() < 2]
         self.optimizer = torch.optim.AdamW(
@@ -93,12 +108,15 @@ class Learner:
 
     def weights(self) -> Weights:
         """A copy of the trainable parameters, by name."""
-        return {name: p.detach().clone() for name, p in self.parameters.items()}
+        return {name: p.detach().clone() for name, p in self.whole.items()}
 
     def set_weights(self, weights: Weights) -> None:
         """The inverse of `weights`."""
-        for name, parameter in self.parameters.items():
+        for name, parameter in self.whole.items():
             parameter.data.copy_(weights[name])
+            trained = self.parameters[name]
+            if trained is not parameter:
+                trained.data.copy_(share_of(weights[name], trained))
 
     def restart(self, weights: Weights, steps: int) -> None:
         """Begins a training of `steps` steps anew from those weights, as from `weights`."""
@@ -125,13 +143,14 @@ class Learner:
         counts = accelerator.gather(torch.tensor([len(batches)], device=accelerator.device))
         passes = int(counts.max())
         total = torch.zeros(1, device=accelerator.device)
-        for layer in self.checkpointed:  # the flag alone: dropout, in its children, stays off
+        for layer in self.checkpointed:  # the flag alone: dropout in its children stays off
             layer.training = True
         for number in range(passes):
             weight = 1.0 if number < len(batches) else 0.0
             last = number + 1 == passes
             with nullcontext() if last else accelerator.no_sync(self.module):
-                loss = weight * loss_of(batches[min(number, len(batches) - 1)])
+                with arithmetic(accelerator.device):
+                    loss = weight * loss_of(batches[min(number, len(batches) - 1)])
                 accelerator.backward(loss * accelerator.num_processes)
             total += loss.detach()
         for layer in self.checkpointed:
@@ -143,9 +162,8 @@ class Learner:
 
         Raises TrainingFailure when loss or gradient are not finite.
         """
-        norm = float(
-            self.accelerator.clip_grad_norm_(self.parameters.values(), self.config.gradient_clip)
-        )
+        clip, parameters = self.config.gradient_clip, self.parameters.values()
+        norm = float(whole(self.accelerator.clip_grad_norm_(parameters, clip)))
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise TrainingFailure(
                 f"The loss is not finite at step {step + 1} (loss {loss}, gradient {norm}); "
@@ -158,18 +176,29 @@ class Learner:
             group["lr"] = rate
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self._follow()
         return {"loss": loss, "gradient_norm": norm, "learning_rate": rate}
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Brings the whole weights up to date with the shares."""
+        for name, parameter in self.whole.items():
+            trained = self.parameters[name]
+            if trained is not parameter:
+                parameter.copy_(whole(trained))
 
     def save(self, folder: Path, step: int, extra: dict[str, Tensor] | None = None) -> None:
         """A checkpoint after `step` finished steps, when one is due; only the main process's."""
         if step % self.config.checkpoint_every and step != self.steps:
             return
+        tensors = {f"extra/{name}": tensor for name, tensor in (extra or {}).items()}
+        for name, parameter in self.parameters.items():
+            tensors[f"parameter/{name}"] = self.whole[name]
+            for key, value in self.optimizer.state[parameter].items():
+                full = whole(value)
+                if self.accelerator.is_main_process:
+                    tensors[f"optimizer/{key}/{name}"] = full.cpu()
         if self.accelerator.is_main_process:
-            tensors = {f"extra/{name}": tensor for name, tensor in (extra or {}).items()}
-            for name, parameter in self.parameters.items():
-                tensors[f"parameter/{name}"] = parameter
-                for key, value in self.optimizer.state[parameter].items():
-                    tensors[f"optimizer/{key}/{name}"] = value
             save_checkpoint(folder, Checkpoint(step, tensors, {"config": asdict(self.config)}))
         self.accelerator.wait_for_everyone()
 
@@ -185,12 +214,12 @@ class Learner:
             raise TrainingFailure(
                 f"{folder} holds a checkpoint of another configuration; use a new run folder."
             )
+        self.set_weights({n: checkpoint.tensors[f"parameter/{n}"] for n in self.parameters})
         for name, parameter in self.parameters.items():
-            parameter.data.copy_(checkpoint.tensors[f"parameter/{name}"])
             for key in ("step", "exp_avg", "exp_avg_sq"):
                 value = checkpoint.tensors[f"optimizer/{key}/{name}"]
-                device = "cpu" if key == "step" else parameter.device
-                self.optimizer.state[parameter][key] = value.to(device)
+                kept = value if key == "step" else share_of(value, parameter)
+                self.optimizer.state[parameter][key] = kept
         extra = {
             name.removeprefix("extra/"): tensor
             for name, tensor in checkpoint.tensors.items()
@@ -199,9 +228,18 @@ class Learner:
         return checkpoint.step, extra
 
 
-def _checkpointed(module: nn.Module) -> list[nn.Module]:
+def _trainable(module: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: p for name, p in module.named_parameters() if p.requires_grad}
+
+
+def _checkpointed(module: nn.Module) -> list[GradientCheckpointingLayer]:
     """Turns gradient checkpointing on inside; the layers whose `training` flag rules it."""
     for part in module.modules():
         if isinstance(part, PreTrainedModel) and part.supports_gradient_checkpointing:
             part.activation_checkpointing_enable({"use_reentrant": False})
-    return [part for part in module.modules() if isinstance(part, GradientCheckpointingLayer)]
+    layers = [part for part in module.modules() if isinstance(part, GradientCheckpointingLayer)]
+    for layer in layers:  # the flag would turn on what a layer drops out itself, as OPT's do
+        for name, value in list(vars(layer).items()):
+            if "dropout" in name and isinstance(value, float):
+                setattr(layer, name, 0.0)
+    return layers

@@ -24,6 +24,7 @@ from rewardmodel.learning.groups import (
     fit,
     in_budget,
 )
+from rewardmodel.learning.precision import arithmetic
 
 GROUP_TOKENS = RewardConfig.group_tokens
 
@@ -169,7 +170,8 @@ def score_groups(
     device = model.network.device
     for indices in in_budget(groups, tokens, layout):
         chosen = [groups[i] for i in indices]
-        flat = model(layout(chosen, pad).to(device)).cpu()
+        with arithmetic(device):
+            flat = model(layout(chosen, pad).to(device)).cpu()
         parts = flat.split([len(group.answers) for group in chosen])
         scores.update(zip(indices, parts, strict=True))
     return [scores[i] for i in range(len(groups))]

@@ -35,6 +35,7 @@ from rewardmodel.learning.groups import (
     in_budget,
 )
 from rewardmodel.learning.losses import sequence_sums
+from rewardmodel.learning.precision import arithmetic
 from rewardmodel.learning.reward_model import RewardScorer
 
 
@@ -175,8 +176,9 @@ class AdaptedPolicy:
         groups = [rollout.group for rollout in rollouts]
         for indices in in_budget(groups, self.config.tokens_per_batch, self.layout):
             chosen = [rollouts[i] for i in indices]
-            with torch.no_grad(), self.adapted.disable_adapter():
-                yield Experience(chosen, self.log_probs(self.lay_out(chosen)))
+            with torch.no_grad(), arithmetic(self.device), self.adapted.disable_adapter():
+                reference = self.log_probs(self.lay_out(chosen))
+            yield Experience(chosen, reference)
 
     def lay_out(self, rollouts: Sequence[Rollout]) -> GroupBatch:
         return self.layout([r.group for r in rollouts], self.chat.pad).to(self.device)
@@ -184,8 +186,10 @@ class AdaptedPolicy:
     @torch.no_grad()
     def measure(self, rollouts: Sequence[Rollout]) -> None:
         """Notes on each rollout how far this policy, which sampled it, is from the reference."""
-        for experience in list(self.experiences(rollouts)):
-            experience.note(self.log_probs(self.lay_out(experience.rollouts)))
+        for experience in self.experiences(rollouts):
+            with arithmetic(self.device):
+                log_probs = self.log_probs(self.lay_out(experience.rollouts))
+            experience.note(log_probs)
 
     def save(self, folder: Path) -> None:
         """The adapter and the tokenizer."""

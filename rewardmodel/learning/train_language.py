@@ -42,7 +42,7 @@ from rewardmodel.learning.language import (
     peak_learning_rate,
     text_lessons,
 )
-from rewardmodel.learning.optimisation import Learner, new_accelerator, shuffled
+from rewardmodel.learning.optimisation import Learner, Processes, shuffled
 from rewardmodel.learning.progress import RunFolder, TrainingFailure
 from rewardmodel.learning.run import provenance, run_script
 
@@ -50,7 +50,7 @@ from rewardmodel.learning.run import provenance, run_script
 def train(config: LanguageConfig, run: RunFolder) -> None:
     """One run from text to result. Raises TrainingFailure and the errors of loading."""
     check(config)
-    accelerator = new_accelerator()
+    accelerator = Processes()
     set_seed(config.seed)
     run.progress("loading", 0, 1)
     tokenizer = get_tokenizer(config, run, accelerator)

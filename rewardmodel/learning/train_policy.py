@@ -30,7 +30,7 @@ from rewardmodel.learning.best_of_n import report_best_of_n
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.data import PromptRow, read_prompts
 from rewardmodel.learning.evaluate import Gate, PolicyMetrics, policy_gate
-from rewardmodel.learning.optimisation import Learner, Weights, new_accelerator, shuffled
+from rewardmodel.learning.optimisation import Learner, Processes, Weights, shuffled
 from rewardmodel.learning.pretraining import PretrainingMix, TextBatch, WithText
 from rewardmodel.learning.progress import RunFolder, TrainingFailure
 from rewardmodel.learning.reasons import Reason
@@ -50,7 +50,7 @@ SAMPLES = 8
 
 def train(config: PolicyConfig, run: RunFolder) -> None:
     """One run from prompts to result. Raises TrainingFailure and the errors of loading."""
-    accelerator = new_accelerator()
+    accelerator = Processes()
     set_seed(config.seed)
     run.progress("loading", 0, 1)
     prompts, heldout = read_prompts(Path(config.snapshot), config.heldout_percent)

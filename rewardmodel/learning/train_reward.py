@@ -37,7 +37,7 @@ from rewardmodel.learning.data import GroupRow, PreferenceData, read_demonstrati
 from rewardmodel.learning.evaluate import PreferenceMetrics, preference_metrics, reward_gate
 from rewardmodel.learning.groups import EncodedGroup, fit, in_budget
 from rewardmodel.learning.losses import strict_votes
-from rewardmodel.learning.optimisation import Learner, Weights, new_accelerator, shuffled
+from rewardmodel.learning.optimisation import Learner, Processes, Weights, shuffled
 from rewardmodel.learning.progress import RunFolder, TrainingFailure
 from rewardmodel.learning.reward_model import (
     encode,
@@ -54,7 +54,7 @@ DEMONSTRATIONS = 200  # enough for a mean
 
 def train(config: RewardConfig, run: RunFolder) -> None:
     """One run from snapshot to result. Raises TrainingFailure and the errors of loading."""
-    accelerator = new_accelerator()
+    accelerator = Processes()
     set_seed(config.seed)
     run.progress("loading", 0, 1)
     data = read_groups(

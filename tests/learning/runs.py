@@ -64,11 +64,12 @@ def from_demonstrations(
     return learn(output, snapshot, *switches, **{**values, **fields})
 
 
-def in_two_processes(script: str, **fields: object) -> None:
-    """`--multi_gpu` is accelerate's name for several processes, on whatever device there is."""
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+def in_two_processes(script: str, *switches: str, kind: str, **fields: object) -> None:
+    """`kind` is accelerate's name for several processes, on whatever device there is."""
+    launch = [sys.executable, "-m", "accelerate.commands.launch", f"--{kind}"]
     ports = ["--num_processes=2", "--main_process_port=0"]
-    subprocess.run([*launch, *ports, script, *_flags(fields)], check=True, capture_output=True)
+    command = [*launch, *ports, script, *_flags(fields), *switches]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:

@@ -1,16 +1,18 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from transformers import OPTConfig, OPTForCausalLM
 
 from annotation.generation.policy import load_causal_lm
 from rewardmodel.learning.blocks import TokenLosses, conversation, pack
 from rewardmodel.learning.configs import LanguageConfig
 from rewardmodel.learning.groups import EncodedGroup
-from rewardmodel.learning.optimisation import Learner, cosine, new_accelerator
+from rewardmodel.learning.optimisation import Learner, Processes, cosine
 from tests.learning.conftest import Rows, demonstrations
-from tests.learning.runs import from_demonstrations, weights_of
+from tests.learning.runs import failure_of, from_demonstrations, from_scratch, weights_of
 
 Write = Callable[[Rows], Path]
 
@@ -39,10 +41,39 @@ def test_gradient_checkpointing_computes_layers_again_and_only_in_training(tiny:
     layer = network.get_submodule("model.layers.0.mlp")
     layer.register_forward_pre_hook(lambda module, *_: calls.append(module.training))
     config = LanguageConfig(snapshot="", output="", gradient_checkpointing=True)
-    learner = Learner(new_accelerator(), TokenLosses(network), config, 0.01, 1)
+    learner = Learner(Processes(), TokenLosses(network), config, 0.01, 1)
     batch = pack([conversation(EncodedGroup([5, 6], [[7, 2]]))])
     learner.accumulate([batch], lambda b: learner.module(b).sum())
     assert calls == [False, False]  # twice, without dropout
     with torch.no_grad():
         learner.module(batch)
     assert calls == [False, False, False]
+
+
+def test_gradient_checkpointing_turns_no_dropout_on_that_a_layer_does_itself() -> None:
+    sizes: dict[str, Any] = {
+        **{"vocab_size": 20, "hidden_size": 16, "word_embed_proj_dim": 16, "ffn_dim": 32},
+        **{"num_hidden_layers": 2, "num_attention_heads": 2},
+    }
+    opt = OPTConfig(dropout=0.5, **sizes)
+    losses = TokenLosses(OPTForCausalLM(opt).train(False))
+    batch = pack([conversation(EncodedGroup([5, 6], [[7, 2]]))])
+    expected = losses(batch).sum().item()
+    config = LanguageConfig(snapshot="", output="", gradient_checkpointing=True)
+    learner = Learner(Processes(), losses, config, 0.01, 1)
+    found = learner.accumulate([batch], lambda b: learner.module(b).sum())
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [("ACCELERATE_USE_DEEPSPEED", "DeepSpeed"), ("ACCELERATE_USE_MEGATRON_LM", "Megatron-LM")],
+)
+def test_kinds_of_processes_that_do_not_work_are_refused_in_a_sentence(
+    variable: str, name: str, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "true")
+    assert from_scratch(tmp_path / "model", text) == 1
+    assert failure_of(tmp_path / "model") == (
+        f"{name} is not supported; run accelerate with --multi_gpu or --use_fsdp, or on one GPU."
+    )

@@ -1,19 +1,30 @@
-"""Two processes learn what one learns; test_launch.py has the reward model."""
+"""Two processes learn what one learns, each with all weights or with shares of them (FSDP)."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from rewardmodel.learning import train_language, train_policy
-from tests.learning.runs import in_two_processes, result_of, train_a_policy, weights_of
+from rewardmodel.learning import train_language, train_policy, train_reward
+from tests.learning.conftest import Rows, shorter_is_better
+from tests.learning.runs import (
+    in_two_processes,
+    result_of,
+    train_a_policy,
+    train_reward_model,
+    weights_of,
+)
+
+KINDS = ("multi_gpu", "use_fsdp")
 
 
+@pytest.mark.parametrize("kind", KINDS)
 def test_two_processes_learn_to_continue_text_as_one_does(
-    scratch: Path, text: Path, tmp_path: Path
+    kind: str, scratch: Path, text: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "two"
     fields = {"preset": "nano", "vocabulary": 300, "block_tokens": 32, "steps": 30}
-    in_two_processes(train_language.__file__, snapshot=text, output=output, **fields)
+    in_two_processes(train_language.__file__, kind=kind, snapshot=text, output=output, **fields)
     assert losses_of(output) == pytest.approx(losses_of(scratch), abs=1e-3)
 
 
@@ -21,8 +32,28 @@ def losses_of(output: Path) -> list[float]:
     return [loss for _, loss in result_of(output)["metrics"]["curve"]]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_make_the_reward_model_that_one_makes(
+    kind: str, tiny: Path, tmp_path: Path, write_rows: Callable[[Rows], Path]
+) -> None:
+    """All weights, with what starts learning anew, and activations computed again."""
+    snapshot = write_rows(shorter_is_better(12))
+    one, two = tmp_path / "one", tmp_path / "two"
+    fields = {"minimum_steps": 3, "learning_rate": 0.001, "tokens_per_batch": 64}
+    switches = ("--full", "--learning-curve", "--gradient-checkpointing")
+    assert train_reward_model(one, snapshot, tiny, *switches, **fields) == 0
+    given: dict[str, object] = {"snapshot": snapshot, "base_model": tiny, "output": two, **fields}
+    in_two_processes(train_reward.__file__, *switches, kind=kind, **given)
+    assert_same_weights(one, two)
+    expected, found = (result_of(each)["metrics"]["learning_curve"] for each in (one, two))
+    assert [point["log_loss"] for point in found] == pytest.approx(
+        [point["log_loss"] for point in expected], abs=1e-3
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_two_processes_update_a_policy_as_one_does(
-    tiny: Path, snapshot: Path, reward_model: Path, text: Path, tmp_path: Path
+    kind: str, tiny: Path, snapshot: Path, reward_model: Path, text: Path, tmp_path: Path
 ) -> None:
     """With all that can differ: a value function, text to keep likely, checks, two epochs."""
     one, two = tmp_path / "one", tmp_path / "two"
@@ -33,6 +64,7 @@ def test_two_processes_update_a_policy_as_one_does(
     assert train_a_policy(one, snapshot, tiny, reward_model, **fields) == 0
     in_two_processes(
         train_policy.__file__,
+        kind=kind,
         **{"snapshot": snapshot, "base_model": tiny, "reward_model": reward_model},
         **{"output": two, "max_new_tokens": 8, "prompts_per_step": 4, "kl_budget": 1e6},
         **fields,
@@ -40,6 +72,10 @@ def test_two_processes_update_a_policy_as_one_does(
     expected, found = (result_of(each)["metrics"] for each in (one, two))
     assert found["new"] == pytest.approx(expected["new"], abs=1e-3)
     assert found["checks"] == [pytest.approx(check, abs=1e-3) for check in expected["checks"]]
+    assert_same_weights(one, two)
+
+
+def assert_same_weights(one: Path, two: Path) -> None:
     weights = weights_of(one)
     for name, weight in weights_of(two).items():
         assert weight.numpy() == pytest.approx(weights[name].numpy(), abs=1e-3), name
