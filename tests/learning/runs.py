@@ -1,6 +1,7 @@
 """Starts training as a person would, but in this process."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -64,12 +65,29 @@ def from_demonstrations(
     return learn(output, snapshot, *switches, **{**values, **fields})
 
 
+LAUNCH = (sys.executable, "-m", "accelerate.commands.launch", "--num_processes=2")
+
+
 def in_two_processes(script: str, *switches: str, kind: str, **fields: object) -> None:
     """`kind` is accelerate's name for several processes, on whatever device there is."""
-    launch = [sys.executable, "-m", "accelerate.commands.launch", f"--{kind}"]
-    ports = ["--num_processes=2", "--main_process_port=0"]
-    command = [*launch, *ports, script, *_flags(fields), *switches]
+    command = [*LAUNCH, f"--{kind}", "--main_process_port=0", script, *_flags(fields), *switches]
     subprocess.run(command, check=True, capture_output=True)
+
+
+def on_two_machines(script: str, **fields: object) -> None:
+    """One process on each: a launch for either, as on machines that share the run folder."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    where = ["--num_machines=2", "--main_process_ip=127.0.0.1", f"--main_process_port={port}"]
+    machines = [
+        subprocess.Popen(
+            [*LAUNCH, "--multi_gpu", *where, f"--machine_rank={rank}", script, *_flags(fields)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for rank in range(2)
+    ]
+    assert [machine.wait(120) for machine in machines] == [0, 0]
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:

@@ -9,6 +9,7 @@ from rewardmodel.learning import train_language, train_policy, train_reward
 from tests.learning.conftest import Rows, shorter_is_better
 from tests.learning.runs import (
     in_two_processes,
+    on_two_machines,
     result_of,
     train_a_policy,
     train_reward_model,
@@ -25,6 +26,15 @@ def test_two_processes_learn_to_continue_text_as_one_does(
     output = tmp_path / "two"
     fields = {"preset": "nano", "vocabulary": 300, "block_tokens": 32, "steps": 30}
     in_two_processes(train_language.__file__, kind=kind, snapshot=text, output=output, **fields)
+    assert losses_of(output) == pytest.approx(losses_of(scratch), abs=1e-3)
+
+
+def test_two_machines_that_share_a_folder_learn_as_one_does(
+    scratch: Path, text: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "two"
+    fields = {"preset": "nano", "vocabulary": 300, "block_tokens": 32, "steps": 30}
+    on_two_machines(train_language.__file__, snapshot=text, output=output, **fields)
     assert losses_of(output) == pytest.approx(losses_of(scratch), abs=1e-3)
 
 
