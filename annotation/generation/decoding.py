@@ -13,11 +13,11 @@ from transformers import PreTrainedModel
 
 from annotation.generation.group_attention import (
     IMPLEMENTATION,
-    REFUSALS,
     UNUSED_MASK,
     SharedPrompts,
     answer_cache,
 )
+from annotation.generation.packed_attention import REFUSALS
 
 logger = logging.getLogger(__name__)
 

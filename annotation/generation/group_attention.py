@@ -6,25 +6,21 @@ Registered with transformers under IMPLEMENTATION; for anything but a group it i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from annotation.generation.packed_attention import Packing, read_packed
+
 IMPLEMENTATION = "prompt_groups"
 GROWTH = 64
 UNUSED_MASK = torch.ones(1, 1, 1, 1, dtype=torch.bool)
 """Has four dimensions, so that transformers hands it on and makes none of its own."""
-Packing = list[tuple[int, int, list[int]]]
-"""Of each packed row, the lengths of its prompt, of the padding after it, and of its answers."""
-
-REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError)
 
 
 @dataclass
@@ -166,39 +162,8 @@ def group_attention(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **kwargs
         )
-    rows = zip(
-        torch.split(query, 1), torch.split(key, 1), torch.split(value, 1), packed, strict=True
-    )
-    read = [_packed_row(q, k, v, *lengths, scaling) for q, k, v, lengths in rows]
-    return torch.cat(read).transpose(1, 2).contiguous(), None
-
-
-def _packed_row(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    prompt: int,
-    gap: int,
-    answers: list[int],
-    scale: float | None,
-) -> Tensor:
-    """One row [1, heads, L, size] of these lengths; padding gets 0.
-
-    The prompt attends causally; each answer to the prompt, and to itself causally.
-    """
-    sections = [prompt, gap, *answers, query.shape[2] - prompt - gap - sum(answers)]
-    # Split, not sliced: the gradient of a slice is as large as what it was cut from.
-    queries, keys, values = (torch.split(states, sections, 2) for states in (query, key, value))
-    read = partial(
-        scaled_dot_product_attention, scale=scale, enable_gqa=query.shape[1] != key.shape[1]
-    )
-    parts = [read(queries[0], keys[0], values[0], is_causal=True), torch.zeros_like(queries[1])]
-    for own, length in enumerate(answers, start=2):
-        seen = torch.ones(length, prompt + length, dtype=torch.bool, device=query.device)
-        own_keys = torch.cat([keys[0], keys[own]], dim=2)
-        own_values = torch.cat([values[0], values[own]], dim=2)
-        parts.append(read(queries[own], own_keys, own_values, attn_mask=seen.tril(prompt)))
-    return torch.cat([*parts, torch.zeros_like(queries[-1])], dim=2)
+    read = read_packed(query, key, value, packed, scaling)
+    return read.transpose(1, 2).contiguous(), None
 
 
 AttentionInterface.register(IMPLEMENTATION, group_attention)

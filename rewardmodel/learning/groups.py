@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from annotation.generation.decoding import logits_at, window_of
-from annotation.generation.group_attention import IMPLEMENTATION, REFUSALS, UNUSED_MASK, Packing
+from annotation.generation.group_attention import IMPLEMENTATION, UNUSED_MASK
+from annotation.generation.packed_attention import REFUSALS, Packing
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +57,8 @@ class GroupBatch:
     packed: Packing | None = None
 
     def to(self, device: torch.device) -> GroupBatch:
-        tensors = (f.name for f in fields(self) if f.name != "packed")
-        return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{n: v.to(device) for n, v in given.items() if v is not None})
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -98,15 +99,11 @@ class _Packed:
                 spans.append(range(start, start + len(answer)))
                 start += len(answer)
             rows.append(_Row(group.prompt, group.answers, spans))
-        packed = [
-            (
-                len(group.prompt),
-                width - len(group.prompt),
-                [len(answer) for answer in group.answers],
-            )
-            for group in groups
+        places = [
+            (len(g.prompt), width - len(g.prompt), [len(answer) for answer in g.answers])
+            for g in groups
         ]
-        return replace(_lay_out(rows, pad), packed=packed)
+        return replace(_lay_out(rows, pad), packed=Packing(places))
 
     def tokens(self, groups: Sequence[EncodedGroup]) -> int:
         width = max(len(group.prompt) for group in groups)

@@ -1,0 +1,239 @@
+"""Attention over packed prompt groups: three ways that give the same, and which one is used.
+
+On the CPU it is the one in parts, which is fastest there (bench/attention.py). On a GPU the three
+are timed on the first rows of each size that come, and the fastest reads all others of that size.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn.attention.bias import causal_lower_right
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from torch.nn.functional import scaled_dot_product_attention
+
+logger = logging.getLogger(__name__)
+
+CPU = torch.device("cpu")
+REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError)
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Of each packed row, the lengths of its prompt, of the padding after it, and of its answers.
+
+    `device` is where masks are made when they are asked for.
+    """
+
+    rows: list[tuple[int, int, list[int]]]
+    device: torch.device = CPU
+
+    def to(self, device: torch.device) -> Packing:
+        return Packing(self.rows, device)
+
+    @property
+    def length(self) -> int:
+        return max(prompt + gap + sum(answers) for prompt, gap, answers in self.rows)
+
+    @cached_property
+    def owners(self) -> Tensor:
+        """[B, L]: 0 in the prompt, the answer's number in an answer, -1 in padding."""
+        owners = torch.full((len(self.rows), self.length), -1, dtype=torch.int32)
+        for row, (prompt, gap, answers) in zip(owners, self.rows, strict=True):
+            row[:prompt] = 0
+            start = prompt + gap
+            for number, length in enumerate(answers, start=1):
+                row[start : start + length] = number
+                start += length
+        return owners.to(self.device)
+
+    def sees(self, row: Tensor, reader: Tensor, read: Tensor) -> Tensor:
+        """Which positions read which: causally, the prompt's and those of the same owner."""
+        owner = self.owners[row, read]
+        return (read <= reader) & ((owner == 0) | (owner == self.owners[row, reader]))
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """[B, 1, L, L] bool."""
+        rows = torch.arange(len(self.rows), device=self.device)[:, None, None]
+        places = torch.arange(self.length, device=self.device)
+        return self.sees(rows, places[:, None], places)[:, None]
+
+    @cached_property
+    def block_mask(self) -> BlockMask:
+        def rule(row: Tensor, _head: Tensor, reader: Tensor, read: Tensor) -> Tensor:
+            return self.sees(row, reader, read)
+
+        size = (len(self.rows), None, self.length, self.length)
+        return create_block_mask(rule, *size, device=str(self.device))
+
+
+Reading = Callable[[Tensor, Tensor, Tensor, Packing, float | None], Tensor]
+"""Query [B, heads, L, size], key and value [B, key heads, L, size] to [B, heads, L, size].
+
+What padding gets is anything but NaN.
+"""
+
+
+def in_parts(
+    query: Tensor, key: Tensor, value: Tensor, packing: Packing, scale: float | None
+) -> Tensor:
+    """A call for each prompt and for each answer: nothing is computed only to be masked."""
+    rows = zip(
+        torch.split(query, 1), torch.split(key, 1), torch.split(value, 1), packing.rows, strict=True
+    )
+    return torch.cat([_row(q, k, v, *lengths, scale) for q, k, v, lengths in rows])
+
+
+def _row(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    prompt: int,
+    gap: int,
+    answers: list[int],
+    scale: float | None,
+) -> Tensor:
+    """One row [1, heads, L, size]; padding gets 0."""
+    sections = [prompt, gap, *answers, query.shape[2] - prompt - gap - sum(answers)]
+    # Split, not sliced: the gradient of a slice is as large as what it was cut from.
+    queries, keys, values = (torch.split(states, sections, 2) for states in (query, key, value))
+    read = partial(
+        scaled_dot_product_attention, scale=scale, enable_gqa=query.shape[1] != key.shape[1]
+    )
+    parts = [read(queries[0], keys[0], values[0], is_causal=True), torch.zeros_like(queries[1])]
+    for own, length in enumerate(answers, start=2):
+        own_keys = torch.cat([keys[0], keys[own]], dim=2)
+        own_values = torch.cat([values[0], values[own]], dim=2)
+        mask: Tensor
+        if query.is_cuda:  # has kernels for a mask that need not be written out
+            mask = causal_lower_right(length, prompt + length)
+        else:
+            mask = torch.ones(length, prompt + length, dtype=torch.bool).tril(prompt)
+        parts.append(read(queries[own], own_keys, own_values, attn_mask=mask))
+    return torch.cat([*parts, torch.zeros_like(queries[-1])], dim=2)
+
+
+def by_mask(
+    query: Tensor, key: Tensor, value: Tensor, packing: Packing, scale: float | None
+) -> Tensor:
+    """One call, with a mask of the row's length squared."""
+    shared = query.shape[1] // key.shape[1]
+    if query.is_cuda and shared > 1:  # its kernels for masks want a key for each head
+        key, value = (states.repeat_interleave(shared, 1) for states in (key, value))
+    gqa = query.shape[1] != key.shape[1]
+    return scaled_dot_product_attention(
+        query, key, value, attn_mask=packing.mask, scale=scale, enable_gqa=gqa
+    )
+
+
+def by_flex_attention(
+    query: Tensor, key: Tensor, value: Tensor, packing: Packing, scale: float | None
+) -> Tensor:
+    """A kernel compiled for this mask (arXiv 2412.05496), which skips the blocks masked whole."""
+    gqa = query.shape[1] != key.shape[1]
+    attend: Any = _compiled_flex() if query.is_cuda else flex_attention
+    read = attend(query, key, value, block_mask=packing.block_mask, scale=scale, enable_gqa=gqa)
+    return cast(Tensor, read)
+
+
+@cache
+def _compiled_flex() -> Callable[..., Any]:
+    return torch.compile(flex_attention, dynamic=True)
+
+
+READINGS: Mapping[str, Reading] = {
+    "mask": by_mask,
+    "in parts": in_parts,
+    "FlexAttention": by_flex_attention,
+}
+
+
+def read_packed(
+    query: Tensor, key: Tensor, value: Tensor, packing: Packing, scale: float | None
+) -> Tensor:
+    """A Reading, by the way that is fastest on this device for rows of about this size."""
+    if not query.is_cuda:
+        return in_parts(query, key, value, packing, scale)
+    rows, heads, length, width = query.shape
+    size = (rows, heads, length.bit_length(), width, query.dtype, torch.is_grad_enabled())
+    if size not in _fastest:
+        _fastest[size] = fastest(READINGS, (query, key, value), packing, scale)
+    return _fastest[size](query, key, value, packing, scale)
+
+
+_fastest: dict[tuple[Any, ...], Reading] = {}
+
+
+def fastest(
+    readings: Mapping[str, Reading],
+    states: Sequence[Tensor],
+    packing: Packing,
+    scale: float | None,
+) -> Reading:
+    """The fastest on these states, forward and, where gradients are wanted, backward.
+
+    One that this machine refuses, or that gives other than the first one does, is left out.
+    """
+    inputs = [each.detach().requires_grad_(torch.is_grad_enabled()) for each in states]
+    expected: list[Tensor] = []
+    seconds: dict[str, float] = {}
+    # Hooks of their own, so that gradient checkpointing does not take note of what is only timed.
+    with saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor):
+        for name, reading in readings.items():
+            run = partial(_run, reading, inputs, packing, scale)
+            try:
+                found = run()
+                expected = expected or found
+                if not _agree(found, expected):
+                    logger.warning("Attention (%s) differs on this machine; not used.", name)
+                    continue
+                seconds[name] = min(_seconds(run, inputs[0].device) for _ in range(ROUNDS))
+            except REFUSALS as error:
+                logger.warning("Attention (%s) does not work on this machine: %s", name, error)
+    taken = ", ".join(f"{name} {1000 * each:.3g} ms" for name, each in seconds.items())
+    logger.info("Attention over rows of %d tokens: %s.", packing.length, taken)
+    return readings[min(seconds, key=lambda name: seconds[name])] if seconds else in_parts
+
+
+def _run(
+    reading: Reading, inputs: Sequence[Tensor], packing: Packing, scale: float | None
+) -> list[Tensor]:
+    """What it gives, padding apart, and the gradients if any."""
+    query, key, value = inputs
+    read = reading(query, key, value, packing, scale)
+    read = read * (packing.owners >= 0)[:, None, :, None]
+    if not read.requires_grad:
+        return [read]
+    return [read, *torch.autograd.grad(read.float().square().sum(), inputs)]
+
+
+def _agree(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
+    """To 1e-4 of the largest value in float32, to 2e-2 in shorter floats."""
+    tolerance = 1e-4 if expected[0].dtype == torch.float32 else 2e-2
+    return all(  # not so for NaN
+        bool((ours - theirs).abs().max() <= tolerance * theirs.abs().max())
+        for ours, theirs in zip(found, expected, strict=True)
+    )
+
+
+def _seconds(run: Callable[[], object], device: torch.device) -> float:
+    _finish(device)
+    began = time.perf_counter()
+    run()
+    _finish(device)
+    return time.perf_counter() - began
+
+
+def _finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
