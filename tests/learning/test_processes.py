@@ -1,4 +1,7 @@
-"""Two processes learn what one learns, each with all weights or with shares of them (FSDP)."""
+"""Two processes learn what one learns, each with all weights or with shares of them (FSDP).
+
+test_launch.py has the reward model with all weights on each.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,25 +19,23 @@ from tests.learning.runs import (
     weights_of,
 )
 
-KINDS = ("multi_gpu", "use_fsdp")
+TEXT = {"preset": "nano", "vocabulary": 300, "block_tokens": 32, "steps": 30}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_two_processes_learn_to_continue_text_as_one_does(
-    kind: str, scratch: Path, text: Path, tmp_path: Path
-) -> None:
-    output = tmp_path / "two"
-    fields = {"preset": "nano", "vocabulary": 300, "block_tokens": 32, "steps": 30}
-    in_two_processes(train_language.__file__, kind=kind, snapshot=text, output=output, **fields)
-    assert losses_of(output) == pytest.approx(losses_of(scratch), abs=1e-3)
-
-
-def test_two_machines_that_share_a_folder_learn_as_one_does(
+def test_two_machines_that_share_a_folder_learn_to_continue_text_as_one_process_does(
     scratch: Path, text: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "two"
-    fields = {"preset": "nano", "vocabulary": 300, "block_tokens": 32, "steps": 30}
-    on_two_machines(train_language.__file__, snapshot=text, output=output, **fields)
+    on_two_machines(train_language.__file__, snapshot=text, output=output, **TEXT)
+    assert losses_of(output) == pytest.approx(losses_of(scratch), abs=1e-3)
+
+
+def test_two_processes_with_shares_learn_to_continue_text_as_one_does(
+    scratch: Path, text: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "two"
+    given: dict[str, object] = {"snapshot": text, "output": output, **TEXT}
+    in_two_processes(train_language.__file__, kind="use_fsdp", **given)
     assert losses_of(output) == pytest.approx(losses_of(scratch), abs=1e-3)
 
 
@@ -42,9 +43,8 @@ def losses_of(output: Path) -> list[float]:
     return [loss for _, loss in result_of(output)["metrics"]["curve"]]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_two_processes_make_the_reward_model_that_one_makes(
-    kind: str, tiny: Path, tmp_path: Path, write_rows: Callable[[Rows], Path]
+def test_two_processes_with_shares_make_the_reward_model_that_one_makes(
+    tiny: Path, tmp_path: Path, write_rows: Callable[[Rows], Path]
 ) -> None:
     """All weights, with what starts learning anew, and activations computed again."""
     snapshot = write_rows(shorter_is_better(12))
@@ -53,7 +53,7 @@ def test_two_processes_make_the_reward_model_that_one_makes(
     switches = ("--full", "--learning-curve", "--gradient-checkpointing")
     assert train_reward_model(one, snapshot, tiny, *switches, **fields) == 0
     given: dict[str, object] = {"snapshot": snapshot, "base_model": tiny, "output": two, **fields}
-    in_two_processes(train_reward.__file__, *switches, kind=kind, **given)
+    in_two_processes(train_reward.__file__, *switches, kind="use_fsdp", **given)
     assert_same_weights(one, two)
     expected, found = (result_of(each)["metrics"]["learning_curve"] for each in (one, two))
     assert [point["log_loss"] for point in found] == pytest.approx(
@@ -61,7 +61,7 @@ def test_two_processes_make_the_reward_model_that_one_makes(
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["multi_gpu", "use_fsdp"])
 def test_two_processes_update_a_policy_as_one_does(
     kind: str, tiny: Path, snapshot: Path, reward_model: Path, text: Path, tmp_path: Path
 ) -> None:
