@@ -34,7 +34,7 @@ def run_script(
     if flags.stop_with_parent:
         stop_with_parent()
     use_all_cores()
-    folder = RunFolder(flags.run_folder, writes=os.environ.get("RANK", "0") == "0")
+    folder = RunFolder(flags.run_folder, rank=int(os.environ.get("RANK", "0")))
     try:
         with folder:
             reason = _failure(lambda: _run(read_config(kind, flags), folder, train))

@@ -1,11 +1,20 @@
-"""Two processes learn what one learns; test_launch.py has the reward model."""
+"""Two processes learn what one learns, and say why they fail; test_launch.py has the reward
+model."""
 
 from pathlib import Path
 
 import pytest
 
 from rewardmodel.learning import train_language, train_policy
-from tests.learning.runs import in_two_processes, result_of, train_a_policy, weights_of
+from rewardmodel.learning.progress import RunFolder
+from tests.learning import second_fails
+from tests.learning.runs import (
+    failure_of,
+    in_two_processes,
+    result_of,
+    train_a_policy,
+    weights_of,
+)
 
 
 def test_two_processes_learn_to_continue_text_as_one_does(
@@ -13,7 +22,8 @@ def test_two_processes_learn_to_continue_text_as_one_does(
 ) -> None:
     output = tmp_path / "two"
     fields = {"preset": "nano", "vocabulary": 300, "block_tokens": 32, "steps": 30}
-    in_two_processes(train_language.__file__, snapshot=text, output=output, **fields)
+    script = train_language.__file__
+    assert in_two_processes(script, snapshot=text, output=output, **fields) == 0
     assert losses_of(output) == pytest.approx(losses_of(scratch), abs=1e-3)
 
 
@@ -31,15 +41,34 @@ def test_two_processes_update_a_policy_as_one_does(
         **{"pretraining_text": text, "tokens_per_batch": 128, "learning_rate": 0.001},
     }
     assert train_a_policy(one, snapshot, tiny, reward_model, **fields) == 0
-    in_two_processes(
+    code = in_two_processes(
         train_policy.__file__,
         **{"snapshot": snapshot, "base_model": tiny, "reward_model": reward_model},
         **{"output": two, "max_new_tokens": 8, "prompts_per_step": 4, "kl_budget": 1e6},
         **fields,
     )
+    assert code == 0
     expected, found = (result_of(each)["metrics"] for each in (one, two))
     assert found["new"] == pytest.approx(expected["new"], abs=1e-3)
     assert found["checks"] == [pytest.approx(check, abs=1e-3) for check in expected["checks"]]
     weights = weights_of(one)
     for name, weight in weights_of(two).items():
         assert weight.numpy() == pytest.approx(weights[name].numpy(), abs=1e-3), name
+
+
+def test_why_a_process_failed_that_is_not_the_main_one_is_kept(tmp_path: Path) -> None:
+    output = tmp_path / "model"
+    assert in_two_processes(second_fails.__file__, **fields_of(output)) == 1
+    assert failure_of(output) == "The second process has no disk."
+
+
+def test_processes_that_find_the_folder_taken_leave_no_reason_in_it(tmp_path: Path) -> None:
+    output = tmp_path / "model"
+    output.mkdir()  # for this the second one fails before it meets the main one
+    with RunFolder(Path(f"{output}.run")) as other:
+        assert in_two_processes(second_fails.__file__, **fields_of(output)) == 1
+        assert not (other.path / "failure.json").exists()
+
+
+def fields_of(output: Path) -> dict[str, Path]:
+    return {"snapshot": Path("none.jsonl"), "base_model": Path("none"), "output": output}
