@@ -17,7 +17,14 @@ import torch
 from annotation.generation.chat import ChatError
 from annotation.generation.policy import PolicyUnavailable, is_out_of_memory
 from rewardmodel.learning.checkpoints import read_json, write_json
-from rewardmodel.learning.configs import AnyConfig, Config, ConfigError, parse_flags, read_config
+from rewardmodel.learning.configs import (
+    AnyConfig,
+    Config,
+    ConfigError,
+    check_unchanged,
+    parse_flags,
+    read_config,
+)
 from rewardmodel.learning.data import SnapshotError
 from rewardmodel.learning.progress import RunFolder, TrainingFailure, stop_with_parent
 from rewardmodel.learning.reasons import Reason
@@ -61,9 +68,10 @@ def _run(
     output = Path(config.output)
     if folder.finished(output):
         return
+    check_unchanged(config, folder.path)
     if output.exists():
         raise TrainingFailure(f"The output folder {output} exists already; name another one.")
-    if folder.writes and not (folder.path / "config.json").exists():
+    if folder.writes:
         write_json(folder.path / "config.json", asdict(config))
     train(config, folder)
 

@@ -6,6 +6,7 @@ from rewardmodel.learning.configs.policy import PolicyConfig
 from rewardmodel.learning.configs.reading import (
     AnyConfig,
     check_overrides,
+    check_unchanged,
     parse_flags,
     read_config,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "PolicyConfig",
     "RewardConfig",
     "check_overrides",
+    "check_unchanged",
     "parse_flags",
     "read_config",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -45,6 +45,24 @@ def read_config(kind: type[AnyConfig], flags: argparse.Namespace) -> AnyConfig:
     values = _read_file(flags.run_folder)
     given = {field.name: getattr(flags, field.name) for field in fields(kind)}
     return _build(kind, {**values, **{k: v for k, v in given.items() if v is not None}})
+
+
+def check_unchanged(config: Config, run_folder: Path) -> None:
+    """Raises ConfigError where RUN_FOLDER/config.json says otherwise, which only flags can cause.
+
+    What lies in the folder was made by what the file says.
+    """
+    now = asdict(config)
+    changed = [
+        f"{name} was {before!r} and is now {now[name]!r}"
+        for name, before in _read_file(run_folder).items()
+        if now[name] != before
+    ]
+    if changed:
+        raise ConfigError(
+            f"{run_folder} holds a run with another configuration ({', '.join(changed)}): "
+            "take another --run-folder, or delete this one."
+        )
 
 
 def _plain_type(hint: Any) -> Any:
