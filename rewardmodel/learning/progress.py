@@ -1,11 +1,12 @@
 """The run folder: how a training process and whoever supervises it speak through files.
 
-config.json      what to do, written by the supervisor or from the command line
+config.json      what to do, from the supervisor or the command line; once started, in full, and
+                 a run started again in the same folder is refused when its flags say otherwise
 progress.jsonl   {"time", "phase", "step", "total", "metrics"}, a line at least every few seconds
 checkpoints/     the newest checkpoint; a run started again in the same folder goes on from it
 result.json      written last; a run that has one is finished and is not run again. Its `output`
                  is the folder made, or null when the run is a report and makes no version
-failure.json     {"reason"}: one sentence, with exit code 1
+failure.json     {"reason"}: one sentence, with exit code 1; any process of the run may write it
 lock             held while a process works in the folder
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +23,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
+
+from torch import distributed
 
 from rewardmodel.learning.checkpoints import (
     MANIFEST,
@@ -40,17 +44,22 @@ class TrainingFailure(Exception):
 class RunFolder(AbstractContextManager["RunFolder"]):
     """One run's folder, locked between enter and exit, beating while it is.
 
-    Only the main process of a distributed run writes; the others hold a silent one.
+    Only the main process of a distributed run, of rank 0, locks and writes; the others hold a
+    silent one, but may say why they failed.
     """
 
-    def __init__(self, path: Path, *, writes: bool = True) -> None:
+    def __init__(self, path: Path, rank: int = 0) -> None:
         self.path = path
-        self.writes = writes
+        self.rank = rank
         self._lock: TextIO | None = None
         self._progress: TextIO | None = None
         self._last: dict[str, Any] = {}
         self._writing = threading.Lock()
         self._stopped = threading.Event()
+
+    @property
+    def writes(self) -> bool:
+        return self.rank == 0
 
     @property
     def checkpoints(self) -> Path:
@@ -61,13 +70,26 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         return self.path / "result.json"
 
     def finished(self, output: Path) -> bool:
-        """Whether there is a result: also when a kill came between the output and its result."""
+        """Whether there is a result: also when a kill came between the output and its result.
+
+        All processes are told the same, whether or not the main one has mended that yet.
+        """
         pending = self.path / "result.pending.json"
-        if pending.exists() and (output / MANIFEST).exists():
-            made = read_json(output / MANIFEST)["sha256"]
-            if read_json(pending)["sha256"] == made and self.writes:
-                pending.rename(self.result)
-        return self.result.exists()
+        try:
+            made = read_json(pending)["sha256"] == read_json(output / MANIFEST)["sha256"]
+        except (FileNotFoundError, NotADirectoryError):  # also when it was renamed meanwhile
+            made = False
+        if made and self.writes:
+            pending.rename(self.result)
+        return made or self.result.exists()
+
+    def start_anew(self) -> None:
+        """Removes what a run with another configuration made before its first checkpoint."""
+        for path in self.path.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name not in ("lock", "progress.jsonl", "config.json"):
+                path.unlink()
 
     def __enter__(self) -> RunFolder:
         if not self.writes:
@@ -123,8 +145,16 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         write_json(self.result, {**result, "output": None, "sha256": None})
 
     def fail(self, reason: str) -> None:
-        if self.writes:
-            write_json(self.path / "failure.json", {"reason": reason})
+        """Says why the run ended. When several processes do, the last one's reason stays."""
+        if not self._is_ours():
+            return
+        aside = self.path / f".failure-{self.rank}.json"
+        write_json(aside, {"reason": reason})
+        aside.rename(self.path / "failure.json")
+
+    def _is_ours(self) -> bool:
+        """Whether this process knows that its run has the lock: processes meet only after that."""
+        return self.writes or (distributed.is_available() and distributed.is_initialized())
 
     def _beat(self) -> None:
         while not self._stopped.wait(HEARTBEAT_SECONDS):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
@@ -14,7 +14,12 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from annotation.generation.chat import Chat, Messages
 from annotation.generation.cpu_linear import use_onednn
-from annotation.generation.policy import PolicyUnavailable, load_tokenizer, require_causal_lm
+from annotation.generation.policy import (
+    PolicyUnavailable,
+    is_out_of_memory,
+    load_tokenizer,
+    require_causal_lm,
+)
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.groups import (
     EncodedGroup,
@@ -65,7 +70,23 @@ class RewardModel(nn.Module):
 
 def _limited(classifier: PreTrainedModel, group_tokens: int) -> int:
     """At most as many tokens as the model can read."""
-    return min(group_tokens, getattr(classifier.config, "max_position_embeddings", group_tokens))
+    context = getattr(classifier.config, "max_position_embeddings", None)
+    return min(group_tokens, context or group_tokens)
+
+
+def _load_classifier(name: str, problem: str, **settings: Any) -> PreTrainedModel:
+    """The weights in float32 on the CPU. Raises PolicyUnavailable, which names the problem."""
+    try:
+        return cast(
+            PreTrainedModel,
+            AutoModelForSequenceClassification.from_pretrained(
+                name, dtype=torch.float32, use_safetensors=True, **settings
+            ),
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, MemoryError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise PolicyUnavailable(f"Not enough memory to load {name}.") from error
+        raise PolicyUnavailable(f"{problem}: {error}") from error
 
 
 def new_reward_model(
@@ -77,15 +98,8 @@ def new_reward_model(
     scoring alike. Raises PolicyUnavailable.
     """
     require_causal_lm(base_model)
-    try:
-        classifier = cast(
-            PreTrainedModel,
-            AutoModelForSequenceClassification.from_pretrained(
-                base_model, num_labels=1, dtype=torch.float32, use_safetensors=True
-            ),
-        )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise PolicyUnavailable(f"{base_model} cannot become a reward model: {error}") from error
+    problem = f"{base_model} cannot become a reward model"
+    classifier = _load_classifier(base_model, problem, num_labels=1)
     if not isinstance(getattr(classifier, "score", None), nn.Linear):
         raise PolicyUnavailable(
             f"{type(classifier).__name__} has no linear 'score' head; use another base model."
@@ -131,17 +145,13 @@ class RewardScorer:
     def __init__(self, folder: str, device: torch.device) -> None:
         """Raises PolicyUnavailable when the folder holds no reward model."""
         self.chat = Chat(load_tokenizer(folder))
+        problem = f"There is no reward model at {folder}"
+        classifier = _load_classifier(folder, problem)
         try:
-            classifier = cast(
-                PreTrainedModel,
-                AutoModelForSequenceClassification.from_pretrained(
-                    folder, dtype=torch.float32, use_safetensors=True
-                ),
-            )
             self.mean = float(classifier.config.reward_mean)
             self.std = float(classifier.config.reward_std)
-        except (OSError, ValueError, AttributeError, SafetensorError) as error:
-            raise PolicyUnavailable(f"There is no reward model at {folder}: {error}") from error
+        except (AttributeError, TypeError, ValueError) as error:
+            raise PolicyUnavailable(f"{problem}: {error}") from error
         self.model = RewardModel(classifier.to(device)).eval()  # type: ignore[arg-type]
         use_onednn(self.model)
         self.device = device

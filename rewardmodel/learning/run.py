@@ -13,11 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import distributed
 
 from annotation.generation.chat import ChatError
 from annotation.generation.policy import PolicyUnavailable, is_out_of_memory
 from rewardmodel.learning.checkpoints import read_json, write_json
-from rewardmodel.learning.configs import AnyConfig, Config, ConfigError, parse_flags, read_config
+from rewardmodel.learning.configs import (
+    AnyConfig,
+    Config,
+    ConfigError,
+    changes,
+    parse_flags,
+    read_config,
+)
 from rewardmodel.learning.data import SnapshotError
 from rewardmodel.learning.progress import RunFolder, TrainingFailure, stop_with_parent
 from rewardmodel.learning.reasons import Reason
@@ -34,7 +42,7 @@ def run_script(
     if flags.stop_with_parent:
         stop_with_parent()
     use_all_cores()
-    folder = RunFolder(flags.run_folder, writes=os.environ.get("RANK", "0") == "0")
+    folder = RunFolder(flags.run_folder, rank=int(os.environ.get("RANK", "0")))
     try:
         with folder:
             reason = _failure(lambda: _run(read_config(kind, flags), folder, train))
@@ -42,6 +50,9 @@ def run_script(
                 folder.fail(reason)
     except TrainingFailure as error:  # the folder is another process's: leave it as it is
         reason = str(error)
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
     if reason is not None:
         print(reason, file=sys.stderr)
     elif folder.writes:
@@ -63,7 +74,15 @@ def _run(
         return
     if output.exists():
         raise TrainingFailure(f"The output folder {output} exists already; name another one.")
-    if folder.writes and not (folder.path / "config.json").exists():
+    changed = changes(config, folder.path)
+    if changed and any(folder.checkpoints.glob("*")):
+        raise TrainingFailure(
+            f"{folder.path} holds a checkpoint of another configuration ({', '.join(changed)}): "
+            "take another --run-folder, or delete this one."
+        )
+    if folder.writes:
+        if changed:
+            folder.start_anew()
         write_json(folder.path / "config.json", asdict(config))
     train(config, folder)
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import chain, pairwise
 from pathlib import Path
 
 from annotation.exchange.split import Split, split_of
@@ -47,8 +48,8 @@ def read_pieces(source: Path, column: str, heldout_percent: int) -> Iterator[Pie
 
     A row of .jsonl or .parquet is a document, its text in `column`; any other file is one, in
     UTF-8. Documents are held out by the hash of their text, but where the files are few each
-    by its end: the last `heldout_percent` of its bytes, from the next line on. Raises
-    SnapshotError.
+    by its end: the last `heldout_percent` of its bytes, from the next line on, or from there
+    on where no line with text behind it begins soon. Raises SnapshotError.
     """
     files = text_files(source)
     for path in files:
@@ -111,18 +112,30 @@ def _cut(text: str, split: Split) -> Iterator[Piece]:
 def _split_at_end(path: Path, heldout_percent: int) -> Iterator[Piece]:
     train_bytes = path.stat().st_size * (100 - heldout_percent) // 100
     done, before = 0, None
-    for chunk in _chunks(path):
-        for text in _cut_at(chunk, train_bytes - done):
-            split: Split = "train" if done < train_bytes else "heldout"
-            yield Piece(_lines(text), split != before, split)
-            done, before = done + len(text.encode()), split
+    for chunk, following in pairwise(chain(_chunks(path), [""])):
+        start = _heldout_start(chunk, following, train_bytes - done)
+        parts: list[tuple[str, Split]] = [(chunk[:start], "train"), (chunk[start:], "heldout")]
+        for text, split in parts:
+            if text:
+                yield Piece(_lines(text), split != before, split)
+                before = split
+        done += len(chunk.encode())
 
 
-def _cut_at(text: str, limit: int) -> Iterator[str]:
-    """Whole, or in two at the first line's start that is `limit` bytes from its start or more."""
+def _heldout_start(text: str, following: str, limit: int) -> int:
+    """Where in a chunk held-out text begins when its first `limit` bytes are to train on.
+
+    At the next line with text behind it, here or in the chunk that follows; without one in this
+    chunk at the character (a line's end is one) that `limit` falls on.
+    """
     encoded = text.encode()
-    line = encoded.find(b"\n", limit - 1) + 1 if 0 < limit < len(encoded) else 0
-    yield from (part.decode() for part in (encoded[:line], encoded[line:]) if part)
+    if not 0 < limit < len(encoded):
+        return 0 if limit <= 0 else len(text)
+    line = len(encoded[: encoded.find(b"\n", limit - 1) + 1].decode())
+    if line and (text[line:].strip() or following.strip()):
+        return line
+    character = len(encoded[:limit].decode(errors="ignore"))
+    return character - (text[character - 1 : character + 1] == "\r\n")
 
 
 def _lines(text: str) -> str:
@@ -134,7 +147,9 @@ def _chunks(path: Path) -> Iterator[str]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             while text := file.read(PIECE_CHARACTERS):
-                yield text + file.readline(PIECE_CHARACTERS)
+                text += file.readline(PIECE_CHARACTERS)
+                # What is read in characters may end within a line's end.
+                yield text + file.read(1) if text.endswith("\r") else text
     except UnicodeDecodeError as error:
         raise SnapshotError(f"{path} is not UTF-8 text: convert it, or take it out.") from error
 

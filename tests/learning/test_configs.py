@@ -9,6 +9,7 @@ from rewardmodel.learning.configs import (
     LanguageConfig,
     PolicyConfig,
     RewardConfig,
+    changes,
     check_overrides,
     parse_flags,
     read_config,
@@ -45,6 +46,21 @@ def test_a_run_folder_alone_makes_a_configuration(tmp_path: Path) -> None:
 
 def test_a_flag_wins_over_the_file(tmp_path: Path) -> None:
     assert read("--run-folder", folder_with(tmp_path, seed=7), "--seed", "9").seed == 9
+
+
+def test_what_changed_since_a_folder_was_worked_in_is_named(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, seed=7, lora_rank=8)
+    flags = ("--run-folder", folder, "--seed", "9", "--snapshot", "t.jsonl", "--lora-rank", "8")
+    assert changes(read(*flags), tmp_path) == [
+        "snapshot was 's.jsonl' and is now 't.jsonl'",
+        "seed was 7 and is now 9",
+    ]
+
+
+def test_what_a_folders_configuration_leaves_open_may_be_said(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, learning_rate=1)
+    flags = ("--run-folder", folder, "--seed", "9", "--learning-rate", "1.0")
+    assert changes(read(*flags), tmp_path) == []
 
 
 def test_an_unknown_field_is_named(tmp_path: Path) -> None:

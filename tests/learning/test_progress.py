@@ -1,6 +1,8 @@
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -80,9 +82,32 @@ def test_a_kill_before_the_output_leaves_the_run_unfinished(tmp_path: Path) -> N
     assert not RunFolder(tmp_path).finished(tmp_path / "output")
 
 
+def test_every_process_finds_the_run_finished_while_the_main_one_mends_it(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    output.mkdir()
+    sha256 = write_manifest(output)
+    for number in range(200):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write_json(folder / "result.pending.json", {"sha256": sha256})
+        assert finished_for_two_at_once(folder, output) == [True, True]
+        assert (folder / "result.json").exists()
+
+
+def finished_for_two_at_once(folder: Path, output: Path) -> list[bool]:
+    together = Barrier(2)
+
+    def ask(rank: int) -> bool:
+        together.wait()
+        return RunFolder(folder, rank).finished(output)
+
+    with ThreadPoolExecutor(2) as threads:
+        return list(threads.map(ask, (0, 1)))
+
+
 def test_a_process_that_is_not_the_main_one_writes_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    with RunFolder(folder, writes=False) as run:
+    with RunFolder(folder, rank=1) as run:
         run.progress("loading", 0, 1)
         run.fail("No disk.")
     assert not folder.exists()

@@ -1,12 +1,16 @@
 """A reward model as it is made, before it has learned anything."""
 
+import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
     GraniteConfig,
     GraniteForCausalLM,
     JambaConfig,
@@ -20,6 +24,7 @@ from annotation.generation.chat import Chat
 from annotation.generation.policy import PolicyUnavailable
 from rewardmodel.learning.groups import EncodedGroup, pack, unpack
 from rewardmodel.learning.reward_model import (
+    GROUP_TOKENS,
     RewardScorer,
     new_reward_model,
     save_reward_model,
@@ -48,6 +53,11 @@ def chat() -> Chat:
 def saved(model: PreTrainedModel, folder: Path) -> str:
     model.save_pretrained(folder)
     return str(folder)
+
+
+def change(model: Path, **values: object) -> None:
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, **values}))
 
 
 def hybrid() -> PreTrainedModel:
@@ -93,6 +103,45 @@ def test_scoring_reads_as_many_tokens_as_training_did(chat: Chat, tmp_path: Path
 def test_no_more_tokens_are_read_than_the_model_can(chat: Chat, tmp_path: Path) -> None:
     llama = LlamaForCausalLM(LlamaConfig(**SIZES, max_position_embeddings=64))
     assert new_reward_model(saved(llama, tmp_path), chat, None).group_tokens == 64
+
+
+def test_a_model_that_names_no_limit_reads_as_many_tokens_as_are_asked_for(
+    chat: Chat, tmp_path: Path
+) -> None:
+    config = BloomConfig(vocab_size=len(TOKENIZER), hidden_size=32, n_layer=2, n_head=4)
+    base = saved(BloomForCausalLM(config), tmp_path)
+    change(tmp_path, max_position_embeddings=None)
+    assert new_reward_model(base, chat, None).group_tokens == GROUP_TOKENS
+
+
+@pytest.mark.parametrize("damage", [{"hidden_size": 64}, {"hidden_act": "nonsense"}])
+def test_a_base_whose_configuration_is_damaged_is_refused_in_a_sentence(
+    damage: dict[str, Any], chat: Chat, tiny: Path, tmp_path: Path
+) -> None:
+    base = shutil.copytree(tiny, tmp_path / "base")
+    change(base, **damage)
+    with pytest.raises(PolicyUnavailable, match=f"^{base} cannot become a reward model: "):
+        new_reward_model(str(base), chat, None)
+
+
+@pytest.mark.parametrize("damage", [{"hidden_size": 64}, {"reward_mean": None}])
+def test_a_reward_model_whose_configuration_is_damaged_is_refused_in_a_sentence(
+    damage: dict[str, Any], chat: Chat, tiny: Path, tmp_path: Path
+) -> None:
+    save_reward_model(new_reward_model(str(tiny), chat, None), chat, tmp_path, 0.0, 1.0)
+    change(tmp_path, **damage)
+    with pytest.raises(PolicyUnavailable, match=f"^There is no reward model at {tmp_path}: "):
+        RewardScorer(str(tmp_path), torch.device("cpu"))
+
+
+def test_a_base_whose_weights_are_cut_short_is_refused_in_a_sentence(
+    chat: Chat, tiny: Path, tmp_path: Path
+) -> None:
+    base = shutil.copytree(tiny, tmp_path / "base")
+    weights = (base / "model.safetensors").read_bytes()
+    (base / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(PolicyUnavailable, match=f"^{base} cannot become a reward model: "):
+        new_reward_model(str(base), chat, None)
 
 
 def test_a_base_that_cannot_score_is_refused_in_a_sentence(chat: Chat, tmp_path: Path) -> None:

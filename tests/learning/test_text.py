@@ -152,9 +152,73 @@ def test_a_small_file_has_a_held_out_end(tmp_path: Path) -> None:
     assert 0.15 < len(heldout) / len(train + heldout) <= 0.2
 
 
+def both(path: Path, percent: int = 20) -> tuple[str, str]:
+    """What a file gives to train on, and what it holds out."""
+    train, heldout = ("".join(texts(path, split, percent)) for split in ("train", "heldout"))
+    return train, heldout
+
+
 def test_lines_that_end_as_on_windows_are_held_out_and_read_alike(tmp_path: Path) -> None:
     path = tmp_path / "windows.txt"
     path.write_bytes(b"a\r\n" * 9000)
-    train, heldout = ("".join(texts(path, split)) for split in ("train", "heldout"))
+    train, heldout = both(path)
     assert train + heldout == "a\n" * 9000
     assert 0.15 < len(heldout) / len(train + heldout) <= 0.2
+
+
+@pytest.mark.parametrize("length", [10, 1_000, 100_000])
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n", "\n\n\n"])
+@pytest.mark.parametrize("letter", ["a", "é", "教", "🥚"])
+def test_one_long_line_has_a_held_out_end(
+    letter: str, ending: str, length: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "line.txt"
+    path.write_bytes((letter * length + ending).encode())
+    train, heldout = both(path)
+    assert train + heldout == letter * length + ending.replace("\r\n", "\n")
+    assert heldout.count(letter) == pytest.approx(0.2 * length, abs=4)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_last_line_longer_than_the_held_out_share_is_cut(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "last.txt"
+    path.write_bytes((f"a line{end}" * 5_000 + "教" * 30_000 + end).encode())
+    train, heldout = both(path)
+    assert train + heldout == "a line\n" * 5_000 + "教" * 30_000 + "\n"
+    assert set(heldout) == {"教", "\n"}
+    assert len(heldout.encode()) / path.stat().st_size == pytest.approx(0.2, abs=0.001)
+
+
+def test_lines_of_chinese_are_held_out_whole(tmp_path: Path) -> None:
+    path = tmp_path / "poem.txt"
+    path.write_text("床前明月光，疑是地上霜。\n" * 3_000, encoding="utf-8")
+    train, heldout = both(path)
+    assert train + heldout == path.read_text(encoding="utf-8")
+    assert heldout.startswith("床")
+    assert len(heldout) / len(train) == pytest.approx(0.25, abs=0.001)
+
+
+def test_a_line_with_text_behind_the_limit_begins_what_is_held_out(tmp_path: Path) -> None:
+    path = tmp_path / "two.txt"
+    path.write_text("a" * 95 + "\nend\n")
+    assert both(path) == ("a" * 95 + "\n", "end\n")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("length", [*range(6, 40), *range(8_180, 8_200), *range(16_380, 16_390)])
+def test_wherever_a_file_is_cut_nothing_is_lost_doubled_or_broken(
+    length: int, end: str, tmp_path: Path
+) -> None:
+    path, line = tmp_path / "any.txt", "é" * length
+    for text in (line + end, f"{line}{end}" * 3, line + end + "b", f"b{end}{line}{end}{end}"):
+        path.write_bytes(text.encode())
+        for percent in (5, 20, 50):
+            train, heldout = both(path, percent)
+            assert train + heldout == text.replace("\r\n", "\n")
+            assert heldout
+
+
+def test_without_a_held_out_share_all_of_a_file_is_to_train_on(tmp_path: Path) -> None:
+    path = tmp_path / "all.txt"
+    path.write_text("a" * 20_000 + "\n")
+    assert both(path, 0) == ("a" * 20_000 + "\n", "")

@@ -212,6 +212,33 @@ def test_an_output_of_another_run_is_never_touched(
     assert (output / "precious").read_text() == "keep"
 
 
+def test_a_command_that_changed_before_the_first_checkpoint_starts_anew(
+    tiny: Path, tmp_path: Path, write_rows: Write
+) -> None:
+    output, snapshot = tmp_path / "model", write_rows(shorter_is_better(4))
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(1, patch)
+        with pytest.raises(Killed):
+            train_reward_model(output, snapshot, tiny, minimum_steps=3)
+    left = Path(f"{output}.run", "tokens")
+    left.mkdir()
+    assert train_reward_model(output, snapshot, tiny, minimum_steps=3, seed=5) == 0
+    assert result_of(output)["provenance"]["config"]["seed"] == 5
+    assert not left.exists()
+
+
+def test_a_run_folder_holds_all_that_its_result_says_it_was_told(
+    tiny: Path, tmp_path: Path, write_rows: Write
+) -> None:
+    output, folder = tmp_path / "model", tmp_path / "model.run"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"minimum_steps": 1}')
+    assert train_reward_model(output, write_rows(shorter_is_better(4)), tiny) == 0
+    told = json.loads((folder / "config.json").read_text())
+    assert told == result_of(output)["provenance"]["config"]
+    assert told["minimum_steps"] == 1
+
+
 def test_a_checkpoint_of_another_configuration_is_refused(
     tiny: Path, tmp_path: Path, write_rows: Write
 ) -> None:
@@ -221,4 +248,7 @@ def test_a_checkpoint_of_another_configuration_is_refused(
         with pytest.raises(Killed):
             train_reward_model(output, snapshot, tiny, checkpoint_every=1)
     assert train_reward_model(output, snapshot, tiny, checkpoint_every=1, seed=5) == 1
-    assert "another configuration" in failure_of(output)
+    assert failure_of(output) == (
+        f"{output}.run holds a checkpoint of another configuration (seed was 0 and is now 5): "
+        "take another --run-folder, or delete this one."
+    )

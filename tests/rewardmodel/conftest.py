@@ -1,12 +1,14 @@
-"""A project that teaches the tiny model, and a worker that does the work."""
+"""A project that teaches the tiny model, one that was ranked, and a worker that does the work."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from annotation.models import Project
-from tests.people import ask
+from annotation.models import Project, User
+from annotation.services.places import take_place
+from annotation.services.rankings import submit_ranking
+from tests.people import answer_everything, ask
 from tests.worker import Worker
 
 
@@ -33,6 +35,17 @@ def taught(project: Project, tiny_model: Path) -> Project:
     }
     project.save()
     ask(project, *(f"What is {number} times two?" for number in range(44)))
+    return project
+
+
+@pytest.fixture
+def ranked(project: Project, labeler: User) -> Project:
+    """The project after four rankings."""
+    ask(project, *"abcd")
+    answer_everything(project)
+    while (place := take_place(project, labeler)) is not None:
+        assert place.token is not None
+        submit_ranking(labeler, place.token, {p: p + 1 for p in place.shown_order})
     return project
 
 

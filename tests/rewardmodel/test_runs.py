@@ -12,9 +12,7 @@ from django.utils import timezone
 
 from annotation.models import PolicyVersion, Project, User
 from annotation.services.demonstrations import write_demonstration
-from annotation.services.places import take_place
 from annotation.services.policies import promote
-from annotation.services.rankings import submit_ranking
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import loop_status, new_rankings
 from rewardmodel.services import (
@@ -27,20 +25,9 @@ from rewardmodel.services import (
 )
 from rewardmodel.services.claims import beat, claim_run, runs_to_pick_up
 from rewardmodel.services.outcomes import complete_run, fail_run, try_again
-from tests.people import answer_everything, ask, champion
+from tests.people import champion
 
 Status, Kind = TrainingRun.Status, TrainingRun.Kind
-
-
-@pytest.fixture
-def ranked(project: Project, labeler: User) -> Project:
-    """The project after four rankings."""
-    ask(project, *"abcd")
-    answer_everything(project)
-    while (place := take_place(project, labeler)) is not None:
-        assert place.token is not None
-        submit_ranking(labeler, place.token, {p: p + 1 for p in place.shown_order})
-    return project
 
 
 def claimed(run: TrainingRun) -> TrainingRun:
@@ -237,13 +224,6 @@ def test_a_run_that_gets_further_each_time_is_not_given_up(ranked: Project) -> N
         try_again(attempt)
     run.refresh_from_db()
     assert run.status == Status.QUEUED
-
-
-def test_cancelling_a_queued_run_ends_it_at_once(ranked: Project) -> None:
-    run = start_reward_run(ranked)
-    request_cancel(run)
-    assert claim_run(run.pk) is None
-    assert start_reward_run(ranked).pk != run.pk
 
 
 def test_the_loop_is_read_in_a_fixed_number_of_queries(

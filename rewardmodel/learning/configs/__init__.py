@@ -5,6 +5,7 @@ from rewardmodel.learning.configs.language import LanguageConfig
 from rewardmodel.learning.configs.policy import PolicyConfig
 from rewardmodel.learning.configs.reading import (
     AnyConfig,
+    changes,
     check_overrides,
     parse_flags,
     read_config,
@@ -18,6 +19,7 @@ __all__ = [
     "LanguageConfig",
     "PolicyConfig",
     "RewardConfig",
+    "changes",
     "check_overrides",
     "parse_flags",
     "read_config",

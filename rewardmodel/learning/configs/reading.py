@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -45,6 +45,16 @@ def read_config(kind: type[AnyConfig], flags: argparse.Namespace) -> AnyConfig:
     values = _read_file(flags.run_folder)
     given = {field.name: getattr(flags, field.name) for field in fields(kind)}
     return _build(kind, {**values, **{k: v for k, v in given.items() if v is not None}})
+
+
+def changes(config: Config, run_folder: Path) -> list[str]:
+    """Where flags say other than RUN_FOLDER/config.json, by which what lies there was made."""
+    now = asdict(config)
+    return [
+        f"{name} was {before!r} and is now {now[name]!r}"
+        for name, before in _read_file(run_folder).items()
+        if now[name] != before
+    ]
 
 
 def _plain_type(hint: Any) -> Any:
