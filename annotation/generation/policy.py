@@ -8,12 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 
 from annotation.generation.chat import Chat, ChatError
 from annotation.generation.cpu_linear import use_onednn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+DAMAGE = (
+    *(OSError, ValueError, KeyError, ArithmeticError, RuntimeError, MemoryError),
+    *(SafetensorError, StrictDataclassError),
+)
+"""What transformers and peft raise for a folder whose files are missing, broken or do not fit."""
 
 
 class PolicyUnavailable(Exception):
@@ -58,7 +67,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         Chat(tokenizer)
     except ChatError as error:
         raise PolicyUnavailable(f"The model at {name} cannot chat: {error}") from error
-    except (OSError, ValueError, KeyError) as error:
+    except DAMAGE as error:
         raise PolicyUnavailable(f"No tokenizer could be loaded from {name}: {error}") from error
     return tokenizer
 
@@ -71,7 +80,7 @@ def require_causal_lm(name: str) -> None:
     _require_folder(name, "model")
     try:
         architectures = AutoConfig.from_pretrained(name).architectures
-    except (OSError, ValueError, KeyError) as error:
+    except DAMAGE as error:
         raise PolicyUnavailable(f"No model could be loaded from {name}: {error}") from error
     if architectures and not set(architectures) & set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()):
         raise PolicyUnavailable(
@@ -81,7 +90,6 @@ def require_causal_lm(name: str) -> None:
 
 def load_causal_lm(name: str, dtype: torch.dtype) -> PreTrainedModel:
     """The weights on the CPU. Raises PolicyUnavailable."""
-    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     require_causal_lm(name)
@@ -90,7 +98,7 @@ def load_causal_lm(name: str, dtype: torch.dtype) -> PreTrainedModel:
             "PreTrainedModel",
             AutoModelForCausalLM.from_pretrained(name, dtype=dtype, use_safetensors=True),
         )
-    except (OSError, ValueError, KeyError, RuntimeError, MemoryError, SafetensorError) as error:
+    except DAMAGE as error:
         if is_out_of_memory(error):
             raise PolicyUnavailable(f"Not enough memory to load {name}.") from error
         raise PolicyUnavailable(f"No model could be loaded from {name}: {error}") from error
@@ -105,12 +113,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def _with_adapter(model: PreTrainedModel, adapter: str) -> PreTrainedModel:
     from peft import PeftModel
-    from safetensors import SafetensorError
 
     _require_folder(adapter, "adapter")
     try:
         adapted = PeftModel.from_pretrained(model, adapter)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except DAMAGE as error:
         raise PolicyUnavailable(
             f"The adapter at {adapter} does not fit its base model: {error}"
         ) from error

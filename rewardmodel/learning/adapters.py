@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import cast
 
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
-from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
-from annotation.generation.policy import PolicyUnavailable
+from annotation.generation.policy import DAMAGE, PolicyUnavailable
 
 
 def with_trainable_adapter(base: PreTrainedModel, adapter: str | None, rank: int) -> PeftModel:
@@ -30,7 +29,7 @@ def with_trainable_adapter(base: PreTrainedModel, adapter: str | None, rank: int
         raise PolicyUnavailable(f"There is no adapter folder at {adapter}.")
     try:
         return PeftModel.from_pretrained(base, adapter, is_trainable=True)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except DAMAGE as error:
         raise PolicyUnavailable(
             f"The adapter at {adapter} does not fit its base model: {error}"
         ) from error

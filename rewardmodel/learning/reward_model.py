@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from annotation.generation.chat import Chat, Messages
 from annotation.generation.cpu_linear import use_onednn
 from annotation.generation.policy import (
+    DAMAGE,
     PolicyUnavailable,
     is_out_of_memory,
     load_tokenizer,
@@ -83,7 +83,7 @@ def _load_classifier(name: str, problem: str, **settings: Any) -> PreTrainedMode
                 name, dtype=torch.float32, use_safetensors=True, **settings
             ),
         )
-    except (OSError, ValueError, KeyError, RuntimeError, MemoryError, SafetensorError) as error:
+    except DAMAGE as error:
         if is_out_of_memory(error):
             raise PolicyUnavailable(f"Not enough memory to load {name}.") from error
         raise PolicyUnavailable(f"{problem}: {error}") from error

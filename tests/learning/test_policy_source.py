@@ -56,6 +56,17 @@ def test_broken_weights_are_refused(tiny: Path, tmp_path: Path) -> None:
         load_policy(PolicySource(str(folder)))
 
 
+@pytest.mark.parametrize(
+    "damage", [{"hidden_size": "wide"}, {"num_attention_heads": 0}, {"num_attention_heads": 5}]
+)
+def test_a_configuration_that_makes_no_sense_is_refused(
+    damage: dict[str, object], tiny: Path, tmp_path: Path
+) -> None:
+    folder = _changed(tiny, tmp_path, "config.json", **damage)
+    with pytest.raises(PolicyUnavailable, match=f"could be loaded from {folder}"):
+        load_policy(PolicySource(str(folder)))
+
+
 def test_a_warm_policy_is_not_loaded_again(tiny: Path) -> None:
     warm = WarmPolicy()
     first, _ = warm.get(PolicySource(str(tiny)))
