@@ -12,7 +12,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 if __package__ in (None, ""):  # started as a file: make the repository importable
@@ -21,32 +20,38 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
 import torch
 from torch import Tensor
 
-from annotation.generation.packed_attention import READINGS, Packing, Reading, by_flex_attention
+from annotation.generation.packed_attention import (
+    READINGS,
+    Packing,
+    Reading,
+    States,
+    by_flex_attention,
+)
 from bench.comparison import Row, compared, finish_device, machine, show
 
 HEADS, KEY_HEADS, SIZE = 9, 3, 64
 SHAPES = {"fine-grained": (706, [98] * 4), "OpenAssistant": (107, [124] * 3)}
 """Tokens of the prompt and of each answer: the sets' medians."""
-Attend = Callable[[list[Tensor]], Tensor]
+Attend = Callable[[States], Tensor]
 GPU = torch.cuda.is_available()
 TOLERANCE = 3e-2 if GPU else 1e-4
 
 
-def states(length: int) -> list[Tensor]:
-    """Query, key and value of one row."""
+def states(length: int) -> States:
+    """Of one row."""
     device, dtype = ("cuda", torch.bfloat16) if GPU else ("cpu", torch.float32)
-    return [
+    query, key, value = (
         torch.randn(1, heads, length, SIZE, device=device, dtype=dtype, requires_grad=True)
         for heads in (HEADS, KEY_HEADS, KEY_HEADS)
-    ]
+    )
+    return query, key, value
 
 
-def attend(reading: Reading, packing: Packing, inputs: list[Tensor]) -> Tensor:
-    query, key, value = inputs
-    return reading(query, key, value, packing, None)
+def by_way_of(reading: Reading, packing: Packing) -> Attend:
+    return lambda inputs: reading(inputs, packing, None)
 
 
-def milliseconds(attend: Attend, inputs: list[Tensor]) -> float:
+def milliseconds(attend: Attend, inputs: States) -> float:
     finish_device()
     began = time.perf_counter()
     torch.autograd.grad(attend(inputs).square().sum(), inputs)
@@ -57,7 +62,7 @@ def milliseconds(attend: Attend, inputs: list[Tensor]) -> float:
 def rows_of(name: str, prompt: int, answers: list[int], repeats: int) -> list[Row]:
     packing = Packing([(prompt, 0, answers)], torch.device("cuda" if GPU else "cpu"))
     arms: dict[str, Attend] = {
-        arm: partial(attend, reading, packing)
+        arm: by_way_of(reading, packing)
         for arm, reading in READINGS.items()
         if GPU or reading is not by_flex_attention  # no gradients on the CPU
     }

@@ -162,7 +162,7 @@ def group_attention(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **kwargs
         )
-    read = read_packed(query, key, value, packed, scaling)
+    read = read_packed((query, key, value), packed, scaling)
     return read.transpose(1, 2).contiguous(), None
 
 

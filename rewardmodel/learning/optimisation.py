@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from accelerate import Accelerator, DistributedType
+from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedType
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -41,7 +41,11 @@ class Processes(Accelerator):  # type: ignore[misc]
         # in processes other than the first.
         self.in_shares = _takes("ACCELERATE_USE_FSDP")
         # Precision is the concern of `arithmetic`: what is not prepared is to read as what is.
-        super().__init__(mixed_precision="no", cpu=not torch.cuda.is_available())
+        super().__init__(
+            mixed_precision="no",
+            cpu=not torch.cuda.is_available(),
+            kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
+        )
         if self.distributed_type not in SUPPORTED:
             raise ConfigError(f"{self.distributed_type.value} is not supported; {ADVICE}")
 
@@ -124,12 +128,16 @@ class Learner:
         self.optimizer.state.clear()
         self.steps = steps
 
-    def shard(self, items: Sequence[Item]) -> Sequence[Item]:
-        """The items of a step that this process works on; at least one."""
+    def shard(self, items: Sequence[Item], setting: str) -> Sequence[Item]:
+        """The items of a step that this process works on; at least one.
+
+        `setting` is the field that says how many a step has. Raises TrainingFailure.
+        """
         processes = self.accelerator.num_processes
         if len(items) < processes:
             raise TrainingFailure(
-                f"A step has {len(items)} groups for {processes} processes; start fewer processes."
+                f"A step has {len(items)} of {setting} for {processes} processes: start fewer "
+                f"processes, or raise {setting}."
             )
         return items[self.accelerator.process_index :: processes]
 

@@ -85,11 +85,22 @@ class PretrainingMix:
             raise TrainingFailure(f"There is no text to keep likely in {source}.")
 
     def batches(self, step: int) -> list[TextBatch]:
-        """This process's rows of a step."""
+        """This process's rows of a step, as many batches as every process has.
+
+        Processes that exchange gradients or shares must read the same kind of batch at a time, so
+        that a process with fewer reads some again, at no price.
+        """
         count = min(self.config.pretraining_blocks, len(self.blocks))
         order = shuffled(len(self.blocks), self.config.seed, step * count, count)
         chosen = [self.blocks[i] for i in order]
-        mine = chosen[self.accelerator.process_index :: self.accelerator.num_processes]
-        rows = row_batches(mine, self.row_tokens, self.config.tokens_per_batch)
+        processes = self.accelerator.num_processes
+        everyones = [
+            list(row_batches(chosen[i::processes], self.row_tokens, self.config.tokens_per_batch))
+            for i in range(processes)
+        ]
         price = self.config.pretraining_gamma / learned_in(chosen)
-        return [TextBatch(self.layout(batch).to(self.policy.device), price) for batch in rows]
+        mine = [(rows, price) for rows in everyones[self.accelerator.process_index]]
+        most = max(everyones, key=len)
+        mine += [(rows, 0.0) for rows in most[len(mine) :]]
+        device = self.policy.device
+        return [TextBatch(self.layout(rows).to(device), price) for rows, price in mine]

@@ -29,7 +29,7 @@ from rewardmodel.learning.groups import (
     fit,
     in_budget,
 )
-from rewardmodel.learning.precision import arithmetic
+from rewardmodel.learning.precision import arithmetic, float32
 
 GROUP_TOKENS = RewardConfig.group_tokens
 
@@ -50,8 +50,9 @@ class RewardModel(nn.Module):
 
     def forward(self, batch: GroupBatch) -> Tensor:
         """One reward an answer [N], read at its end-of-turn token."""
-        score = cast(nn.Linear, self.network.score)
-        return cast(Tensor, score(self.read(batch)).squeeze(-1).float())
+        score, read = cast(nn.Linear, self.network.score), self.read(batch)
+        with float32(read.device):
+            return cast(Tensor, score(read.float()).squeeze(-1))
 
     def read(self, batch: GroupBatch) -> Tensor:
         """What the head is given of each answer [N, width]."""

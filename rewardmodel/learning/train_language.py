@@ -74,7 +74,7 @@ def train(config: LanguageConfig, run: RunFolder) -> None:
         order = shuffled(len(lessons.train), config.seed, step * per_step, per_step)
         chosen = [lessons.train[i] for i in order]
         loss_of = partial(_mean_loss, learner.module, model, learned_in(chosen))
-        mine = learner.shard(chosen)
+        mine = learner.shard(chosen, "examples_per_step")
         batches = list(row_batches(mine, model.row_tokens, config.tokens_per_batch))
         loss = learner.accumulate(batches, loss_of)
         updated = learner.update(step, loss)

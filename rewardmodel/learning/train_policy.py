@@ -123,7 +123,7 @@ def _answer(
     """This process's share of the step's prompts, answered; the same seeds in any share."""
     per_step = min(config.prompts_per_step, len(prompts))
     order = shuffled(len(prompts), config.seed, step * per_step, per_step)
-    mine = learner.shard(list(enumerate(order)))
+    mine = learner.shard(list(enumerate(order)), "prompts_per_step")
     return policy.rollouts(
         [prompts[i].prompt for _, i in mine],
         [seeds_of(config, step, place, config.answers_per_prompt) for place, _ in mine],

@@ -99,7 +99,7 @@ class Lessons:
         config, groups = self.config, self.groups
         per_step = min(config.groups_per_step, len(among))
         places = shuffled(len(among), config.seed, step * per_step, per_step)
-        chosen = learner.shard([among[place] for place in places])
+        chosen = learner.shard([among[place] for place in places], "groups_per_step")
         batches = in_budget([groups[i] for i in chosen], config.tokens_per_batch, self.layout)
         loss = learner.accumulate(
             [[chosen[i] for i in batch] for batch in batches],

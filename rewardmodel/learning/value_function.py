@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from rewardmodel.learning.groups import GroupBatch
+from rewardmodel.learning.precision import float32
 from rewardmodel.learning.reward_model import RewardScorer
 
 
@@ -34,6 +35,7 @@ class ValueFunction(nn.Module):
         """The value of the state before each answer token [T], read where it is predicted."""
         network = cast(PreTrainedModel, self.classifier.get_base_model())
         hidden = network.base_model(**batch.inputs).last_hidden_state
-        raw = network.score(hidden[batch.sources])  # type: ignore[operator]
-        values = (raw.squeeze(-1).float() - self.mean) / self.std
+        with float32(hidden.device):
+            raw = network.score(hidden[batch.sources].float())  # type: ignore[operator]
+        values = (raw.squeeze(-1) - self.mean) / self.std
         return cast(Tensor, values[batch.slots])

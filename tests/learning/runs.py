@@ -71,7 +71,7 @@ LAUNCH = (sys.executable, "-m", "accelerate.commands.launch", "--num_processes=2
 def in_two_processes(script: str, *switches: str, kind: str, **fields: object) -> int:
     """The exit code. `kind` is accelerate's name for several processes, on any device."""
     command = [*LAUNCH, f"--{kind}", "--main_process_port=0", script, *_flags(fields), *switches]
-    return subprocess.run(command, check=False).returncode
+    return subprocess.run(command, check=False, timeout=120).returncode
 
 
 def on_two_machines(script: str, **fields: object) -> None:

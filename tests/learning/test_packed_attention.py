@@ -10,11 +10,12 @@ from torch.utils.checkpoint import checkpoint
 
 from annotation.generation.packed_attention import (
     READINGS,
+    Fastest,
     Packing,
     Reading,
+    States,
     by_flex_attention,
     by_mask,
-    fastest,
     in_parts,
 )
 
@@ -22,26 +23,29 @@ PACKING = Packing([(20, 0, [5, 1, 9]), (3, 17, [4] * 4)])
 
 
 @pytest.fixture
-def states() -> list[Tensor]:
-    """Query, key and value of two rows; two query heads share a key."""
+def states() -> States:
+    """Of two rows; two query heads share a key."""
     torch.manual_seed(0)
-    return [torch.randn(2, heads, PACKING.length, 8, requires_grad=True) for heads in (4, 2, 2)]
+    query, key, value = (
+        torch.randn(2, heads, PACKING.length, 8, requires_grad=True) for heads in (4, 2, 2)
+    )
+    return query, key, value
 
 
-def read(name: str, states: list[Tensor]) -> Tensor:
+def read(name: str, states: States) -> Tensor:
     """Padding apart, whose values say nothing."""
-    query, key, value = states
     is_read = (PACKING.owners >= 0)[:, None, :, None]
-    return READINGS[name](query, key, value, PACKING, 0.3).where(is_read, torch.tensor(0.0))
+    return READINGS[name](states, PACKING, 0.3).where(is_read, torch.tensor(0.0))
 
 
 @pytest.mark.parametrize("name", READINGS)
-def test_all_ways_read_the_same(name: str, states: list[Tensor]) -> None:
-    detached = [each.detach() for each in states]  # FlexAttention has no gradients on the CPU
-    assert torch.allclose(read(name, detached), read("mask", detached), atol=1e-6)
+def test_all_ways_read_the_same(name: str, states: States) -> None:
+    query, key, value = (each.detach() for each in states)  # for FlexAttention, see below
+    expected = read("mask", (query, key, value))
+    assert torch.allclose(read(name, (query, key, value)), expected, atol=1e-6)
 
 
-def test_in_parts_and_with_a_mask_the_gradients_are_the_same(states: list[Tensor]) -> None:
+def test_in_parts_and_with_a_mask_the_gradients_are_the_same(states: States) -> None:
     ours, theirs = (
         torch.autograd.grad(read(name, states).square().sum(), states)
         for name in ("in parts", "mask")
@@ -57,57 +61,70 @@ def test_an_answer_sees_its_prompt_and_itself_and_nobody_sees_padding() -> None:
     assert seen == [[0], [0, 1], [0, 1, 3], [0, 1, 4], [0, 1, 4, 5]]
 
 
-def slowly(
-    query: Tensor, key: Tensor, value: Tensor, packing: Packing, scale: float | None
-) -> Tensor:
+def slowly(states: States, packing: Packing, scale: float | None) -> Tensor:
     time.sleep(0.05)
-    return in_parts(query, key, value, packing, scale)
+    return in_parts(states, packing, scale)
 
 
-def wrongly(
-    query: Tensor, key: Tensor, value: Tensor, packing: Packing, scale: float | None
-) -> Tensor:
+def wrongly(states: States, packing: Packing, scale: float | None) -> Tensor:
+    query, key, value = states
     return query * 2 + key.sum() + value.sum()
 
 
-def test_the_fastest_way_is_taken(states: list[Tensor]) -> None:
-    assert fastest({"slow": slowly, "mask": by_mask}, states, PACKING, None) is by_mask
-    assert fastest({"mask": by_mask, "slow": slowly}, states, PACKING, None) is by_mask
+def counted(reading: Reading, calls: list[None]) -> Reading:
+    def count(states: States, packing: Packing, scale: float | None) -> Tensor:
+        calls.append(None)
+        return reading(states, packing, scale)
+
+    return count
+
+
+@pytest.mark.parametrize("order", [["quick", "slow"], ["slow", "quick"]])
+def test_after_measuring_the_fastest_way_reads(order: list[str], states: States) -> None:
+    calls: list[None] = []
+    ways = {"quick": by_mask, "slow": counted(slowly, calls)}
+    fastest = Fastest({name: ways[name] for name in order})
+    fastest(states, PACKING, None)
+    measured = len(calls)
+    assert measured > 0
+    fastest(states, PACKING, None)
+    assert len(calls) == measured
 
 
 def test_a_way_that_gives_something_else_is_not_taken(
-    states: list[Tensor], caplog: pytest.LogCaptureFixture
+    states: States, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert fastest({"slow": slowly, "wrong": wrongly}, states, PACKING, None) is slowly
-    assert caplog.messages[0] == "Attention (wrong) differs on this machine; not used."
+    fastest = Fastest({"slow": slowly, "wrong": wrongly})
+    read = fastest(states, PACKING, None)
+    assert torch.equal(read, slowly(states, PACKING, None))
+    assert caplog.messages == ["No attention by way of wrong: it gives something else"]
+    assert list(fastest.ways) == ["slow"]
 
 
-def test_a_way_that_the_machine_refuses_is_not_taken(
-    states: list[Tensor], caplog: pytest.LogCaptureFixture
+def test_a_way_that_the_machine_refuses_is_not_tried_again(
+    states: States, caplog: pytest.LogCaptureFixture
 ) -> None:
     """FlexAttention has no gradients on the CPU."""
-    found = fastest({"flex": by_flex_attention, "slow": slowly}, states, PACKING, None)
-    assert found is slowly
-    assert "Attention (flex) does not work on this machine" in caplog.messages[0]
+    fastest = Fastest({"flex": by_flex_attention, "mask": by_mask})
+    fastest(states, PACKING, None)
+    query, key, value = (each[1:] for each in states)
+    fastest((query, key, value), Packing(PACKING.rows[1:]), None)
+    [message] = caplog.messages
+    assert message.startswith("No attention by way of flex: FlexAttention does not support")
 
 
-def test_what_was_measured_is_logged(
-    states: list[Tensor], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_was_measured_is_logged(states: States, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    fastest({"mask": by_mask, "in parts": in_parts}, states, PACKING, None)
+    Fastest({"mask": by_mask, "in parts": in_parts})(states, PACKING, None)
     assert caplog.messages[-1].startswith("Attention over rows of 36 tokens: mask ")
 
 
-def test_measuring_within_gradient_checkpointing_changes_no_gradient(states: list[Tensor]) -> None:
+def test_measuring_within_gradient_checkpointing_changes_no_gradient(states: States) -> None:
     """Where on a GPU the first rows of a size come."""
-    chosen: list[Reading] = []
+    fastest = Fastest({"mask": by_mask, "in parts": in_parts})
 
     def layer(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        if not chosen:
-            readings = {"mask": by_mask, "in parts": in_parts}
-            chosen.append(fastest(readings, (query, key, value), PACKING, 0.3))
-        return chosen[0](query, key, value, PACKING, 0.3).square()
+        return fastest((query, key, value), PACKING, 0.3).square()
 
     found = torch.autograd.grad(checkpoint(layer, *states, use_reentrant=False).sum(), states)
     expected = torch.autograd.grad(layer(*states).sum(), states)

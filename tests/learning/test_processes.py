@@ -73,7 +73,11 @@ def test_two_processes_update_a_policy_as_one_does(
     one, two = tmp_path / "one", tmp_path / "two"
     fields = {
         **{"algorithm": "ppo", "steps": 3, "inner_epochs": 2, "check_every": 2},
-        **{"pretraining_text": text, "tokens_per_batch": 128, "learning_rate": 0.001},
+        **{
+            "pretraining_text": text,
+            "pretraining_blocks": 3,
+        },  # one reads two blocks, one reads one
+        **{"tokens_per_batch": 128, "learning_rate": 0.001},
     }
     assert train_a_policy(one, snapshot, tiny, reward_model, **fields) == 0
     code = in_two_processes(

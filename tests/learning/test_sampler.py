@@ -1,9 +1,12 @@
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from annotation.generation import sampler
 from annotation.generation.chat import Chat
 from annotation.generation.policy import PolicyUnavailable
 from annotation.generation.sampler import (
@@ -48,6 +51,46 @@ def test_an_answer_does_not_depend_on_its_batch(policy: Policy) -> None:
     for prompt, group in zip(PROMPTS, together, strict=True):
         alone = [sample_with_seeds(*policy, [prompt], [[c.seed]], parameters)[0][0] for c in group]
         assert alone == group
+
+
+def test_answers_that_have_ended_leave_the_batch(policy: Policy) -> None:
+    model, tokenizer = policy
+    rows: list[int] = []
+    with counting(model, rows):
+        [group] = sample_groups(
+            model, tokenizer, [user("Hi")], 16, SamplingParameters(max_new_tokens=150), seed=2
+        )
+    lengths = [len(completion.token_ids) for completion in group]
+    assert len(set(lengths)) > 2
+    going = [sum(length > step for length in lengths) for step in range(1, max(lengths))]
+    assert rows[-len(going) :] == going
+
+
+def test_prompts_of_like_length_share_a_batch(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order given a batch of two would hold a short prompt and a long one."""
+    monkeypatch.setattr(sampler, "ROWS_PER_BATCH", 2)
+    prompts = [user(text) for text in ("a" * 60, "b", "c" * 60, "d")]
+    widths: list[int] = []
+    with counting(policy[0], widths, axis=1):
+        sample_groups(*policy, prompts, 1, SamplingParameters(max_new_tokens=2), seed=1)
+    short, long = (len(Chat(policy[1]).prompt_ids(prompt)) for prompt in (prompts[1], prompts[0]))
+    assert widths[-4:] == [short, 1, long, 1]
+
+
+@contextmanager
+def counting(model: PreTrainedModel, sizes: list[int], axis: int = 0) -> Iterator[None]:
+    """Notes how many rows, or columns, of tokens each forward pass reads."""
+
+    def note(_module: object, inputs: tuple[torch.Tensor, ...]) -> None:
+        sizes.append(inputs[0].shape[axis])
+
+    hook = model.register_forward_pre_hook(note)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def test_an_answer_stops_at_its_first_end_token(policy: Policy) -> None:

@@ -88,7 +88,7 @@ def _learner(tiny: str, processes: Processes) -> Learner:
 
 
 def _step(learner: Learner, step: int) -> None:
-    batches = learner.shard(BATCHES)
+    batches = learner.shard(BATCHES, "examples_per_step")
     loss = learner.accumulate(batches, lambda batch: learner.module(batch).sum())
     learner.update(step, loss)
 
