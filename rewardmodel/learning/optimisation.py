@@ -21,7 +21,7 @@ from rewardmodel.learning.checkpoints import Checkpoint, newest_checkpoint, save
 from rewardmodel.learning.configs import Config, ConfigError
 from rewardmodel.learning.precision import arithmetic
 from rewardmodel.learning.progress import TrainingFailure
-from rewardmodel.learning.sharding import sharded, share_of, whole
+from rewardmodel.learning.sharding import gathered, sharded, share_of
 
 SUPPORTED = (DistributedType.NO, DistributedType.MULTI_GPU, DistributedType.MULTI_CPU)
 ADVICE = "run accelerate with --multi_gpu or --use_fsdp, or on one GPU."
@@ -171,7 +171,7 @@ class Learner:
         Raises TrainingFailure when loss or gradient are not finite.
         """
         clip, parameters = self.config.gradient_clip, self.parameters.values()
-        norm = float(whole(self.accelerator.clip_grad_norm_(parameters, clip)))
+        norm = float(gathered(self.accelerator.clip_grad_norm_(parameters, clip)))
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise TrainingFailure(
                 f"The loss is not finite at step {step + 1} (loss {loss}, gradient {norm}); "
@@ -193,7 +193,7 @@ class Learner:
         for name, parameter in self.whole.items():
             trained = self.parameters[name]
             if trained is not parameter:
-                parameter.copy_(whole(trained))
+                parameter.copy_(gathered(trained))
 
     def save(self, folder: Path, step: int, extra: dict[str, Tensor] | None = None) -> None:
         """A checkpoint after `step` finished steps, when one is due; only the main process's."""
@@ -203,7 +203,7 @@ class Learner:
         for name, parameter in self.parameters.items():
             tensors[f"parameter/{name}"] = self.whole[name]
             for key, value in self.optimizer.state[parameter].items():
-                full = whole(value)
+                full = gathered(value)
                 if self.accelerator.is_main_process:
                     tensors[f"optimizer/{key}/{name}"] = full.cpu()
         if self.accelerator.is_main_process:

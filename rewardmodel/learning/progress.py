@@ -1,7 +1,7 @@
 """The run folder: how a training process and whoever supervises it speak through files.
 
-config.json      what to do, from the supervisor or the command line; once started, in full, and
-                 a run started again in the same folder is refused when its flags say otherwise
+config.json      what to do, from the supervisor or the command line; once started, in full. Flags
+                 that say otherwise start anew, and are refused where there is a checkpoint
 progress.jsonl   {"time", "phase", "step", "total", "metrics"}, a line at least every few seconds
 checkpoints/     the newest checkpoint; a run started again in the same folder goes on from it
 result.json      written last; a run that has one is finished and is not run again. Its `output`

@@ -50,14 +50,14 @@ def run_script(
                 folder.fail(reason)
     except TrainingFailure as error:  # the folder is another process's: leave it as it is
         reason = str(error)
-    finally:
-        if distributed.is_initialized():
-            distributed.destroy_process_group()
     if reason is not None:
         print(reason, file=sys.stderr)
-    elif folder.writes:
+        return 1
+    if distributed.is_initialized():  # not after a failure: the others may wait for this one
+        distributed.destroy_process_group()
+    if folder.writes:
         print(_outcome(folder))
-    return 0 if reason is None else 1
+    return 0
 
 
 def _outcome(folder: RunFolder) -> str:

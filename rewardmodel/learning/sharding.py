@@ -31,7 +31,7 @@ def sharded(module: nn.Module, device: torch.device) -> nn.Module:
     return twin
 
 
-def whole(tensor: Tensor) -> Tensor:
+def gathered(tensor: Tensor) -> Tensor:
     """All of what this process may hold a share of; every process must call it."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
