@@ -15,6 +15,7 @@ from annotation.generation.chat import Chat, ChatError
 from annotation.generation.cpu_linear import use_onednn
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -51,7 +52,8 @@ def load_policy(source: PolicySource) -> tuple[PreTrainedModel, PreTrainedTokeni
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     model = load_causal_lm(source.base_model, dtype)
     if source.adapter is not None:
-        model = _with_adapter(model, source.adapter)
+        adapted = with_adapter(model, source.adapter, is_trainable=False)
+        model = cast("PreTrainedModel", adapted.merge_and_unload())
     model.to(device)  # type: ignore[arg-type]
     use_onednn(model)
     return model.train(False), tokenizer
@@ -111,17 +113,20 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _with_adapter(model: PreTrainedModel, adapter: str) -> PreTrainedModel:
+def with_adapter(model: PreTrainedModel, adapter: str, *, is_trainable: bool) -> PeftModel:
+    """The model with the adapter of that folder. Raises PolicyUnavailable."""
     from peft import PeftModel
 
+    if not Path(adapter).is_dir():
+        raise PolicyUnavailable(f"There is no adapter folder at {adapter}.")
     _require_folder(adapter, "adapter")
     try:
-        adapted = PeftModel.from_pretrained(model, adapter)
+        return PeftModel.from_pretrained(model, adapter, is_trainable=is_trainable)
     except DAMAGE as error:
+        first = " ".join(str(error).split("\n")[:2])  # PyTorch has a line for each weight
         raise PolicyUnavailable(
-            f"The adapter at {adapter} does not fit its base model: {error}"
+            f"The adapter at {adapter} does not fit its base model: {first}"
         ) from error
-    return cast("PreTrainedModel", adapted.merge_and_unload())
 
 
 def _require_folder(name: str, what: str) -> None:

@@ -8,7 +8,7 @@ from typing import cast
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from transformers import PreTrainedModel
 
-from annotation.generation.policy import DAMAGE, PolicyUnavailable
+from annotation.generation.policy import with_adapter
 
 
 def with_trainable_adapter(base: PreTrainedModel, adapter: str | None, rank: int) -> PeftModel:
@@ -25,11 +25,10 @@ def with_trainable_adapter(base: PreTrainedModel, adapter: str | None, rank: int
             target_modules="all-linear",
         )
         return cast(PeftModel, get_peft_model(base, fresh))
-    if not Path(adapter).is_dir():
-        raise PolicyUnavailable(f"There is no adapter folder at {adapter}.")
-    try:
-        return PeftModel.from_pretrained(base, adapter, is_trainable=True)
-    except DAMAGE as error:
-        raise PolicyUnavailable(
-            f"The adapter at {adapter} does not fit its base model: {error}"
-        ) from error
+    return with_adapter(base, adapter, is_trainable=True)
+
+
+def save_adapter(adapted: PeftModel, folder: Path) -> None:
+    """Its weights and its configuration, without PEFT's model card of blanks."""
+    adapted.save_pretrained(str(folder))
+    (folder / "README.md").unlink(missing_ok=True)

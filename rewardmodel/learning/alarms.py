@@ -67,7 +67,7 @@ class Watch:
     """Looks at the policy before each update, and remembers what to go back to.
 
     `kept` are the last weights within the divergence budget or, after an alarm, those of the best
-    check; `stopped` says why the run was stopped, if it was.
+    check; `stopped` says why the run was stopped, if it was, and `steps` before which update.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class Watch:
         self.history: list[list[float]] = []
         self.kept = parent
         self.stopped: str | None = None
+        self.steps = config.steps
 
     def stops(self, step: int, metrics: PolicyMetrics, weights: Weights) -> bool:
         """Whether to stop before the step's update.
@@ -97,12 +98,14 @@ class Watch:
         if metrics.kl > self.config.kl_budget:
             divergence = f"{metrics.kl:.1f}"
             self.stopped = Reason.STOPPED_BY_BUDGET % {"steps": step, "divergence": divergence}
-            return True
-        self.kept = weights
-        if self._due(step):
-            self.stopped = self._look(step, metrics.reward, weights)
-            if self.stopped:
-                self.kept = self.best_weights
+        else:
+            self.kept = weights
+            if self._due(step):
+                self.stopped = self._look(step, metrics.reward, weights)
+                if self.stopped:
+                    self.kept = self.best_weights
+        if self.stopped:
+            self.steps = step
         return self.stopped is not None
 
     def _due(self, step: int) -> bool:

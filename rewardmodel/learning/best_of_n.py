@@ -33,7 +33,7 @@ def report_best_of_n(
         "metrics": {"algorithm": config.algorithm, "prompts": len(rows), "by_n": by_n},
         "gate": asdict(Gate(False, Reason.BEST_OF_N.value)),
         "samples": [_sample(r, config.missing_end_penalty) for r in rollouts[:SAMPLES]],
-        "provenance": provenance(config),
+        "provenance": provenance(config, run),
     }
     run.report(result)
 

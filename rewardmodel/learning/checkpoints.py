@@ -44,6 +44,8 @@ def complete_or_absent(target: Path) -> Iterator[Path]:
     aside.mkdir(parents=True)
     yield aside
     for path in aside.rglob("*"):
+        if path.is_file():
+            path.chmod(_mode())
         _sync(path)
     _sync(aside)
     aside.rename(target)
@@ -65,6 +67,13 @@ def write_manifest(folder: Path) -> str:
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _mode() -> int:
+    """Of a new file here; safetensors makes its own readable by their owner only."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def _sync(path: Path) -> None:

@@ -160,6 +160,8 @@ def _holds_nan(row: dict[str, Any]) -> bool:
 
 def json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each object of a JSON Lines file with where it stands. Raises SnapshotError."""
+    if path.is_dir():
+        raise SnapshotError(f"{path} is a folder; name a JSON Lines file.")
     if not path.is_file():
         raise SnapshotError(f"There is no snapshot at {path}.")
     try:

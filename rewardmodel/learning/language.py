@@ -21,7 +21,7 @@ from annotation.generation.sampler import (
     sample_groups,
     stop_ids,
 )
-from rewardmodel.learning.adapters import with_trainable_adapter
+from rewardmodel.learning.adapters import save_adapter, with_trainable_adapter
 from rewardmodel.learning.blocks import (
     IGNORED,
     Example,
@@ -258,7 +258,7 @@ class LanguageModel:
     def save(self, folder: Path) -> None:
         """An adapter folder, or an ordinary model whose answers stop; the tokenizer with it."""
         if self.adapted is not None and not self.config.merge:
-            self.adapted.save_pretrained(str(folder))
+            save_adapter(self.adapted, folder)
         else:
             if self.adapted is not None:
                 self.network = cast(PreTrainedModel, self.adapted.merge_and_unload())

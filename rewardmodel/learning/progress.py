@@ -2,6 +2,7 @@
 
 config.json      what to do, from the supervisor or the command line; once started, in full. Flags
                  that say otherwise start anew, and are refused where there is a checkpoint
+inputs.json      what its data and models were, by content (inputs.py); the same goes for them
 progress.jsonl   {"time", "phase", "step", "total", "metrics"}, a line at least every few seconds
 checkpoints/     the newest checkpoint; a run started again in the same folder goes on from it
 result.json      written last; a run that has one is finished and is not run again. Its `output`
@@ -83,13 +84,16 @@ class RunFolder(AbstractContextManager["RunFolder"]):
             pending.rename(self.result)
         return made or self.result.exists()
 
+    @property
+    def inputs(self) -> Path:
+        return self.path / "inputs.json"
+
     def start_anew(self) -> None:
-        """Removes what a run with another configuration made before its first checkpoint."""
+        """Removes what another command made before its first checkpoint."""
         for path in self.path.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
-            elif path.name not in ("lock", "progress.jsonl", "config.json"):
-                path.unlink()
+        (self.path / "journal.json").unlink(missing_ok=True)
 
     def __enter__(self) -> RunFolder:
         if not self.writes:

@@ -52,7 +52,8 @@ class RewardModel(nn.Module):
         """One reward an answer [N], read at its end-of-turn token."""
         score, read = cast(nn.Linear, self.network.score), self.read(batch)
         with float32(read.device):
-            return cast(Tensor, score(read.float()).squeeze(-1))
+            rewards = cast(Tensor, score(read.float()).squeeze(-1))
+        return rewards.clone()  # no view: FSDP's hooks hang on what is returned
 
     def read(self, batch: GroupBatch) -> Tensor:
         """What the head is given of each answer [N, width]."""
@@ -146,13 +147,15 @@ class RewardScorer:
     def __init__(self, folder: str, device: torch.device) -> None:
         """Raises PolicyUnavailable when the folder holds no reward model."""
         self.chat = Chat(load_tokenizer(folder))
-        problem = f"There is no reward model at {folder}"
-        classifier = _load_classifier(folder, problem)
+        classifier = _load_classifier(folder, f"There is no reward model at {folder}")
         try:
             self.mean = float(classifier.config.reward_mean)
             self.std = float(classifier.config.reward_std)
         except (AttributeError, TypeError, ValueError) as error:
-            raise PolicyUnavailable(f"{problem}: {error}") from error
+            raise PolicyUnavailable(
+                f"The model at {folder} is no reward model of stage 3: its configuration has no "
+                "reward_mean and reward_std."
+            ) from error
         self.model = RewardModel(classifier.to(device)).eval()  # type: ignore[arg-type]
         use_onednn(self.model)
         self.device = device

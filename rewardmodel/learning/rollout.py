@@ -24,7 +24,7 @@ from annotation.generation.sampler import (
     sample_with_seeds,
     stop_ids,
 )
-from rewardmodel.learning.adapters import with_trainable_adapter
+from rewardmodel.learning.adapters import save_adapter, with_trainable_adapter
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.evaluate import PolicyMetrics
 from rewardmodel.learning.groups import (
@@ -116,7 +116,9 @@ class AdaptedPolicy:
         self.network = cast(PreTrainedModel, self.adapted.get_base_model())
         self.log_probs = AnswerLogProbs(self.network)
         self.prompt_limit = prompt_limit(self.network, config.max_new_tokens)
-        longest = max(len(self.chat.prompt_ids(p, self.prompt_limit)) for p in prompts)
+        lengths = [len(self.chat.prompt_ids(prompt)) for prompt in prompts]
+        self.shortened = sum(length > self.prompt_limit for length in lengths)
+        longest = min(max(lengths), self.prompt_limit)
         self.layout = choose_layout(self.log_probs, self.network, longest + config.max_new_tokens)
         self.scorer = RewardScorer(config.reward_model, device)
 
@@ -164,7 +166,7 @@ class AdaptedPolicy:
         name = f"laoshi-{uuid4().hex}"
         server = RolloutServer(self.config.rollout_server, name)
         with TemporaryDirectory(dir=Path(self.config.output).absolute().parent) as folder:
-            self.adapted.save_pretrained(folder)
+            save_adapter(self.adapted, Path(folder))
             server.load_adapter(name, Path(folder))
             stops = stop_ids(self.network, self.chat)
             answers = server.sample(self.chat, encoded, seeds, parameters, stops)
@@ -193,7 +195,7 @@ class AdaptedPolicy:
 
     def save(self, folder: Path) -> None:
         """The adapter and the tokenizer."""
-        self.adapted.save_pretrained(str(folder))
+        save_adapter(self.adapted, folder)
         self.chat.tokenizer.save_pretrained(folder)
 
 

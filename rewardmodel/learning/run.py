@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import distributed
+from transformers.utils import logging as transformers_logging
 
 from annotation.generation.chat import ChatError
 from annotation.generation.policy import PolicyUnavailable, is_out_of_memory
@@ -27,10 +29,12 @@ from rewardmodel.learning.configs import (
     read_config,
 )
 from rewardmodel.learning.data import SnapshotError
+from rewardmodel.learning.inputs import changed_inputs, fingerprints
 from rewardmodel.learning.progress import RunFolder, TrainingFailure, stop_with_parent
 from rewardmodel.learning.reasons import Reason
 
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers")
+INTERRUPTED = 130
 EXPECTED = (TrainingFailure, SnapshotError, PolicyUnavailable, ChatError, ConfigError)
 
 
@@ -42,14 +46,20 @@ def run_script(
     if flags.stop_with_parent:
         stop_with_parent()
     use_all_cores()
+    quieten_libraries()
     folder = RunFolder(flags.run_folder, rank=int(os.environ.get("RANK", "0")))
     try:
         with folder:
+            if folder.writes and not flags.stop_with_parent:
+                print(f"Working in {folder.path}: progress.jsonl there says how far.", flush=True)
             reason = _failure(lambda: _run(read_config(kind, flags), folder, train))
             if reason is not None:
                 folder.fail(reason)
     except TrainingFailure as error:  # the folder is another process's: leave it as it is
         reason = str(error)
+    except KeyboardInterrupt:
+        print("Stopped. The same command goes on from the last checkpoint.", file=sys.stderr)
+        return INTERRUPTED
     if reason is not None:
         print(reason, file=sys.stderr)
         return 1
@@ -69,22 +79,35 @@ def _outcome(folder: RunFolder) -> str:
 def _run(
     config: AnyConfig, folder: RunFolder, train: Callable[[AnyConfig, RunFolder], None]
 ) -> None:
-    output = Path(config.output)
-    if folder.finished(output):
+    finished = folder.finished(Path(config.output))
+    if folder.writes:
+        _claim(config, folder, finished)
+    if not finished:
+        train(config, folder)
+
+
+def _claim(config: Config, folder: RunFolder, finished: bool) -> None:
+    """Makes the folder this command's own. Raises TrainingFailure where it is another one's."""
+    inputs, output = fingerprints(config), Path(config.output)
+    changed = [*changes(config, folder.path), *changed_inputs(inputs, folder.inputs)]
+    if changed and (finished or any(folder.checkpoints.glob("step-*"))):
+        what = "the result" if finished else "a checkpoint"
+        raise TrainingFailure(
+            f"{folder.path} holds {what} of another command ({', '.join(changed)}): "
+            "name another --output or --run-folder, or delete that folder."
+        )
+    if finished:
+        if read_json(folder.result)["output"] and not output.exists():
+            raise TrainingFailure(
+                f"{output} was made and is gone; delete {folder.path} to make it again."
+            )
         return
     if output.exists():
         raise TrainingFailure(f"The output folder {output} exists already; name another one.")
-    changed = changes(config, folder.path)
-    if changed and any(folder.checkpoints.glob("*")):
-        raise TrainingFailure(
-            f"{folder.path} holds a checkpoint of another configuration ({', '.join(changed)}): "
-            "take another --run-folder, or delete this one."
-        )
-    if folder.writes:
-        if changed:
-            folder.start_anew()
-        write_json(folder.path / "config.json", asdict(config))
-    train(config, folder)
+    if changed:
+        folder.start_anew()
+    write_json(folder.path / "config.json", asdict(config))
+    write_json(folder.inputs, inputs)
 
 
 def _failure(work: Callable[[], None]) -> str | None:
@@ -111,8 +134,15 @@ def use_all_cores() -> None:
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
 
 
-def provenance(config: Config) -> dict[str, Any]:
-    """Libraries, commit, machine and configuration, for result.json."""
+def quieten_libraries() -> None:
+    """Takes out what transformers says of a fresh head, of progress and of its own next version."""
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+
+
+def provenance(config: Config, run: RunFolder) -> dict[str, Any]:
+    """Libraries, commit, machine, configuration and inputs, for result.json."""
     return {
         "libraries": {
             "python": platform.python_version(),
@@ -121,6 +151,7 @@ def provenance(config: Config) -> dict[str, Any]:
         "commit": _commit(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "config": asdict(config),
+        "inputs": read_json(run.inputs),
     }
 
 

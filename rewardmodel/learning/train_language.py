@@ -175,7 +175,7 @@ class Journal:
             },
             "gate": asdict(language_gate(parent, new, lessons.facts["unigram_entropy"])),
             "samples": self._samples(),
-            "provenance": provenance(self.config),
+            "provenance": provenance(self.config, self.run),
         }
 
     def _samples(self) -> list[dict[str, Any]]:

@@ -158,13 +158,14 @@ def _evaluate_and_publish(
     result = {
         "metrics": {
             **{name: asdict(found) for name, found in measured.items()},
-            "steps": config.steps,
+            "steps": watch.steps,
+            "shortened": policy.shortened,
             "stopped": watch.stopped,
             "checks": watch.history,
         },
         "gate": asdict(gate),
         "samples": _samples(*answered),
-        "provenance": provenance(config),
+        "provenance": provenance(config, run),
     }
     run.progress("saving", 0, 1)
     run.publish(Path(config.output), policy.save, result)

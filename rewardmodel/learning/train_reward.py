@@ -61,7 +61,8 @@ def train(config: RewardConfig, run: RunFolder) -> None:
         Path(config.snapshot), config.heldout_percent, labeler_weights=config.labeler_weights
     )
     if not data.train:
-        raise TrainingFailure(f"No usable group to train on{_skipped(data.skipped)}.")
+        skipped = _skipped(data.skipped)
+        raise TrainingFailure(f"No usable group to train on in {config.snapshot}{skipped}.")
     lessons = Lessons(config, data, accelerator.device)
     everything = range(len(lessons.groups))
     steps = _steps(config, len(everything))
@@ -166,7 +167,7 @@ def _evaluate_and_publish(
         },
         "gate": asdict(reward_gate(heldout)),
         "samples": _samples(data, heldout_scores, mean, std),
-        "provenance": provenance(config),
+        "provenance": provenance(config, run),
     }
     run.progress("saving", 0, 1)
     run.publish(

@@ -110,7 +110,7 @@ def phases_of(output: Path) -> list[str]:
     return list(dict.fromkeys(json.loads(line)["phase"] for line in lines))
 
 
-def kill_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def kill_at(step: int, monkeypatch: pytest.MonkeyPatch, by: type[BaseException] = Killed) -> None:
     """Lets the next run end, as if killed, when it tells that training step's metrics."""
     tell = RunFolder.progress
 
@@ -119,7 +119,7 @@ def kill_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     ) -> None:
         tell(run, phase, at, total, metrics)
         if phase == "training" and metrics and at == step:
-            raise Killed
+            raise by
 
     monkeypatch.setattr(RunFolder, "progress", progress)
 

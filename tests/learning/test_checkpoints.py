@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from rewardmodel.learning.checkpoints import (
     Checkpoint,
@@ -21,6 +22,14 @@ def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
         assert not target.exists()
     assert (target / "file").read_text() == "content"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_others_may_read_what_is_made_as_they_may_read_any_file(tmp_path: Path) -> None:
+    (tmp_path / "any").touch()
+    with complete_or_absent(tmp_path / "version") as aside:
+        save_file({"weight": torch.zeros(1)}, aside / "model.safetensors")
+    made = tmp_path / "version" / "model.safetensors"
+    assert made.stat().st_mode == (tmp_path / "any").stat().st_mode
 
 
 def test_a_folder_that_fails_half_way_is_absent(tmp_path: Path) -> None:

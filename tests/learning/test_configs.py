@@ -103,9 +103,28 @@ def test_weights_of_labelers_are_json_as_a_flag_and_as_a_field(tmp_path: Path) -
     assert flag.labeler_weights == {"one": 0.5, "two": 2}
 
 
-def test_weights_that_are_not_json_are_a_usage_error() -> None:
+def test_weights_that_are_not_json_are_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         read(*REQUIRED, "--labeler-weights", "one=1")
+    assert "argument --labeler-weights: not JSON: one=1" in capsys.readouterr().err
+
+
+def test_help_says_what_a_flag_means_and_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        read("--help", kind=LanguageConfig)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "--vocabulary VOCABULARY Tokens of the tokenizer that a model from scratch" in said
+    assert "--seed SEED Of initial weights, order and sampling. (default: 0)" in said
+    assert "from scratch gradients are small" in said  # the stage's own word, not the base's
+
+
+def test_without_a_named_folder_the_flags_are_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "o.run").mkdir()
+    folder_with(tmp_path / "o.run", seed=7)
+    assert read(*REQUIRED).seed == 0
 
 
 def test_neither_run_folder_nor_output_is_a_usage_error() -> None:

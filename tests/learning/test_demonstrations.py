@@ -25,6 +25,10 @@ def supervised(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "adapter"
 
 
+def test_an_adapter_folder_has_no_model_card_of_blanks(supervised: Path) -> None:
+    assert not (supervised / "README.md").exists()
+
+
 def test_demonstrations_teach_an_adapter_to_answer_and_to_stop(
     tiny: Path, supervised: Path
 ) -> None:

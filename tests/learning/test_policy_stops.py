@@ -22,6 +22,7 @@ def test_beyond_the_divergence_budget_it_stops_and_says_so(
     lines = Path(f"{output}.run", "progress.jsonl").read_text().splitlines()
     steps = [json.loads(line)["step"] for line in lines if json.loads(line)["phase"] == "training"]
     assert max(steps) < 30
+    assert metrics["steps"] == max(steps)
 
 
 def test_what_is_kept_of_a_stopped_run_was_within_the_budget(

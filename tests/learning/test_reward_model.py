@@ -124,14 +124,25 @@ def test_a_base_whose_configuration_is_damaged_is_refused_in_a_sentence(
         new_reward_model(str(base), chat, None)
 
 
-@pytest.mark.parametrize("damage", [{"hidden_size": 64}, {"reward_mean": None}])
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ({"hidden_size": 64}, "^There is no reward model at {}: "),
+        ({"reward_mean": None}, "^The model at {} is no reward model of stage 3: "),
+    ],
+)
 def test_a_reward_model_whose_configuration_is_damaged_is_refused_in_a_sentence(
-    damage: dict[str, Any], chat: Chat, tiny: Path, tmp_path: Path
+    damage: dict[str, Any], sentence: str, chat: Chat, tiny: Path, tmp_path: Path
 ) -> None:
     save_reward_model(new_reward_model(str(tiny), chat, None), chat, tmp_path, 0.0, 1.0)
     change(tmp_path, **damage)
-    with pytest.raises(PolicyUnavailable, match=f"^There is no reward model at {tmp_path}: "):
+    with pytest.raises(PolicyUnavailable, match=sentence.format(tmp_path)):
         RewardScorer(str(tmp_path), torch.device("cpu"))
+
+
+def test_a_language_model_is_no_reward_model(tiny: Path) -> None:
+    with pytest.raises(PolicyUnavailable, match=f"^The model at {tiny} is no reward model of"):
+        RewardScorer(str(tiny), torch.device("cpu"))
 
 
 def test_a_base_whose_weights_are_cut_short_is_refused_in_a_sentence(

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -135,3 +136,28 @@ def test_a_missing_folder_is_named(
     folders = {"reward_model": reward_model, field: "/nowhere/folder"}
     assert train_a_policy(output, snapshot, tiny, **folders) == 1  # type: ignore[arg-type]
     assert "/nowhere/folder" in failure_of(output)
+
+
+def test_a_whole_model_is_no_adapter(
+    tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    assert train_a_policy(output, snapshot, tiny, reward_model, adapter=tiny) == 1
+    assert failure_of(output) == (
+        f"The folder {tiny} holds no adapter: it has no adapter_config.json."
+    )
+
+
+def test_prompts_that_lose_their_start_are_counted(
+    tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path
+) -> None:
+    rows = snapshot.read_text().splitlines()
+    long = {
+        **json.loads(rows[0]),
+        "id": "long",
+        "prompt": [{"role": "user", "content": "x" * 2000}],
+    }
+    (tmp_path / "prompts.jsonl").write_text("\n".join([*rows, json.dumps(long)]))
+    output = tmp_path / "output"
+    assert train_a_policy(output, tmp_path / "prompts.jsonl", tiny, reward_model, steps=1) == 0
+    assert result_of(output)["metrics"]["shortened"] == 1

@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -173,9 +174,11 @@ def test_a_snapshot_of_ties_fails_with_the_count(
         {**row, "rankings": [{"labeler": "one", "ranks": [1, 1, 1, 1]}]}
         for row in shorter_is_better(3)
     ]
-    output = tmp_path / "model"
-    assert train_reward_model(output, write_rows(rows), tiny) == 1
-    assert failure_of(output) == "No usable group to train on (skipped: 3 with only ties)."
+    output, snapshot = tmp_path / "model", write_rows(rows)
+    assert train_reward_model(output, snapshot, tiny) == 1
+    assert failure_of(output) == (
+        f"No usable group to train on in {snapshot} (skipped: 3 with only ties)."
+    )
     assert not output.exists()
 
 
@@ -197,7 +200,8 @@ def test_a_loss_that_is_not_finite_fails_with_advice(
 
 def test_a_finished_run_is_not_run_again(trained: Path, tiny: Path) -> None:
     before = sha256_of(trained / "model.safetensors")
-    assert train_reward_model(trained, Path("/nowhere.jsonl"), tiny) == 0
+    snapshot = trained.parent / "snapshot.jsonl"
+    assert train_reward_model(trained, snapshot, tiny, minimum_steps=24) == 0
     assert sha256_of(trained / "model.safetensors") == before
 
 
@@ -227,13 +231,70 @@ def test_a_command_that_changed_before_the_first_checkpoint_starts_anew(
     assert not left.exists()
 
 
+def test_a_run_does_not_go_on_with_a_snapshot_that_has_changed(
+    tiny: Path, tmp_path: Path, write_rows: Write
+) -> None:
+    output, snapshot = tmp_path / "model", write_rows(shorter_is_better(4))
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(2, patch)
+        with pytest.raises(Killed):
+            train_reward_model(output, snapshot, tiny, checkpoint_every=1)
+    write_rows(shorter_is_better(5))
+    assert train_reward_model(output, snapshot, tiny, checkpoint_every=1) == 1
+    assert "(the content of snapshot changed)" in failure_of(output)
+
+
+def test_a_finished_run_is_not_taken_for_the_one_of_another_command(
+    tiny: Path, tmp_path: Path, write_rows: Write
+) -> None:
+    output, snapshot = tmp_path / "model", write_rows(shorter_is_better(4))
+    assert train_reward_model(output, snapshot, tiny, minimum_steps=2) == 0
+    assert train_reward_model(output, snapshot, tiny, minimum_steps=2, seed=5) == 1
+    assert "holds the result of another command (seed was 0 and is now 5)" in failure_of(output)
+
+
+def test_a_finished_run_says_that_its_output_is_gone(
+    tiny: Path, tmp_path: Path, write_rows: Write
+) -> None:
+    output, snapshot = tmp_path / "model", write_rows(shorter_is_better(4))
+    assert train_reward_model(output, snapshot, tiny, minimum_steps=2) == 0
+    shutil.rmtree(output)
+    assert train_reward_model(output, snapshot, tiny, minimum_steps=2) == 1
+    assert failure_of(output) == (
+        f"{output} was made and is gone; delete {output}.run to make it again."
+    )
+
+
+def test_flags_of_an_earlier_try_are_not_kept(
+    tiny: Path, tmp_path: Path, write_rows: Write
+) -> None:
+    output = tmp_path / "model"
+    assert train_reward_model(output, tmp_path / "typo", tiny, minimum_steps=2, seed=7) == 1
+    snapshot = write_rows(shorter_is_better(4))
+    assert train_reward_model(output, snapshot, tiny, minimum_steps=2) == 0
+    assert result_of(output)["provenance"]["config"]["seed"] == 0
+
+
+def test_a_run_that_is_interrupted_says_how_it_goes_on(
+    tiny: Path, tmp_path: Path, write_rows: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, snapshot = tmp_path / "model", write_rows(shorter_is_better(4))
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(2, patch, by=KeyboardInterrupt)
+        assert train_reward_model(output, snapshot, tiny, checkpoint_every=1) == 130
+    said = capsys.readouterr()
+    assert said.err.endswith("Stopped. The same command goes on from the last checkpoint.\n")
+    assert train_reward_model(output, snapshot, tiny, checkpoint_every=1) == 0
+
+
 def test_a_run_folder_holds_all_that_its_result_says_it_was_told(
     tiny: Path, tmp_path: Path, write_rows: Write
 ) -> None:
     output, folder = tmp_path / "model", tmp_path / "model.run"
     folder.mkdir()
     (folder / "config.json").write_text('{"minimum_steps": 1}')
-    assert train_reward_model(output, write_rows(shorter_is_better(4)), tiny) == 0
+    snapshot = write_rows(shorter_is_better(4))
+    assert train_reward_model(output, snapshot, tiny, run_folder=folder) == 0
     told = json.loads((folder / "config.json").read_text())
     assert told == result_of(output)["provenance"]["config"]
     assert told["minimum_steps"] == 1
@@ -249,6 +310,6 @@ def test_a_checkpoint_of_another_configuration_is_refused(
             train_reward_model(output, snapshot, tiny, checkpoint_every=1)
     assert train_reward_model(output, snapshot, tiny, checkpoint_every=1, seed=5) == 1
     assert failure_of(output) == (
-        f"{output}.run holds a checkpoint of another configuration (seed was 0 and is now 5): "
-        "take another --run-folder, or delete this one."
+        f"{output}.run holds a checkpoint of another command (seed was 0 and is now 5): "
+        "name another --output or --run-folder, or delete that folder."
     )

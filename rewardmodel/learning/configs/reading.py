@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import inspect
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, fields
@@ -18,49 +21,76 @@ AnyConfig = TypeVar("AnyConfig", bound=Config)
 def parse_flags(kind: type[Config], arguments: Sequence[str]) -> argparse.Namespace:
     """`run_folder`, `stop_with_parent` and every field of `kind`, None where not given.
 
-    Without --run-folder it lies beside the output. argparse ends the process on a bad flag.
+    Without --run-folder it lies beside the output, and its config.json is not read: the flags are
+    all. argparse ends the process on a bad flag.
     """
     parser = argparse.ArgumentParser(description=kind.__doc__, allow_abbrev=False)
     parser.add_argument("--run-folder", type=Path, help="where progress and checkpoints go")
     parser.add_argument(
         "--stop-with-parent", action="store_true", help="end when standard input ends"
     )
-    hints = get_type_hints(kind)
+    hints, meanings = get_type_hints(kind), _meanings(kind)
     for field in fields(kind):
         flag = f"--{field.name.replace('_', '-')}"
+        given = "" if field.default in (MISSING, None, "") else f" (default: {field.default})"
+        help_text = (meanings[field.name] + given).replace("%", "%%")
         if hints[field.name] is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None)
+            action = argparse.BooleanOptionalAction
+            parser.add_argument(flag, action=action, default=None, help=help_text)
         else:
-            parser.add_argument(flag, type=_plain_type(hints[field.name]))
+            parser.add_argument(flag, type=_plain_type(hints[field.name]), help=help_text)
     flags = parser.parse_args(arguments)
     if flags.run_folder is None and flags.output is None:
         parser.error("give --run-folder, or --output and the other fields")
+    flags.reads_file = flags.run_folder is not None
     if flags.run_folder is None:
         flags.run_folder = Path(f"{flags.output}.run")
     return flags
 
 
 def read_config(kind: type[AnyConfig], flags: argparse.Namespace) -> AnyConfig:
-    """Flags win over RUN_FOLDER/config.json, which wins over the defaults. Raises ConfigError."""
-    values = _read_file(flags.run_folder)
+    """Flags win over a named RUN_FOLDER/config.json, which wins over the defaults.
+
+    Raises ConfigError.
+    """
+    values = _read_file(flags.run_folder) if flags.reads_file else {}
     given = {field.name: getattr(flags, field.name) for field in fields(kind)}
     return _build(kind, {**values, **{k: v for k, v in given.items() if v is not None}})
 
 
 def changes(config: Config, run_folder: Path) -> list[str]:
-    """Where flags say other than RUN_FOLDER/config.json, by which what lies there was made."""
+    """Where `config` is other than RUN_FOLDER/config.json, by which what lies there was made."""
     now = asdict(config)
     return [
         f"{name} was {before!r} and is now {now[name]!r}"
         for name, before in _read_file(run_folder).items()
-        if now[name] != before
+        if name in now and now[name] != before
     ]
 
 
 def _plain_type(hint: Any) -> Any:
     """What turns a flag's text into a value of the hint, None apart."""
     plain = get_args(hint)[0] if isinstance(hint, UnionType) else hint
-    return json.loads if get_origin(plain) is dict else plain
+    return _json if get_origin(plain) is dict else plain
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {text}") from error
+
+
+def _meanings(kind: type[Config]) -> dict[str, str]:
+    """What the sources say below each field of `kind` and of its base, for --help."""
+    found: dict[str, str] = {}
+    for each in reversed(kind.__mro__[:-1]):
+        body = ast.parse(inspect.getsource(each)).body[0]
+        lines = body.body if isinstance(body, ast.ClassDef) else []
+        for field, text in itertools.pairwise(lines):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                found[ast.unparse(field.target)] = " ".join(ast.literal_eval(text.value).split())
+    return found
 
 
 def _read_file(run_folder: Path) -> dict[str, Any]:
