@@ -30,7 +30,8 @@ from bench.comparison import finish_device, peak_memory, prompts_of
 from bench.peer import trainer_settings
 from rewardmodel.learning.algorithms import Rloo
 from rewardmodel.learning.configs import PolicyConfig
-from rewardmodel.learning.optimisation import Learner, Processes
+from rewardmodel.learning.optimisation import Learner
+from rewardmodel.learning.processes import Processes
 from rewardmodel.learning.rollout import AdaptedPolicy, seeds_of
 
 Prompts = list[list[Message]]

@@ -33,7 +33,8 @@ from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.data import GroupRow, read_groups
 from rewardmodel.learning.evaluate import preference_metrics
 from rewardmodel.learning.groups import EncodedGroup, Layout, fit, in_budget, unpack
-from rewardmodel.learning.optimisation import Learner, Processes, shuffled
+from rewardmodel.learning.optimisation import Learner, shuffled
+from rewardmodel.learning.processes import Processes
 from rewardmodel.learning.reward_model import RewardModel, encode, new_reward_model, score_groups
 from rewardmodel.learning.targets import target_of
 

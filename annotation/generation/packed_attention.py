@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 CPU = torch.device("cpu")
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError)
 ROUNDS = 5
+SHORT = 256
+"""Rows of fewer tokens are not worth the time that compiling and measuring takes."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,8 @@ def read_packed(states: States, packing: Packing, scale: float | None) -> Tensor
     if torch.is_autocast_enabled("cuda"):  # rotary positions leave query and key in float32
         dtype = torch.get_autocast_dtype("cuda")
         states = query.to(dtype), key.to(dtype), value.to(dtype)
+    if packing.length < SHORT:
+        return by_mask(states, packing, scale)
     return _fastest_on_gpu(states, packing, scale)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -11,48 +10,20 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedType
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from annotation.generation.cpu_linear import use_onednn
 from rewardmodel.learning.checkpoints import Checkpoint, newest_checkpoint, save_checkpoint
-from rewardmodel.learning.configs import Config, ConfigError
+from rewardmodel.learning.configs import Config
 from rewardmodel.learning.precision import arithmetic
+from rewardmodel.learning.processes import Processes
 from rewardmodel.learning.progress import TrainingFailure
 from rewardmodel.learning.sharding import gathered, sharded, share_of
 
-SUPPORTED = (DistributedType.NO, DistributedType.MULTI_GPU, DistributedType.MULTI_CPU)
-ADVICE = "run accelerate with --multi_gpu or --use_fsdp, or on one GPU."
 Item = TypeVar("Item")
 Weights = dict[str, Tensor]
-
-
-class Processes(Accelerator):  # type: ignore[misc]
-    """The processes that `accelerate launch` started; `in_shares` where it was told to use FSDP."""
-
-    def __init__(self) -> None:
-        """Raises ConfigError for kinds of processes that are not supported."""
-        for name, variable in {"DeepSpeed": "DEEPSPEED", "Megatron-LM": "MEGATRON_LM"}.items():
-            if _takes(f"ACCELERATE_USE_{variable}"):
-                raise ConfigError(f"{name} is not supported; {ADVICE}")
-        # Taken, since accelerate has FSDP on GPUs only, and transformers would load no weights
-        # in processes other than the first.
-        self.in_shares = _takes("ACCELERATE_USE_FSDP")
-        # Precision is the concern of `arithmetic`: what is not prepared is to read as what is.
-        super().__init__(
-            mixed_precision="no",
-            cpu=not torch.cuda.is_available(),
-            kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
-        )
-        if self.distributed_type not in SUPPORTED:
-            raise ConfigError(f"{self.distributed_type.value} is not supported; {ADVICE}")
-
-
-def _takes(variable: str) -> bool:
-    """Whether accelerate set it, which it then no longer is."""
-    return os.environ.pop(variable, "false").lower() == "true"
 
 
 def cosine(step: int, total: int, final: float, warmup: float = 0.0) -> float:

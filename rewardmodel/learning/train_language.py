@@ -42,7 +42,8 @@ from rewardmodel.learning.language import (
     peak_learning_rate,
     text_lessons,
 )
-from rewardmodel.learning.optimisation import Learner, Processes, shuffled
+from rewardmodel.learning.optimisation import Learner, shuffled
+from rewardmodel.learning.processes import Processes
 from rewardmodel.learning.progress import RunFolder, TrainingFailure
 from rewardmodel.learning.run import provenance, run_script
 

@@ -30,8 +30,9 @@ from rewardmodel.learning.best_of_n import report_best_of_n
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.data import PromptRow, read_prompts
 from rewardmodel.learning.evaluate import Gate, PolicyMetrics, policy_gate
-from rewardmodel.learning.optimisation import Learner, Processes, Weights, shuffled
+from rewardmodel.learning.optimisation import Learner, Weights, shuffled
 from rewardmodel.learning.pretraining import PretrainingMix, TextBatch, WithText
+from rewardmodel.learning.processes import Processes
 from rewardmodel.learning.progress import RunFolder, TrainingFailure
 from rewardmodel.learning.reasons import Reason
 from rewardmodel.learning.rollout import (

@@ -37,7 +37,8 @@ from rewardmodel.learning.data import GroupRow, PreferenceData, read_demonstrati
 from rewardmodel.learning.evaluate import PreferenceMetrics, preference_metrics, reward_gate
 from rewardmodel.learning.groups import EncodedGroup, fit, in_budget
 from rewardmodel.learning.losses import strict_votes
-from rewardmodel.learning.optimisation import Learner, Processes, Weights, shuffled
+from rewardmodel.learning.optimisation import Learner, Weights, shuffled
+from rewardmodel.learning.processes import Processes
 from rewardmodel.learning.progress import RunFolder, TrainingFailure
 from rewardmodel.learning.reward_model import (
     encode,

@@ -10,7 +10,8 @@ from annotation.generation.policy import load_causal_lm
 from rewardmodel.learning.blocks import TokenLosses, conversation, pack
 from rewardmodel.learning.configs import LanguageConfig
 from rewardmodel.learning.groups import EncodedGroup
-from rewardmodel.learning.optimisation import Learner, Processes, cosine
+from rewardmodel.learning.optimisation import Learner, cosine
+from rewardmodel.learning.processes import Processes
 from tests.learning.conftest import Rows, demonstrations
 from tests.learning.runs import failure_of, from_demonstrations, from_scratch, weights_of
 

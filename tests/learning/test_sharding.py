@@ -14,7 +14,8 @@ from rewardmodel.learning.blocks import TokenLosses, conversation, pack
 from rewardmodel.learning.checkpoints import read_json, write_json
 from rewardmodel.learning.configs import LanguageConfig
 from rewardmodel.learning.groups import EncodedGroup
-from rewardmodel.learning.optimisation import Learner, Processes
+from rewardmodel.learning.optimisation import Learner
+from rewardmodel.learning.processes import Processes
 
 BATCHES = [
     pack([conversation(EncodedGroup([5, 6], [answer]))]) for answer in ([7, 2], [8, 9, 2], [4, 2])
