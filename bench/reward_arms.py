@@ -156,6 +156,18 @@ def train_pairs(
     return stopwatch.seconds
 
 
+def warm_up(
+    model: RewardModel, layout: Layout, groups: Encoded, chat: Chat, *, pairs: bool
+) -> None:
+    """Reads the longest group, or pair, there and back: memory is slow when it is first touched."""
+    units = [group for _, group in groups]
+    if pairs:
+        units = [EncodedGroup(g.prompt, sorted(g.answers, key=len)[-2:]) for g in units]
+    longest = max(units, key=lambda unit: layout.tokens([unit]))
+    model(layout([longest], chat.pad).to(model.network.device)).sum().backward()
+    model.zero_grad()
+
+
 def main() -> None:
     task = json.loads(sys.argv[1])
     config = RewardConfig(output="-", **task["config"])
@@ -169,7 +181,7 @@ def main() -> None:
     layout = unpack
     if task["arm"] == "packed":
         layout = model.choose_layout(config.group_tokens)
-    score_groups(model, layout, [groups[0][1]], chat.pad, config.tokens_per_batch)  # warms up
+    warm_up(model, layout, groups, chat, pairs=task["arm"] == "trl")
     with peak_memory() as peak:
         if task["arm"] == "trl":
             if task["heldout"]:

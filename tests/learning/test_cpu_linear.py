@@ -1,9 +1,12 @@
 """Linear layers by oneDNN: the same numbers, gradients and weights as PyTorch's own."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from annotation.generation import cpu_linear
 from annotation.generation.cpu_linear import OneDnnLinear, has_wide_vectors, use_onednn
 
 pytestmark = pytest.mark.skipif(not has_wide_vectors(), reason="this processor has no AVX-512")
@@ -41,7 +44,22 @@ def test_other_precisions_and_no_rows_at_all_work_as_ever() -> None:
     assert half(torch.ones(3, 12, dtype=torch.bfloat16)).dtype == torch.bfloat16
 
 
-def test_a_model_keeps_its_weights_their_names_and_their_ties() -> None:
+@pytest.fixture
+def processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the system says whose it is."""
+    monkeypatch.setattr(cpu_linear, "CPU_INFO", tmp_path / "cpuinfo")
+    return tmp_path / "cpuinfo"
+
+
+def test_on_a_processor_that_mkl_knows_it_is_left_to_mkl(processor: Path) -> None:
+    processor.write_text("vendor_id\t: GenuineIntel\n")
+    model = nn.Sequential(nn.Linear(12, 9))
+    use_onednn(model)
+    assert type(model[0]) is nn.Linear
+
+
+def test_a_model_keeps_its_weights_their_names_and_their_ties(processor: Path) -> None:
+    processor.write_text("vendor_id\t: AuthenticAMD\n")
     model = nn.Sequential(nn.Embedding(9, 12), nn.Linear(12, 9, bias=False))
     model[1].weight = model[0].weight
     before = model.state_dict(keep_vars=True)
