@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from annotation.generation.cpu_linear import use_onednn
+from rewardmodel.learning.adapters import fuse_adapters
 from rewardmodel.learning.checkpoints import Checkpoint, newest_checkpoint, save_checkpoint
 from rewardmodel.learning.configs import Config
 from rewardmodel.learning.precision import arithmetic
@@ -63,6 +64,7 @@ class Learner:
         self, accelerator: Processes, module: nn.Module, config: Config, peak: float, steps: int
     ) -> None:
         self.accelerator, self.config, self.peak, self.steps = accelerator, config, peak, steps
+        fuse_adapters(module)
         use_onednn(module)
         self.whole = _trainable(module)
         in_shares = accelerator.in_shares and accelerator.num_processes > 1
