@@ -80,7 +80,7 @@ def test_killed_while_training_and_while_updating_both_go_on_from_their_checkpoi
     taught: Project, worker: Worker
 ) -> None:
     taught.reward_settings |= {"checkpoint_every": 5, "minimum_steps": 200}
-    taught.policy_settings |= {"checkpoint_every": 2, "steps": 20}
+    taught.policy_settings |= {"checkpoint_every": 2, "steps": 40}
     taught.training_is_automatic = False
     taught.save()
     keep_queues_full.delay()
@@ -101,7 +101,7 @@ def test_killed_while_training_and_while_updating_both_go_on_from_their_checkpoi
     assert run.produced_reward_model is not None
     promote(run.produced_reward_model)  # whatever its gate says: an admin may
     update = start_policy_run(taught)
-    wait_for(lambda: step_of(update) >= 3)
+    wait_for(lambda: step_of(update) >= 3, tell=lambda: state_of(update))
     worker.kill()
     wait_for(lambda: not training_processes(update), 15)
     assert not Path(update.config["output"]).exists()
@@ -124,10 +124,14 @@ def resume(run: TrainingRun, worker: Worker) -> None:
     assert run.status == TrainingRun.Status.SUCCEEDED, run.reason
 
 
+def state_of(run: TrainingRun) -> str:
+    return f"{run.status}, {run.phase} {run.step}: {(run.folder / 'progress.jsonl').read_text()}"
+
+
 def step_of(run: TrainingRun) -> int:
     run.refresh_from_db()
     assert run.status in (*TrainingRun.ACTIVE, TrainingRun.Status.SUCCEEDED), run.reason
-    return run.step if run.phase == "training" else 0
+    return run.step if run.phase in ("sampling", "training") else 0
 
 
 def training_processes(run: TrainingRun) -> list[psutil.Process]:
