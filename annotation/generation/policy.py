@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -95,15 +97,22 @@ def load_causal_lm(name: str, dtype: torch.dtype) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
     require_causal_lm(name)
-    try:
+    with loading(name, f"No model could be loaded from {name}"):
         return cast(
             "PreTrainedModel",
             AutoModelForCausalLM.from_pretrained(name, dtype=dtype, use_safetensors=True),
         )
+
+
+@contextmanager
+def loading(name: str, problem: str) -> Iterator[None]:
+    """Turns what loading weights from `name` may raise into PolicyUnavailable with the problem."""
+    try:
+        yield
     except DAMAGE as error:
         if is_out_of_memory(error):
             raise PolicyUnavailable(f"Not enough memory to load {name}.") from error
-        raise PolicyUnavailable(f"No model could be loaded from {name}: {error}") from error
+        raise PolicyUnavailable(f"{problem}: {error}") from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

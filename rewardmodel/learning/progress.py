@@ -158,7 +158,7 @@ class RunFolder(AbstractContextManager["RunFolder"]):
 
     def _is_ours(self) -> bool:
         """Whether this process knows that its run has the lock: processes meet only after that."""
-        return self.writes or (distributed.is_available() and distributed.is_initialized())
+        return self.writes or distributed.is_initialized()
 
     def _beat(self) -> None:
         while not self._stopped.wait(HEARTBEAT_SECONDS):

@@ -14,10 +14,9 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from annotation.generation.chat import Chat, Messages
 from annotation.generation.cpu_linear import use_onednn
 from annotation.generation.policy import (
-    DAMAGE,
     PolicyUnavailable,
-    is_out_of_memory,
     load_tokenizer,
+    loading,
     require_causal_lm,
 )
 from rewardmodel.learning.configs import RewardConfig
@@ -78,17 +77,13 @@ def _limited(classifier: PreTrainedModel, group_tokens: int) -> int:
 
 def _load_classifier(name: str, problem: str, **settings: Any) -> PreTrainedModel:
     """The weights in float32 on the CPU. Raises PolicyUnavailable, which names the problem."""
-    try:
+    with loading(name, problem):
         return cast(
             PreTrainedModel,
             AutoModelForSequenceClassification.from_pretrained(
                 name, dtype=torch.float32, use_safetensors=True, **settings
             ),
         )
-    except DAMAGE as error:
-        if is_out_of_memory(error):
-            raise PolicyUnavailable(f"Not enough memory to load {name}.") from error
-        raise PolicyUnavailable(f"{problem}: {error}") from error
 
 
 def new_reward_model(

@@ -8,6 +8,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 
 from rewardmodel.learning.adapters import FusedLora, fuse_adapters
+from tests.learning.gradients import results
 
 
 class Two(nn.Module):
@@ -28,16 +29,6 @@ def adapted(**settings: Any) -> PeftModel:
         if "lora_B" in name:
             nn.init.normal_(parameter)
     return model.eval()
-
-
-def results(model: PeftModel, rows: Tensor) -> list[Tensor]:
-    """The output and all gradients of a loss on it."""
-    model.zero_grad()
-    rows = rows.clone().requires_grad_()
-    output = model(rows)
-    (output * torch.linspace(-1, 1, output.numel()).view_as(output)).sum().backward()
-    found = [output, rows.grad, *(parameter.grad for parameter in model.parameters())]
-    return [tensor.detach().clone() for tensor in found if tensor is not None]
 
 
 def assert_the_same(ours: list[Tensor], theirs: list[Tensor]) -> None:

@@ -4,22 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from annotation.generation import cpu_linear
 from annotation.generation.cpu_linear import OneDnnLinear, has_wide_vectors, use_onednn
+from tests.learning.gradients import results
 
 pytestmark = pytest.mark.skipif(not has_wide_vectors(), reason="this processor has no AVX-512")
-
-
-def results(layer: nn.Linear, rows: Tensor) -> list[Tensor]:
-    """The output and all gradients of a loss on it."""
-    layer.zero_grad()
-    rows = rows.clone().requires_grad_()
-    output = layer(rows)
-    (output * torch.linspace(-1, 1, output.numel()).view_as(output)).sum().backward()
-    found = [output, rows.grad, *(parameter.grad for parameter in layer.parameters())]
-    return [tensor.detach().clone() for tensor in found if tensor is not None]
 
 
 @pytest.mark.parametrize("bias", [True, False])
