@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from annotation.models import Project, User
@@ -89,4 +89,4 @@ def log_in(window: Page, user: User) -> None:
     window.locator("[name=username]").fill(user.username)
     window.locator("[name=password]").fill(PASSWORD)
     window.locator("main form button").click()
-    window.wait_for_url("**/")
+    expect(window).to_have_url("/", timeout=10_000)

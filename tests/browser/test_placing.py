@@ -120,12 +120,13 @@ def test_space_gives_a_place_and_takes_none_away(
 def test_a_labeler_works_by_keyboard_alone(visit: Visit, work: Project, labeler: User) -> None:
     window = visit()
     window.goto("/login/")
+    expect(window.get_by_label("Name")).to_be_focused()
     window.keyboard.type(labeler.username)
     window.keyboard.press("Tab")
     window.keyboard.type(PASSWORD)
     window.keyboard.press("Enter")
-    window.wait_for_url("**/")
     start = window.get_by_role("link", name="Start ranking")
+    expect(start).to_be_visible()
     for _step in range(12):
         window.keyboard.press("Tab")
         if start.evaluate("link => link === document.activeElement"):
