@@ -19,6 +19,10 @@ TEXT = (
     "Use `eggs`:\n\n```python\nprint('egg')  # soft\n```\n\n| time | egg |\n|---|---|\n| 6 | soft |"
 )
 
+in_both_themes_and_languages = pytest.mark.parametrize(
+    ("scheme", "language"), [("light", "en-GB"), ("dark", "zh-CN")]
+)
+
 
 @pytest.fixture
 def desk(transactional_db: None, project: Project, labeler: User) -> Project:
@@ -48,8 +52,7 @@ def serious(window: Page) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@in_both_themes_and_languages
 def test_axe_finds_nothing_serious_on_labelers_pages(
     visit: Visit, desk: Project, labeler: User, scheme: str, language: str
 ) -> None:
@@ -99,8 +102,7 @@ def skipped(desk: Project, labeler: User) -> Project:
     return desk
 
 
-@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@in_both_themes_and_languages
 def test_axe_finds_nothing_serious_where_two_are_compared_or_groups_were_skipped(
     visit: Visit, skipped: Project, labeler: User, admin: User, scheme: str, language: str
 ) -> None:
