@@ -124,6 +124,21 @@ def logits_at(logits: Tensor, where: Tensor) -> Tensor:
     return logits[where] if logits.dim() == 3 else logits
 
 
+def context_of(model: PreTrainedModel) -> int | None:
+    """How many tokens the model can read in all; None: any number."""
+    return getattr(model.config.get_text_config(), "max_position_embeddings", None)
+
+
+def within_context(model: PreTrainedModel, tokens: int, setting: str = "") -> int:
+    """At most as many tokens as the model can read; a setting that asks for more is told so."""
+    context = context_of(model)
+    if context is None or tokens <= context:
+        return tokens
+    if setting:
+        logger.warning("%s is %d; the model reads %d, which is used.", setting, tokens, context)
+    return context
+
+
 def window_of(model: PreTrainedModel) -> int | None:
     """How far back the model's sliding layers see, in tokens; None: all the way."""
     return getattr(model.config.get_text_config(), "sliding_window", None)

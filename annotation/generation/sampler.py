@@ -16,6 +16,7 @@ from annotation.generation.decoding import (
     RepeatedDecoder,
     SharedDecoder,
     can_share_prompts,
+    context_of,
 )
 from annotation.generation.drawing import choose_tokens, noise_of
 from annotation.generation.policy import PolicyUnavailable
@@ -131,7 +132,7 @@ def prompt_limit(model: PreTrainedModel, max_new_tokens: int) -> int:
 
     Raises PolicyUnavailable when there is no room.
     """
-    context = getattr(model.config, "max_position_embeddings", None)
+    context = context_of(model)
     if context is None:
         return 2**31
     if context <= max_new_tokens:
@@ -139,7 +140,7 @@ def prompt_limit(model: PreTrainedModel, max_new_tokens: int) -> int:
             f"max_new_tokens is {max_new_tokens}, but the model reads {context} tokens in all; "
             "give fewer."
         )
-    return int(context) - max_new_tokens
+    return context - max_new_tokens
 
 
 def stop_ids(model: PreTrainedModel, chat: Chat) -> list[int]:

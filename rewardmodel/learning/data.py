@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,8 @@ from typing import Any
 from annotation.exchange.jsonl import canonical, holds_half_characters
 from annotation.exchange.split import Split, prompt_key, split_of
 from annotation.generation.chat import Message
+
+logger = logging.getLogger(__name__)
 
 
 class SnapshotError(ValueError):
@@ -89,16 +92,20 @@ def read_groups(
     A labeler's weight is that of `labeler_weights`, else the ranking's own, else 1.
     """
     data = PreferenceData()
+    weighted = set(labeler_weights or {})
     for where, row in json_rows(path):
         if _holds_nan(row):
             data.skipped["NaN"] += 1
             continue
         group = _group(where, row, heldout_percent, labeler_weights or {})
+        weighted -= {ranking.labeler for ranking in group.rankings}
         reason = _unusable(group)
         if reason is not None:
             data.skipped[reason] += 1
         else:
             (data.train if group.split == "train" else data.heldout).append(group)
+    for name in sorted(weighted):
+        logger.warning("labeler_weights names %s, who ranked nothing in %s.", name, path)
     return data
 
 

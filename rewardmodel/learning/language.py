@@ -14,6 +14,7 @@ from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from annotation.generation.chat import Chat, ChatError, Messages
+from annotation.generation.decoding import within_context
 from annotation.generation.policy import load_causal_lm, load_tokenizer
 from annotation.generation.sampler import (
     SamplingParameters,
@@ -188,8 +189,7 @@ class LanguageModel:
             self.network = new_model(preset_of(config.preset), tokenizer)
         self.network.to(device).eval()  # type: ignore[arg-type]  # dropout stays off
         self.losses = TokenLosses(self.network)
-        context = getattr(self.network.config, "max_position_embeddings", None)
-        self.row_tokens = min(config.block_tokens, context or config.block_tokens)
+        self.row_tokens = within_context(self.network, config.block_tokens, "block_tokens")
         self.layout = choose_row_layout(self.losses, self.row_tokens)
 
     def _load_parent(self) -> PreTrainedModel:

@@ -9,6 +9,7 @@ from typing import cast
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from annotation.generation.decoding import within_context
 from rewardmodel.learning.blocks import (
     TokenBatch,
     TokenLosses,
@@ -64,8 +65,7 @@ class PretrainingMix:
         """Raises SnapshotError when the text cannot be read, TrainingFailure when it is empty."""
         self.config, self.accelerator, self.policy = config, accelerator, policy
         self.losses = TokenLosses(policy.network)
-        context = getattr(policy.network.config, "max_position_embeddings", None)
-        self.row_tokens = min(config.tokens_per_batch, context or config.tokens_per_batch)
+        self.row_tokens = within_context(policy.network, config.tokens_per_batch)
         self.layout = choose_row_layout(self.losses, self.row_tokens)
         tokenizer, source = policy.chat.tokenizer, Path(config.pretraining_text)
         folder = run.path / "pretraining"

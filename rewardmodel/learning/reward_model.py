@@ -13,6 +13,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from annotation.generation.chat import Chat, Messages
 from annotation.generation.cpu_linear import use_onednn
+from annotation.generation.decoding import within_context
 from annotation.generation.policy import (
     PolicyUnavailable,
     load_tokenizer,
@@ -69,12 +70,6 @@ class RewardModel(nn.Module):
         return choose_layout(self.read, self.network, longest)
 
 
-def _limited(classifier: PreTrainedModel, group_tokens: int) -> int:
-    """At most as many tokens as the model can read."""
-    context = getattr(classifier.config, "max_position_embeddings", None)
-    return min(group_tokens, context or group_tokens)
-
-
 def _load_classifier(name: str, problem: str, **settings: Any) -> PreTrainedModel:
     """The weights in float32 on the CPU. Raises PolicyUnavailable, which names the problem."""
     with loading(name, problem):
@@ -102,7 +97,7 @@ def new_reward_model(
             f"{type(classifier).__name__} has no linear 'score' head; use another base model."
         )
     classifier.config.pad_token_id = chat.pad
-    classifier.config.group_tokens = _limited(classifier, group_tokens)
+    classifier.config.group_tokens = within_context(classifier, group_tokens, "group_tokens")
     head = cast(nn.Linear, classifier.score)
     nn.init.zeros_(head.weight)
     if lora_rank is None:
@@ -155,7 +150,7 @@ class RewardScorer:
         use_onednn(self.model)
         self.device = device
         trained_with = getattr(classifier.config, "group_tokens", GROUP_TOKENS)
-        self.group_tokens = _limited(classifier, trained_with)
+        self.group_tokens = within_context(classifier, trained_with)
         self.layout = self.model.choose_layout(self.group_tokens)
 
     def scores(self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int) -> list[Tensor]:

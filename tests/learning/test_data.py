@@ -98,6 +98,14 @@ def test_a_given_weight_wins_over_the_rankings_own(write_rows: Write) -> None:
     assert [ranking.weight for ranking in row.rankings] == [0.5, 3.0]
 
 
+def test_a_weight_for_somebody_who_ranked_nothing_is_told(
+    write_rows: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_rows([group()])
+    assert len(read_groups(path, 0, labeler_weights={"one": 2, "uno": 3}).train) == 1
+    assert caplog.messages == [f"labeler_weights names uno, who ranked nothing in {path}."]
+
+
 def test_a_labeler_of_weight_0_does_not_count(write_rows: Write) -> None:
     rows = [group(rankings=[ranked(), ranked("bot")]), group(rankings=[ranked("bot")])]
     data = read_groups(write_rows(rows), 0, labeler_weights={"bot": 0})

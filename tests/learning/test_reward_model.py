@@ -100,9 +100,12 @@ def test_scoring_reads_as_many_tokens_as_training_did(chat: Chat, tmp_path: Path
     assert RewardScorer(str(tmp_path / "reward"), torch.device("cpu")).group_tokens == 100
 
 
-def test_no_more_tokens_are_read_than_the_model_can(chat: Chat, tmp_path: Path) -> None:
+def test_no_more_tokens_are_read_than_the_model_can(
+    chat: Chat, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     llama = LlamaForCausalLM(LlamaConfig(**SIZES, max_position_embeddings=64))
-    assert new_reward_model(saved(llama, tmp_path), chat, None).group_tokens == 64
+    assert new_reward_model(saved(llama, tmp_path), chat, None, 100).group_tokens == 64
+    assert "group_tokens is 100; the model reads 64, which is used." in caplog.text
 
 
 def test_a_model_that_names_no_limit_reads_as_many_tokens_as_are_asked_for(

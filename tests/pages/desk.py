@@ -1,0 +1,34 @@
+"""The desk as a labeler's browser speaks to it."""
+
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+
+from annotation.models import Place, Project, Ranking, User
+from tests.people import ready_group
+
+AS_SCRIPT = {"Accept": "application/json"}
+
+
+def path(name: str, project: Project, *more: Any) -> str:
+    return reverse(name, args=[project.slug, *more])
+
+
+def opened(browser: Client, project: Project, labeler: User) -> dict[str, Any]:
+    """Opens the desk; the fields of a complete submit."""
+    browser.get(path("rank", project))
+    place = Place.objects.filter(labeler=labeler, is_done=False, leased_at__isnull=False).get()
+    return {"token": place.token, "rank_1": 1, "rank_2": 2, "rank_3": 3}
+
+
+def rank_two(browser: Client, project: Project, labeler: User) -> None:
+    for question in ("One?", "Two?"):
+        ready_group(project, question)
+        browser.post(path("rank", project), opened(browser, project, labeler))
+
+
+def undone(browser: Client, project: Project) -> str:
+    """Presses the button that undoes the newest ranking; the page that follows."""
+    newest = {"ranking": Ranking.objects.filter(is_current=True).latest("id").idempotency_key}
+    return browser.post(path("undo", project), newest, follow=True).content.decode()

@@ -1,0 +1,122 @@
+"""What a project may ask besides an order: ratings, marks, good or bad."""
+
+import json
+from typing import Any
+
+import pytest
+
+from annotation.models import Project, Ranking, User
+from tests.pages.conftest import As
+from tests.pages.desk import opened, path, undone
+from tests.people import ready_group
+
+
+@pytest.fixture
+def asking(project: Project) -> Project:
+    """A project that asks for everything there is."""
+    project.asks_quality = True
+    project.answer_flags, project.prompt_marks = ["hallucination", "opinion"], ["sensitive"]
+    project.save()
+    ready_group(project)
+    return project
+
+
+def test_ratings_and_marks_are_stored_with_the_ranking(
+    as_: As, asking: Project, labeler: User
+) -> None:
+    browser = as_(labeler)
+    data = opened(browser, asking, labeler)
+    said = {
+        **data,
+        **{"quality_1": 7, "quality_2": 4, "quality_3": 2},
+        **{"flags_2": ["hallucination", "opinion"], "marks": ["sensitive"]},
+        "highlights_1": json.dumps(
+            [{"start": 0, "end": 6, "label": "well_put", "quote": "Answer"}]
+        ),
+        "none_acceptable": "on",
+    }
+    assert browser.post(path("rank", asking), said).status_code == 302
+    ranking = Ranking.objects.get()
+    rated = {r.answer.position: r for r in ranking.ratings.select_related("answer")}
+    first, second, _third = (rated[position] for position in ranking.shown_order)
+    assert (first.quality, second.quality) == (7, 4)
+    assert first.highlights[0]["quote"] == "Answer"
+    assert second.flags == ["hallucination", "opinion"]
+    assert ranking.marks == ["sensitive"]
+    assert ranking.none_acceptable
+    assert ranking.triples.get(answer=first.answer).score == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"quality_1": ""},
+        {"quality_1": 8},
+        {"flags_1": ["sexual"]},
+        {"marks": ["ambiguous"]},
+        {"highlights_1": "{}"},
+        {"highlights_1": '[{"start": 4, "end": 2, "label": "error", "quote": ""}]'},
+        {"highlights_1": '[{"start": 1, "end": 2, "label": "<b>", "quote": ""}]'},
+        {"highlights_1": "not json"},
+    ],
+    ids=str,
+)
+def test_what_the_project_does_not_ask_is_refused(
+    as_: As, asking: Project, labeler: User, change: dict[str, Any]
+) -> None:
+    browser = as_(labeler)
+    good = {"quality_1": 7, "quality_2": 4, "quality_3": 2}
+    data = {**opened(browser, asking, labeler), **good, **change}
+    assert browser.post(path("rank", asking), data).status_code == 409
+    assert not Ranking.objects.exists()
+
+
+def test_good_or_bad_is_a_ranking_with_two_tied_places(
+    as_: As, project: Project, labeler: User
+) -> None:
+    project.mode = Project.Mode.THUMBS
+    project.save()
+    ready_group(project, "One?")
+    ready_group(project, "Two?")
+    browser = as_(labeler)
+    good_and_bad = {"rank_1": 2, "rank_2": 1, "rank_3": 2}
+    browser.post(path("rank", project), {**opened(browser, project, labeler), **good_and_bad})
+    ranking = Ranking.objects.get()
+    assert [ranking.ranks[position] for position in ranking.shown_order] == [2, 1, 2]
+    all_bad = {"rank_1": 2, "rank_2": 2, "rank_3": 2}
+    browser.post(path("rank", project), {**opened(browser, project, labeler), **all_bad})
+    newest = Ranking.objects.latest("id")
+    assert newest.ranks == [1, 1, 1]
+    assert newest.none_acceptable
+    for html in (
+        browser.get(path("revise", project, newest.pk)).content.decode(),
+        undone(browser, project),
+    ):
+        assert html.count('value="2" required checked') == 3
+        assert 'value="1" required checked' not in html
+
+
+def test_what_no_database_can_hold_is_left_out(as_: As, asking: Project, labeler: User) -> None:
+    browser = as_(labeler)
+    mark = '[{"start": 1, "end": 3, "label": "error", "quote": "half \\ud83d, nul \\u0000"}]'
+    good = {"quality_1": 7, "quality_2": 4, "quality_3": 2, "highlights_1": mark}
+    data = {**opened(browser, asking, labeler), **good, "comment": "a\r\nb", "better": "c\0d"}
+    assert browser.post(path("draft", asking), data).json()["kept"]
+    assert browser.post(path("rank", asking), data).status_code == 302
+    ranking = Ranking.objects.get()
+    assert ranking.comment == "a\nb"
+    assert ranking.demonstrations.get().text == "cd"
+    [rating] = ranking.ratings.exclude(highlights=[])
+    assert rating.highlights[0]["quote"] == "half ?, nul "
+    assert browser.get(path("revise", asking, ranking.pk)).status_code == 200
+
+
+def test_admins_choose_what_the_desk_asks(as_: As, project: Project, admin: User) -> None:
+    asked = {
+        **{"mode": "thumbs", "asks_quality": "on", "demonstrations_wanted": 2},
+        **{"answer_flags": ["sexual"], "prompt_marks": []},
+    }
+    assert as_(admin).post(path("desk_settings", project), asked).status_code == 302
+    project.refresh_from_db()
+    assert (project.mode, project.asks_quality) == ("thumbs", True)
+    assert project.answer_flags == ["sexual"]
