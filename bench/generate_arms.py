@@ -13,7 +13,7 @@ import torch
 from transformers import PreTrainedModel
 
 from annotation.generation.chat import Chat, Message
-from annotation.generation.policy import PolicySource, load_policy
+from annotation.generation.policy import PolicySource, load_plain_policy, load_policy
 from annotation.generation.sampler import SamplingParameters, sample_groups, stop_ids
 from bench.comparison import finish_device, peak_memory, prompts_of
 
@@ -60,10 +60,11 @@ def generated(
 
 def main() -> None:
     task = json.loads(sys.argv[1])
-    model, tokenizer = load_policy(PolicySource(task["model"]))
+    arms = {"laoshi": (load_policy, sampled), "generate": (load_plain_policy, generated)}
+    load, run = arms[task["arm"]]
+    model, tokenizer = load(PolicySource(task["model"]))
     chat = Chat(tokenizer)
     prompts = prompts_of(chat, task["length"], task["prompts"])
-    run = {"laoshi": sampled, "generate": generated}[task["arm"]]
     run(model, chat, prompts[:1], task, WARMING_TOKENS)
     with peak_memory() as peak:
         finish_device()

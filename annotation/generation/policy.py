@@ -49,6 +49,13 @@ def load_policy(source: PolicySource) -> tuple[PreTrainedModel, PreTrainedTokeni
 
     bfloat16 on a GPU, float32 on a CPU. Raises PolicyUnavailable.
     """
+    model, tokenizer = load_plain_policy(source)
+    use_onednn(model)
+    return model, tokenizer
+
+
+def load_plain_policy(source: PolicySource) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """As `load_policy`, with the layers that transformers gave it."""
     tokenizer = load_tokenizer(source.base_model)
     device = default_device()
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
@@ -57,7 +64,6 @@ def load_policy(source: PolicySource) -> tuple[PreTrainedModel, PreTrainedTokeni
         adapted = with_adapter(model, source.adapter, is_trainable=False)
         model = cast("PreTrainedModel", adapted.merge_and_unload())
     model.to(device)  # type: ignore[arg-type]
-    use_onednn(model)
     return model.train(False), tokenizer
 
 
