@@ -4,7 +4,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from annotation.models import Project, Ranking, User
 from tests.pages.conftest import As
-from tests.pages.desk import opened, path
+from tests.pages.desk import opened, path, submit
 from tests.people import member, ready_group
 
 MINE_QUERIES = 8
@@ -13,7 +13,7 @@ MINE_QUERIES = 8
 def test_own_rankings_are_listed_and_changed(as_: As, project: Project, labeler: User) -> None:
     ready_group(project)
     browser = as_(labeler)
-    browser.post(path("rank", project), opened(browser, project, labeler))
+    submit(browser, project, labeler)
     ranking = Ranking.objects.get()
     listed = browser.get(path("mine", project)).content.decode()
     assert path("revise", project, ranking.pk) in listed
@@ -53,7 +53,7 @@ def test_the_list_of_own_rankings_costs_the_same_however_long(
     browser = as_(labeler)
     for count in range(3):
         ready_group(project, f"{count}?")
-        browser.post(path("rank", project), opened(browser, project, labeler))
+        submit(browser, project, labeler)
     with django_assert_num_queries(MINE_QUERIES):
         browser.get(path("mine", project))
 
@@ -61,7 +61,7 @@ def test_the_list_of_own_rankings_costs_the_same_however_long(
 def test_nobody_sees_the_rankings_of_others(as_: As, project: Project, labeler: User) -> None:
     ready_group(project)
     browser = as_(labeler)
-    browser.post(path("rank", project), opened(browser, project, labeler))
+    submit(browser, project, labeler)
     other = as_(member(project, "second"))
     assert other.get(path("revise", project, Ranking.objects.get().pk)).status_code == 404
     assert "egg" not in other.get(path("mine", project)).content.decode()

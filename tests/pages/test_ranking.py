@@ -2,10 +2,8 @@
 
 from datetime import timedelta
 from html.parser import HTMLParser
-from typing import Any
 
 from django.conf import settings
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -13,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from annotation.models import Place, Project, PromptGroup, Ranking, User
 from annotation.services.places import take_place
 from tests.pages.conftest import As
+from tests.pages.desk import path, submit
 from tests.people import ask, member, ready_group
 
 RANK_PAGE_QUERIES = 12
@@ -39,18 +38,6 @@ class Checked(HTMLParser):
             self.is_selected = False
 
 
-def desk(project: Project) -> str:
-    return reverse("rank", args=[project.slug])
-
-
-def submit(browser: Client, project: Project, labeler: User, **changes: Any) -> Any:
-    """Opens the desk and submits ranks 1, 2, 3 in the order shown; None leaves a field out."""
-    browser.get(desk(project))
-    place = Place.objects.get(labeler=labeler, is_done=False)
-    data = {"token": place.token, "rank_1": 1, "rank_2": 2, "rank_3": 3, **changes}
-    return browser.post(desk(project), {k: v for k, v in data.items() if v is not None})
-
-
 def test_ranks_are_stored_by_position_not_by_the_order_shown(
     as_: As, project: Project, labeler: User
 ) -> None:
@@ -59,7 +46,7 @@ def test_ranks_are_stored_by_position_not_by_the_order_shown(
     assert place is not None
     Place.objects.filter(pk=place.pk).update(shown_order=[2, 0, 1])
     response = submit(as_(labeler), project, labeler, comment="Clear.")
-    assert response.headers["Location"] == desk(project)
+    assert response.headers["Location"] == path("rank", project)
     ranking = group.rankings.get()
     assert ranking.ranks == [2, 3, 1]
     assert ranking.comment == "Clear."
@@ -91,7 +78,7 @@ def test_a_rank_beyond_the_answers_is_refused(as_: As, project: Project, labeler
 
 def test_nothing_is_chosen_beforehand(as_: As, project: Project, labeler: User) -> None:
     ready_group(project)
-    assert Checked(as_(labeler).get(desk(project)).content.decode()).chosen == {}
+    assert Checked(as_(labeler).get(path("rank", project)).content.decode()).chosen == {}
 
 
 def test_sent_twice_is_stored_once_and_answered_the_same(
@@ -102,7 +89,7 @@ def test_sent_twice_is_stored_once_and_answered_the_same(
     submit(browser, project, labeler)
     token = Place.objects.get(labeler=labeler).token
     again = {"token": token, "rank_1": 1, "rank_2": 2, "rank_3": 3}
-    assert browser.post(desk(project), again).headers["Location"] == desk(project)
+    assert browser.post(path("rank", project), again).headers["Location"] == path("rank", project)
     assert Ranking.objects.count() == 1
 
 
@@ -111,14 +98,14 @@ def test_after_a_lapsed_lease_the_same_group_comes_back_with_its_ranks(
 ) -> None:
     ready_group(project)
     browser = as_(labeler)
-    browser.get(desk(project))
+    browser.get(path("rank", project))
     place = Place.objects.get(labeler=labeler)
     Place.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     data = {"token": place.token, "rank_1": 3, "rank_2": 2, "rank_3": 1}
-    html = browser.post(desk(project), data).content.decode()
+    html = browser.post(path("rank", project), data).content.decode()
     assert "Your time for this group ran out" in html
     assert Checked(html).chosen == {"rank_1": "3", "rank_2": "2", "rank_3": "1"}
-    assert browser.post(desk(project), data).status_code == 302
+    assert browser.post(path("rank", project), data).status_code == 302
     assert Ranking.objects.count() == 1
 
 
@@ -127,12 +114,12 @@ def test_when_the_group_went_to_somebody_else_the_labeler_is_told_kindly(
 ) -> None:
     ready_group(project)
     browser = as_(labeler)
-    browser.get(desk(project))
+    browser.get(path("rank", project))
     token = Place.objects.get(labeler=labeler).token
     Place.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     take_place(project, member(project, "second"))
     data = {"token": token, "rank_1": 1, "rank_2": 2, "rank_3": 3}
-    html = browser.post(desk(project), data, follow=True).content.decode()
+    html = browser.post(path("rank", project), data, follow=True).content.decode()
     assert "This group is no longer yours: its time ran out" in html
     assert "Nothing to rank at the moment" in html
     assert not Ranking.objects.exists()
@@ -149,14 +136,14 @@ def test_nobody_submits_on_the_lease_of_another(as_: As, project: Project, label
     place = take_place(project, member(project, "second"))
     assert place is not None
     data = {"token": place.token, "rank_1": 1, "rank_2": 2, "rank_3": 3}
-    as_(labeler).post(desk(project), data)
+    as_(labeler).post(path("rank", project), data)
     assert not Ranking.objects.exists()
 
 
 def test_giving_back_frees_the_group(as_: As, project: Project, labeler: User) -> None:
     ready_group(project)
     browser = as_(labeler)
-    browser.get(desk(project))
+    browser.get(path("rank", project))
     assert browser.post(reverse("give_back", args=[project.slug])).headers["Location"] == "/"
     assert Place.objects.get().labeler is None
 
@@ -169,7 +156,7 @@ def test_labelers_are_blind(as_: As, project: Project, labeler: User) -> None:
     for answer in answers:
         answer.seed = 987_654_321_000 + answer.position
         answer.save()
-    response = as_(labeler).get(desk(project))
+    response = as_(labeler).get(path("rank", project))
     received = f"{response.headers}{response.content.decode()}"
     assert "secret-model-7b" not in received
     assert settings.POLICY_MODEL not in received
@@ -188,7 +175,7 @@ def test_hostile_answers_are_shown_as_harmless_text(
         text="<script>alert(1)</script> ![x](https://evil.example/x.png) "
         "[click](javascript:alert(1)) [out](https://example.org) <b onclick=alert(1)>b</b>"
     )
-    html = as_(labeler).get(desk(project)).content.decode()
+    html = as_(labeler).get(path("rank", project)).content.decode()
     answers = html[html.index('class="answers"') : html.index('class="judge"')]
     assert "<script" not in answers
     assert "<img" not in answers
@@ -207,7 +194,7 @@ def test_a_conversation_is_shown_with_its_turns(as_: As, project: Project, label
         {"role": "user", "content": "And now?"},
     ]
     group.prompt.save()
-    html = as_(labeler).get(desk(project)).content.decode()
+    html = as_(labeler).get(path("rank", project)).content.decode()
     assert html.index("Hello") < html.index("Good morning") < html.index("And now?")
 
 
@@ -217,14 +204,14 @@ def test_without_work_the_page_says_that_answers_are_coming(
     group = ready_group(project)
     PromptGroup.objects.filter(pk=group.pk).update(status=PromptGroup.Status.GENERATING)
     group.places.all().delete()
-    html = as_(labeler).get(desk(project)).content.decode()
+    html = as_(labeler).get(path("rank", project)).content.decode()
     assert "The model is writing answers for 1 question." in html
 
 
 def test_without_work_or_answers_on_the_way_the_page_says_so(
     as_: As, project: Project, labeler: User
 ) -> None:
-    assert "You have ranked everything" in as_(labeler).get(desk(project)).content.decode()
+    assert "You have ranked everything" in as_(labeler).get(path("rank", project)).content.decode()
 
 
 def test_the_waiting_page_reloads_when_work_has_come(
@@ -232,15 +219,15 @@ def test_the_waiting_page_reloads_when_work_has_come(
 ) -> None:
     browser = as_(labeler)
     poll = {"HX-Request": "true"}
-    assert "no-work" in browser.get(desk(project), headers=poll).content.decode()
+    assert "no-work" in browser.get(path("rank", project), headers=poll).content.decode()
     ready_group(project)
-    assert browser.get(desk(project), headers=poll).headers["HX-Refresh"] == "true"
+    assert browser.get(path("rank", project), headers=poll).headers["HX-Refresh"] == "true"
 
 
 def test_failed_groups_are_never_shown(as_: As, project: Project, labeler: User) -> None:
     ask(project, "Why?")
     project.groups.update(status=PromptGroup.Status.FAILED)
-    assert "Nothing to rank" in as_(labeler).get(desk(project)).content.decode()
+    assert "Nothing to rank" in as_(labeler).get(path("rank", project)).content.decode()
 
 
 def test_the_rank_page_costs_the_same_whatever_waits(
@@ -249,9 +236,9 @@ def test_the_rank_page_costs_the_same_whatever_waits(
     for question in ("One?", "Two?", "Three?"):
         ready_group(project, question)
     browser = as_(labeler)
-    browser.get(desk(project))
+    browser.get(path("rank", project))
     with django_assert_num_queries(RANK_PAGE_QUERIES):
-        browser.get(desk(project))
+        browser.get(path("rank", project))
 
 
 def test_code_is_coloured_by_classes_and_tables_and_maths_are_kept(
@@ -261,7 +248,7 @@ def test_code_is_coloured_by_classes_and_tables_and_maths_are_kept(
     group.answers.update(
         text="```python\ndef egg(): return 'soft'\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n$x^2$"
     )
-    html = as_(labeler).get(desk(project)).content.decode()
+    html = as_(labeler).get(path("rank", project)).content.decode()
     assert '<span class="k">def</span>' in html
     assert "<td>1</td>" in html
     assert "$x^2$" in html

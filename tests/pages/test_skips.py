@@ -6,6 +6,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from annotation.models import Project, PromptGroup, Skip, User
 from tests.pages.conftest import As
+from tests.pages.desk import path
 from tests.people import member, ready_group
 
 QUERIES = 6
@@ -18,14 +19,10 @@ def skipped(project: Project, labeler: User) -> PromptGroup:
     return group
 
 
-def path(project: Project) -> str:
-    return reverse("skips", args=[project.slug])
-
-
 def test_admins_see_who_skipped_what_and_why(
     as_: As, skipped: PromptGroup, admin: User, labeler: User
 ) -> None:
-    html = as_(admin).get(path(skipped.project)).content.decode()
+    html = as_(admin).get(path("skips", skipped.project)).content.decode()
     assert "How do I boil an egg?" in html
     assert "The question is unclear" in html
     assert labeler.username in html
@@ -39,7 +36,7 @@ def test_groups_that_nobody_is_left_to_rank_come_first(
     other = member(project, "other")
     Skip.objects.create(group=newer, labeler=other, reason="unsure")
     Skip.objects.create(group=skipped, labeler=other, reason="broken")
-    html = as_(admin).get(path(project)).content.decode()
+    html = as_(admin).get(path("skips", project)).content.decode()
     assert html.index("No labeler is left") < html.index("boil an egg?")
     assert html.index("boil an egg?") < html.index("Others may still") < html.index("sky blue?")
 
@@ -47,7 +44,7 @@ def test_groups_that_nobody_is_left_to_rank_come_first(
 def test_an_admin_withdraws_a_group_and_puts_it_back(
     as_: As, skipped: PromptGroup, admin: User
 ) -> None:
-    browser, page = as_(admin), path(skipped.project)
+    browser, page = as_(admin), path("skips", skipped.project)
     sent = {"group": skipped.pk, "to": "nobody"}
     assert "is withdrawn" in browser.post(page, sent, follow=True).content.decode()
     skipped.refresh_from_db()
@@ -62,8 +59,8 @@ def test_an_admin_withdraws_a_group_and_puts_it_back(
 
 def test_only_admins_withdraw(as_: As, skipped: PromptGroup, labeler: User, stranger: User) -> None:
     sent = {"group": skipped.pk, "to": "nobody"}
-    assert as_(labeler).post(path(skipped.project), sent).status_code == 403
-    assert as_(stranger).post(path(skipped.project), sent).status_code == 404
+    assert as_(labeler).post(path("skips", skipped.project), sent).status_code == 403
+    assert as_(stranger).post(path("skips", skipped.project), sent).status_code == 404
     skipped.refresh_from_db()
     assert skipped.status == "ready"
 
@@ -91,4 +88,4 @@ def test_the_page_costs_the_same_however_much_was_skipped(
             Skip.objects.create(group=group, labeler=person, reason="other")
     browser = as_(admin)
     with django_assert_num_queries(QUERIES):
-        browser.get(path(project))
+        browser.get(path("skips", project))

@@ -4,7 +4,7 @@ import uuid
 
 from annotation.models import Project, Ranking, User
 from tests.pages.conftest import As
-from tests.pages.desk import AS_SCRIPT, opened, path, rank_two, undone
+from tests.pages.desk import AS_SCRIPT, opened, path, rank_two, submit, undone
 from tests.people import ready_group
 
 
@@ -13,8 +13,7 @@ def test_the_last_submit_is_undone_with_what_was_said(
 ) -> None:
     ready_group(project)
     browser = as_(labeler)
-    data = {**opened(browser, project, labeler), "comment": "hasty"}
-    browser.post(path("rank", project), data)
+    submit(browser, project, labeler, comment="hasty")
     html = undone(browser, project)
     assert "Undone. Your ranking is open again." in html
     assert "hasty" in html
@@ -58,7 +57,7 @@ def test_a_ranking_that_is_not_the_newest_is_not_undone(
 def test_a_change_sent_twice_is_stored_once(as_: As, project: Project, labeler: User) -> None:
     ready_group(project)
     browser = as_(labeler)
-    browser.post(path("rank", project), opened(browser, project, labeler))
+    submit(browser, project, labeler)
     address = path("revise", project, Ranking.objects.get().pk)
     changed = {"token": uuid.uuid4(), "rank_1": 3, "rank_2": 2, "rank_3": 1}
     for _sending in range(2):
@@ -72,7 +71,7 @@ def test_an_undone_change_says_that_the_ranking_before_it_holds(
 ) -> None:
     ready_group(project)
     browser = as_(labeler)
-    browser.post(path("rank", project), opened(browser, project, labeler))
+    submit(browser, project, labeler)
     key = "6b0f8f0e-58f4-4f8c-9f0a-3a2a0b6d6a11"
     data = {"token": key, "rank_1": 3, "rank_2": 2, "rank_3": 1}
     browser.post(path("revise", project, Ranking.objects.get().pk), data)

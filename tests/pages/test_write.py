@@ -11,6 +11,7 @@ from annotation.services.projects import create_project
 from annotation.services.writing import take_prompt
 from tests.annotation.desk import rank
 from tests.pages.conftest import As
+from tests.pages.desk import path
 from tests.people import ask, member, ready_group
 
 QUERIES = 13
@@ -23,10 +24,6 @@ def asking(project: Project) -> Project:
     project.save()
     ready_group(project)
     return project
-
-
-def path(name: str, project: Project) -> str:
-    return reverse(name, args=[project.slug])
 
 
 def test_an_answer_is_written_from_scratch(as_: As, asking: Project, labeler: User) -> None:
