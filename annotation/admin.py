@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from annotation.models import (
     Answer,
+    Assignment,
     Membership,
-    Place,
     PolicyVersion,
     Project,
     Prompt,
@@ -113,8 +113,8 @@ class AnswerAdmin(ReadOnlyAdmin):
     search_fields = ["text"]
 
 
-@admin.register(Place)
-class PlaceAdmin(ReadOnlyAdmin):
+@admin.register(Assignment)
+class AssignmentAdmin(ReadOnlyAdmin):
     list_display = ["id", "project", "group", "number", "labeler", "expires_at", "is_done"]
     list_filter = ["project", "is_done"]
     list_select_related = ["project", "group", "labeler"]

@@ -20,13 +20,7 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
 import torch
 from torch import Tensor
 
-from annotation.generation.packed_attention import (
-    READINGS,
-    Packing,
-    Reading,
-    States,
-    by_flex_attention,
-)
+from annotation.lm.packed_attention import READINGS, Packing, Reading, States, by_flex_attention
 from bench.comparison import Row, compared, finish_device, machine, show
 
 HEADS, KEY_HEADS, SIZE = 9, 3, 64

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import torch
 
-from annotation.generation.chat import Chat, Message
+from annotation.lm.chat import Chat, Message
 
 ROOT = Path(__file__).resolve().parents[1]
 MIB = 1024 * 1024

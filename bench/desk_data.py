@@ -68,7 +68,7 @@ def add_batch(project: int, policy: int, start: int, stop: int) -> None:
     from django.db import transaction
     from django.utils import timezone
 
-    from annotation.models import Answer, Place, Prompt, PromptGroup
+    from annotation.models import Answer, Assignment, Prompt, PromptGroup
 
     now = timezone.now()
     with transaction.atomic():
@@ -95,7 +95,7 @@ def add_batch(project: int, policy: int, start: int, stop: int) -> None:
             for prompt in made
         )
         copy_in(Answer, (row for group in groups for row in answer_rows(group.pk, policy)))
-        copy_in(Place, (place_row(project, group.pk) for group in groups))
+        copy_in(Assignment, (assignment_row(project, group.pk) for group in groups))
 
 
 def answer_rows(group: int, policy: int) -> list[Row]:
@@ -114,7 +114,7 @@ def answer_rows(group: int, policy: int) -> list[Row]:
     ]
 
 
-def place_row(project: int, group: int) -> Row:
+def assignment_row(project: int, group: int) -> Row:
     return {
         "project_id": project,
         "group_id": group,

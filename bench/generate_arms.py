@@ -12,9 +12,9 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
 import torch
 from transformers import PreTrainedModel
 
-from annotation.generation.chat import Chat, Message
-from annotation.generation.policy import PolicySource, load_plain_policy, load_policy
-from annotation.generation.sampler import SamplingParameters, sample_groups, stop_ids
+from annotation.lm.chat import Chat, Message
+from annotation.lm.loading import PolicySource, load_plain_policy, load_policy
+from annotation.lm.sampler import SamplingParameters, sample_groups, stop_ids
 from bench.comparison import finish_device, peak_memory, prompts_of
 
 WARMING_TOKENS = 4

@@ -18,10 +18,10 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
 
 import torch
 
-from annotation.generation.chat import Chat
-from annotation.generation.policy import load_tokenizer
+from annotation.lm.chat import Chat
+from annotation.lm.loading import load_tokenizer
 from bench.comparison import ROOT, Row, compared, interleaved, machine, memory_row, of, show
-from rewardmodel.learning.reward_model import new_reward_model, save_reward_model
+from rewardmodel.learning.reward.model import new_reward_model, save_reward_model
 
 
 def main() -> None:

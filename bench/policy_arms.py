@@ -24,15 +24,15 @@ from transformers import (
 from trl.trainer.rloo_config import RLOOConfig
 from trl.trainer.rloo_trainer import RLOOTrainer
 
-from annotation.generation.chat import Chat, Message
-from annotation.generation.policy import load_tokenizer
+from annotation.lm.chat import Chat, Message
+from annotation.lm.loading import load_tokenizer
 from bench.comparison import finish_device, peak_memory, prompts_of
 from bench.peer import trainer_settings
-from rewardmodel.learning.algorithms import Rloo
 from rewardmodel.learning.configs import PolicyConfig
-from rewardmodel.learning.optimisation import Learner
-from rewardmodel.learning.processes import Processes
-from rewardmodel.learning.rollout import AdaptedPolicy, seeds_of
+from rewardmodel.learning.core.distributed import Processes
+from rewardmodel.learning.core.trainer import Learner
+from rewardmodel.learning.policy.algorithms import Rloo
+from rewardmodel.learning.policy.rollout import AdaptedPolicy, seeds_of
 
 Prompts = list[list[Message]]
 STEPS = 2  # the first one warms up

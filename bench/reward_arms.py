@@ -24,19 +24,19 @@ from transformers import TrainerCallback, set_seed
 from trl.trainer.reward_config import RewardConfig as PairConfig
 from trl.trainer.reward_trainer import RewardTrainer
 
-from annotation.generation.chat import Chat
-from annotation.generation.cpu_linear import use_onednn
-from annotation.generation.policy import load_tokenizer
+from annotation.lm.chat import Chat
+from annotation.lm.cpu_linear import use_onednn
+from annotation.lm.loading import load_tokenizer
 from bench.comparison import finish_device, peak_memory
 from bench.peer import trainer_settings
 from rewardmodel.learning.configs import RewardConfig
-from rewardmodel.learning.data import GroupRow, read_groups
-from rewardmodel.learning.evaluate import preference_metrics
-from rewardmodel.learning.groups import EncodedGroup, Layout, fit, in_budget, unpack
-from rewardmodel.learning.optimisation import Learner, shuffled
-from rewardmodel.learning.processes import Processes
-from rewardmodel.learning.reward_model import RewardModel, encode, new_reward_model, score_groups
-from rewardmodel.learning.targets import target_of
+from rewardmodel.learning.core.distributed import Processes
+from rewardmodel.learning.core.group_packing import EncodedGroup, Layout, fit, in_budget, unpack
+from rewardmodel.learning.core.snapshot import GroupRow, read_groups
+from rewardmodel.learning.core.trainer import Learner, shuffled
+from rewardmodel.learning.reward.metrics import preference_metrics
+from rewardmodel.learning.reward.model import RewardModel, encode, new_reward_model, score_groups
+from rewardmodel.learning.reward.preferences import target_of
 
 OFFSETS = 20
 Encoded = list[tuple[GroupRow, EncodedGroup]]

@@ -13,7 +13,7 @@ from django.conf import settings
 from redis import Redis
 from redis.exceptions import RedisError
 
-from annotation.generation.default_model import NEEDED_BYTES
+from annotation.lm.default_model import NEEDED_BYTES
 from config import env
 from config.install import Step, Stop, require_space
 

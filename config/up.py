@@ -1,7 +1,7 @@
 """`make up`: check, prepare, start and watch every process of Laoshi; `python -m config.up`.
 
-The commands of the processes stand in the Procfile. This process imports neither torch nor an
-application: what needs them runs as a child of its own.
+The commands of the processes stand in the Procfile. This process imports no torch and loads no
+Django application: what needs them runs as a child of its own.
 """
 
 import http.client
@@ -31,6 +31,7 @@ from config.processes import Process, restart_the_dead, stop
 
 WEB_START_SECONDS = 60
 POLL_SECONDS = 0.2
+MODEL_MODULE = "annotation.lm.default_model"
 
 
 def start_redis(redis: Process) -> None:
@@ -41,12 +42,12 @@ def start_redis(redis: Process) -> None:
 
 def prepare_model() -> None:
     """See that the policy's files are on this machine: made, found or fetched from the hub."""
-    module = "default_model" if uses_default_model() else "named_model"
+    task = "make" if uses_default_model() else "find"
     with Step("Model") as step:
         if uses_default_model() and settings.DEFAULT_POLICY_FOLDER.exists():
             step.detail = "ready"
             return
-        command = [sys.executable, "-m", f"annotation.generation.{module}", settings.POLICY_MODEL]
+        command = [sys.executable, "-m", MODEL_MODULE, task, settings.POLICY_MODEL]
         failure = run(step, command, log_file("model"))
         if failure:
             raise Stop(failure)

@@ -59,7 +59,7 @@ def train(slug: str, kind: str) -> None:
 @shared_task
 def supervise_run(run_id: int) -> None:
     """Occupies the accelerator until the training process has ended."""
-    from annotation.generation.policy import warm_policy
+    from annotation.lm.loading import warm_policy
     from rewardmodel.services.supervision import supervise
 
     warm_policy.release()

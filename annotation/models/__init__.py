@@ -4,18 +4,18 @@ from annotation.models.desk import Draft, Flag, Skip
 from annotation.models.policy import PolicyVersion
 from annotation.models.project import Membership, Project, User
 from annotation.models.prompt import Message, Prompt
-from annotation.models.ranking import AnswerFlag, Place, PromptMark, Ranking, Rating, Triple
+from annotation.models.ranking import AnswerFlag, Assignment, PromptMark, Ranking, Rating, Triple
 from annotation.models.snapshot import Snapshot
 
 __all__ = [
     "Answer",
     "AnswerFlag",
+    "Assignment",
     "Demonstration",
     "Draft",
     "Flag",
     "Membership",
     "Message",
-    "Place",
     "PolicyVersion",
     "Project",
     "Prompt",

@@ -1,4 +1,4 @@
-"""Places in which labelers rank, their rankings, and the triples that follow from them."""
+"""Who is to rank which group, what they said, and the triples that follow from it."""
 
 import uuid
 
@@ -9,17 +9,19 @@ from annotation.models.answer import Answer, PromptGroup
 from annotation.models.project import Project, User
 
 
-class Place(models.Model):
-    """One of a group's `overlap` places: free, leased to a labeler, or done.
+class Assignment(models.Model):
+    """One of a group's `overlap` assignments: free, leased to a labeler, or done.
 
-    Places are rows, so a group can never be ranked more often than it has places. One that is
-    leased ahead, for the group after the present one, has no `leased_at` until it is shown.
+    They are rows, so that a group can never be ranked more often than it has assignments. One that
+    is leased ahead, for the group after the present one, has no `leased_at` until it is shown.
     """
 
-    project = models.ForeignKey(Project, models.CASCADE, related_name="places")
-    group = models.ForeignKey(PromptGroup, models.CASCADE, related_name="places")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="assignments")
+    group = models.ForeignKey(PromptGroup, models.CASCADE, related_name="assignments")
     number = models.PositiveSmallIntegerField()
-    labeler = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="places")
+    labeler = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="assignments"
+    )
     token = models.UUIDField(null=True, blank=True, unique=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     leased_at = models.DateTimeField(null=True, blank=True)
@@ -29,32 +31,32 @@ class Place(models.Model):
     is_done = models.BooleanField(default=False)
 
     class Meta:
-        verbose_name = _("place")
-        verbose_name_plural = _("places")
+        verbose_name = _("assignment")
+        verbose_name_plural = _("assignments")
         constraints = [
-            models.UniqueConstraint(fields=["group", "number"], name="place_number_once"),
-            models.UniqueConstraint(fields=["group", "labeler"], name="one_place_per_labeler"),
+            models.UniqueConstraint(fields=["group", "number"], name="assignment_number_once"),
+            models.UniqueConstraint(fields=["group", "labeler"], name="one_assignment_per_labeler"),
             models.CheckConstraint(
                 condition=models.Q(
                     labeler__isnull=True, token__isnull=True, expires_at__isnull=True
                 )
                 | models.Q(labeler__isnull=False, token__isnull=False),
-                name="place_is_free_or_leased",
+                name="assignment_is_free_or_leased",
             ),
         ]
         indexes = [
             models.Index(
                 fields=["project", "group", "number"],
                 condition=models.Q(is_done=False),
-                name="place_in_queue",
+                name="assignment_in_queue",
             ),
             models.Index(
-                fields=["labeler"], condition=models.Q(is_done=False), name="place_in_work"
+                fields=["labeler"], condition=models.Q(is_done=False), name="assignment_in_work"
             ),
         ]
 
     def __str__(self) -> str:
-        return f"place {self.number} of group {self.group_id}"
+        return f"assignment {self.number} of group {self.group_id}"
 
 
 class Ranking(models.Model):

@@ -14,7 +14,7 @@ from django.db.models import (
 )
 
 from annotation.models import Demonstration, Project, Prompt, User, Writing
-from annotation.selectors.places import count_of, ran_out
+from annotation.selectors.assignments import count_of, ran_out
 
 
 def prompts_to_answer(project: Project, author: User) -> QuerySet[Prompt]:

@@ -12,9 +12,9 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
-from annotation.models import Membership, Place, Project, PromptGroup, Ranking, User
+from annotation.models import Assignment, Membership, Project, PromptGroup, Ranking, User
+from annotation.selectors.assignments import free_for
 from annotation.selectors.demonstrations import has_prompts_to_answer
-from annotation.selectors.places import free_for
 from annotation.selectors.progress import midnight
 from annotation.selectors.projects import ADMINS, projects_of
 
@@ -58,7 +58,7 @@ def _count(queryset: QuerySet[Any], project: str) -> Coalesce:
 
 def desks_of(user: User) -> list[Desk]:
     """The user's projects, in one query; a superuser counts as admin everywhere."""
-    own = Place.objects.filter(labeler=user, is_done=False, project=OuterRef("pk"))
+    own = Assignment.objects.filter(labeler=user, is_done=False, project=OuterRef("pk"))
     free = free_for(user).filter(project=OuterRef("pk"))
     groups = free.order_by("group_id").values("group_id").distinct()[:MOST_COUNTED]
     today = Ranking.objects.filter(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Avg, Count, Q, QuerySet
 from django.shortcuts import get_object_or_404
 
-from annotation.models import Answer, Place, PolicyVersion, Project, PromptGroup, Ranking
+from annotation.models import Answer, Assignment, PolicyVersion, Project, PromptGroup, Ranking
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,12 @@ class QueueCounts:
     failed: int
 
 
-def groups_with_open_places(project: Project) -> int:
+def groups_with_open_assignments(project: Project) -> int:
     return (
-        Place.objects.filter(project=project, is_done=False).values("group_id").distinct().count()
+        Assignment.objects.filter(project=project, is_done=False)
+        .values("group_id")
+        .distinct()
+        .count()
     )
 
 
@@ -30,7 +33,7 @@ def unranked_groups(project: Project) -> int:
     """Groups that wait for answers or for labelers, and those that failed for good."""
     done_with = (PromptGroup.Status.READY, PromptGroup.Status.WITHDRAWN)
     waiting = project.groups.exclude(status__in=done_with).count()
-    return waiting + groups_with_open_places(project)
+    return waiting + groups_with_open_assignments(project)
 
 
 def queue_counts(project: Project) -> QueueCounts:
@@ -50,7 +53,7 @@ def queue_counts(project: Project) -> QueueCounts:
         prompts_waiting=prompts["waiting"],
         pending=counts.get(PromptGroup.Status.PENDING, 0),
         generating=counts.get(PromptGroup.Status.GENERATING, 0),
-        ready=groups_with_open_places(project),
+        ready=groups_with_open_assignments(project),
         failed=counts.get(PromptGroup.Status.FAILED, 0),
     )
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotation.judgment.agreement import agreement
-from annotation.models import Draft, Place, Project, Ranking, Skip, User
+from annotation.models import Assignment, Draft, Project, Ranking, Skip, User
 
 RECENT = 100
 
@@ -63,7 +63,7 @@ def kept_drafts(project: Project, labeler: User) -> QuerySet[Draft]:
 
     A skipped group never does, and a draft in which nothing was said has nothing to bring.
     """
-    held = Place.objects.filter(project=project, labeler=labeler).values("group_id")
+    held = Assignment.objects.filter(project=project, labeler=labeler).values("group_id")
     skipped = Skip.objects.filter(labeler=labeler).values("group_id")
     drafts = Draft.objects.filter(labeler=labeler, group__project=project).exclude(content={})
     waiting = drafts.exclude(group_id__in=held).exclude(group_id__in=skipped)

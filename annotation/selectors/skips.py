@@ -2,15 +2,15 @@
 
 from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 
-from annotation.models import Membership, Place, Project, PromptGroup, Ranking, Skip
+from annotation.models import Assignment, Membership, Project, PromptGroup, Ranking, Skip
 
 
 def skipped_groups(project: Project) -> QuerySet[PromptGroup]:
     """Those in the queue, each with its question, its skips and `ranked`, its current rankings."""
     groups = project.groups.filter(status=PromptGroup.Status.READY)
-    open_places = Place.objects.filter(group=OuterRef("pk"), is_done=False)
+    open_assignments = Assignment.objects.filter(group=OuterRef("pk"), is_done=False)
     skips = Skip.objects.filter(group=OuterRef("pk"))
-    return _shown(groups.filter(Exists(skips), Exists(open_places)))
+    return _shown(groups.filter(Exists(skips), Exists(open_assignments)))
 
 
 def withdrawn_groups(project: Project) -> QuerySet[PromptGroup]:

@@ -8,8 +8,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from annotation.models import Draft, Place, User
-from annotation.selectors.places import drafts_of
+from annotation.models import Assignment, Draft, User
+from annotation.selectors.assignments import drafts_of
 
 Content = dict[str, Any]
 PER_ANSWER = re.compile(r"(\w+)_(\d+)")
@@ -21,11 +21,11 @@ def save_draft(labeler: User, token: uuid.UUID, content: Content) -> bool:
 
     False when the group was never this labeler's, or was submitted since.
     """
-    place = Place.objects.filter(token=token, labeler=labeler, is_done=False).first()
-    if place is None:
+    assignment = Assignment.objects.filter(token=token, labeler=labeler, is_done=False).first()
+    if assignment is None:
         draft = Draft.objects.filter(token=token, labeler=labeler).first()
     else:
-        draft = draft_of_place(place, labeler.pk, token)
+        draft = draft_of_assignment(assignment, labeler.pk, token)
     if draft is None:
         return False
     # A submit that crosses this one deletes the draft: then there is nothing to keep any more.
@@ -33,25 +33,27 @@ def save_draft(labeler: User, token: uuid.UUID, content: Content) -> bool:
     return bool(kept.update(content=content, updated_at=timezone.now()))
 
 
-def draft_for(place: Place) -> Content | None:
-    """What the place's labeler said of the group so far, by the order shown now."""
-    if place.labeler_id is None:
+def draft_for(assignment: Assignment) -> Content | None:
+    """What the assignment's labeler said of the group so far, by the order shown now."""
+    if assignment.labeler_id is None:
         return None
-    drafts = drafts_of(place.group_id, place.labeler_id)
-    found = [reordered(draft.content, draft.shown_order, place.shown_order) for draft in drafts]
+    drafts = drafts_of(assignment.group_id, assignment.labeler_id)
+    found = [
+        reordered(draft.content, draft.shown_order, assignment.shown_order) for draft in drafts
+    ]
     return found[0] if found else None
 
 
-def draft_of_place(place: Place, labeler_id: int, token: uuid.UUID) -> Draft:
-    """The draft of whoever holds the place under `token`, brought to the order shown now."""
+def draft_of_assignment(assignment: Assignment, labeler_id: int, token: uuid.UUID) -> Draft:
+    """The draft of whoever holds the assignment under `token`, brought to the order shown now."""
     draft, is_new = Draft.objects.get_or_create(
-        group_id=place.group_id,
+        group_id=assignment.group_id,
         labeler_id=labeler_id,
-        defaults={"token": token, "shown_order": place.shown_order},
+        defaults={"token": token, "shown_order": assignment.shown_order},
     )
     if not is_new and draft.token != token:
-        draft.content = reordered(draft.content, draft.shown_order, place.shown_order)
-        draft.token, draft.shown_order = token, place.shown_order
+        draft.content = reordered(draft.content, draft.shown_order, assignment.shown_order)
+        draft.token, draft.shown_order = token, assignment.shown_order
         draft.save()
     return draft
 

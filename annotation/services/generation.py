@@ -76,9 +76,9 @@ def answer_pending_groups(project_id: int, limit: int) -> int:
 
 def _answer(groups: Sequence[PromptGroup]) -> None:
     """Answers groups of one policy in one batch."""
-    from annotation.generation.answers import AnswerFailure, AnswerRequest, answer_groups
-    from annotation.generation.policy import PolicySource, PolicyUnavailable, warm_policy
-    from annotation.generation.sampler import SamplingParameters
+    from annotation.lm.answers import AnswerFailure, AnswerRequest, answer_groups
+    from annotation.lm.loading import PolicySource, PolicyUnavailable, warm_policy
+    from annotation.lm.sampler import SamplingParameters
 
     project, policy = groups[0].project, groups[0].policy
     parameters = SamplingParameters(

@@ -10,9 +10,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from annotation.models import Answer, Place, PolicyVersion, Project, Prompt, PromptGroup
+from annotation.models import Answer, Assignment, PolicyVersion, Project, Prompt, PromptGroup
 from annotation.selectors.groups import unranked_groups
-from annotation.services.places import fit_places, keep_for_holder
+from annotation.services.assignments import fit_assignments, keep_for_holder
 
 CLAIM = timedelta(seconds=60)
 Status = PromptGroup.Status
@@ -107,7 +107,7 @@ def _hold(group: PromptGroup) -> PromptGroup | None:
 def store_answers(
     group: PromptGroup, answers: Iterable[NewAnswer], sampling: dict[str, float]
 ) -> bool:
-    """Stores the answers and opens the group's places; False when the claim was lost."""
+    """Stores the answers and opens the group's assignments; False when the claim was lost."""
     held = _hold(group)
     if held is None:
         return False
@@ -124,7 +124,7 @@ def store_answers(
         )
         for position, answer in enumerate(answers)
     )
-    fit_places(Project.objects.get(pk=held.project_id), held)  # the overlap as it is by now
+    fit_assignments(Project.objects.get(pk=held.project_id), held)  # the overlap as it is by now
     held.status, held.claim, held.claimed_until = Status.READY, None, None
     held.ready_at = timezone.now()
     held.failure_reason = ""
@@ -164,20 +164,20 @@ def withdraw_group(group: PromptGroup) -> bool:
     ready = PromptGroup.objects.filter(pk=group.pk, status=Status.READY)
     if not ready.update(status=Status.WITHDRAWN):
         return False
-    open_places = Place.objects.filter(group=group, is_done=False)
-    for place in open_places.filter(labeler__isnull=False):
-        keep_for_holder(place)
-    open_places.delete()
+    open_assignments = Assignment.objects.filter(group=group, is_done=False)
+    for assignment in open_assignments.filter(labeler__isnull=False):
+        keep_for_holder(assignment)
+    open_assignments.delete()
     return True
 
 
 @transaction.atomic
 def put_back_group(group: PromptGroup) -> bool:
-    """Opens a withdrawn group's places again. False when it is not withdrawn."""
+    """Opens a withdrawn group's assignments again. False when it is not withdrawn."""
     withdrawn = PromptGroup.objects.filter(pk=group.pk, status=Status.WITHDRAWN)
     if not withdrawn.update(status=Status.READY):
         return False
-    fit_places(group.project, group)
+    fit_assignments(group.project, group)
     return True
 
 

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from annotation.models import Membership, Project, User
-from annotation.services.places import give_back
+from annotation.services.assignments import give_back
 from annotation.services.projects import set_member
 
 # Without letters and digits that are taken for one another when read aloud or copied by hand.

@@ -11,19 +11,19 @@ from annotation.judgment.judgment import AnswerRating, BetterAnswer, Details
 from annotation.judgment.scores import BEST, below_first, dense_ranks, scores_of
 from annotation.models import (
     Answer,
+    Assignment,
     Demonstration,
     Draft,
-    Place,
     Project,
     Ranking,
     Rating,
     Triple,
     User,
 )
-from annotation.selectors.places import answers_to_rank, place_under
+from annotation.selectors.assignments import answers_to_rank, assignment_under
 from annotation.selectors.said import says_the_same
+from annotation.services.assignments import finish, go_on, lock_user
 from annotation.services.demonstrations import write_demonstration
-from annotation.services.places import finish, go_on, lock_user
 
 NOTHING_MORE = Details()
 NO_RATING = AnswerRating()
@@ -34,7 +34,7 @@ class RankingRefused(Exception):
 
 
 class LeaseGone(RankingRefused):
-    """The place is no longer the labeler's."""
+    """The assignment is no longer the labeler's."""
 
 
 @transaction.atomic
@@ -45,66 +45,66 @@ def submit_ranking(
     comment: str = "",
     details: Details = NOTHING_MORE,
 ) -> Ranking:
-    """Stores ranking, ratings and triples of the place leased under `token`, in one transaction.
+    """Stores ranking, ratings and triples of what is leased under `token`, in one transaction.
 
     `ranks` maps each answer's position to its rank, 1 is best, equal ranks tie. The token is
     the idempotency key: sent twice, the ranking is stored once and the stored one returned.
-    Raises LeaseGone when the place is not the labeler's any more, RankingRefused when an answer
-    has no rank or when another judgment was stored under the token.
+    Raises LeaseGone when it is not the labeler's any more, RankingRefused when an answer has no
+    rank or when another judgment was stored under the token.
     """
-    return _submit(labeler, token, place_under(labeler, token), ranks, comment, details)
+    return _submit(labeler, token, assignment_under(labeler, token), ranks, comment, details)
 
 
 @transaction.atomic
 def submit_and_go_on(
     project: Project,
     labeler: User,
-    place: Place | None,
-    held: Sequence[Place],
+    assignment: Assignment | None,
+    held: Sequence[Assignment],
     token: uuid.UUID,
     ranks: Mapping[int, int],
     comment: str,
     details: Details,
-) -> tuple[Place | None, Place | None]:
-    """`submit_ranking` of the place read under `token`, then `go_on`, in one transaction."""
+) -> tuple[Assignment | None, Assignment | None]:
+    """`submit_ranking` of the assignment read under `token`, then `go_on`, in one transaction."""
     if not held:
-        lock_user(labeler)  # as `go_on` will have to, and before any place, as everywhere
-    _submit(labeler, token, place, ranks, comment, details)
+        lock_user(labeler)  # as `go_on` will have to, and before any assignment, as everywhere
+    _submit(labeler, token, assignment, ranks, comment, details)
     return go_on(project, labeler, held)
 
 
 def _submit(
     labeler: User,
     token: uuid.UUID,
-    place: Place | None,
+    assignment: Assignment | None,
     ranks: Mapping[int, int],
     comment: str,
     details: Details,
 ) -> Ranking:
-    if place is None or not finish(place):
-        return _stored_before(labeler, token, place, ranks, comment, details)
-    spent = timezone.now() - place.leased_at if place.leased_at else None
+    if assignment is None or not finish(assignment):
+        return _stored_before(labeler, token, assignment, ranks, comment, details)
+    spent = timezone.now() - assignment.leased_at if assignment.leased_at else None
     ranking = store_ranking(
         Ranking(
-            group_id=place.group_id,
+            group_id=assignment.group_id,
             labeler=labeler,
-            shown_order=place.shown_order,
+            shown_order=assignment.shown_order,
             comment=comment,
             seconds=spent.total_seconds() if spent else None,
             idempotency_key=token,
         ),
-        place.project_id,
+        assignment.project_id,
         ranks,
         details,
     )
-    Draft.objects.filter(group_id=place.group_id, labeler=labeler).delete()
+    Draft.objects.filter(group_id=assignment.group_id, labeler=labeler).delete()
     return ranking
 
 
 def _stored_before(
     labeler: User,
     token: uuid.UUID,
-    place: Place | None,
+    assignment: Assignment | None,
     ranks: Mapping[int, int],
     comment: str,
     details: Details,
@@ -121,7 +121,7 @@ def _stored_before(
                 "holds; you can change it under My rankings."
             )
         )
-    if place is not None:
+    if assignment is not None:
         raise LeaseGone(_("Your time for this group ran out, so the ranking was not stored."))
     raise LeaseGone(
         _(

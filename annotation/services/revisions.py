@@ -10,9 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation.judgment.judgment import Details
-from annotation.models import Demonstration, Draft, Place, Project, PromptGroup, Ranking, User
+from annotation.models import Assignment, Demonstration, Draft, Project, PromptGroup, Ranking, User
 from annotation.selectors.said import form_content, says_the_same
-from annotation.services.places import lock_user
+from annotation.services.assignments import lock_user
 from annotation.services.rankings import NOTHING_MORE, RankingRefused, store_ranking
 
 UNDO_FOR = timedelta(minutes=10)
@@ -111,7 +111,7 @@ def undo_last(project: Project, labeler: User, key: uuid.UUID | None = None) -> 
     if before is not None:
         return before
     now, token = timezone.now(), uuid.uuid4()
-    Place.objects.filter(group_id=ranking.group_id, labeler=labeler, is_done=True).update(
+    Assignment.objects.filter(group_id=ranking.group_id, labeler=labeler, is_done=True).update(
         is_done=False,
         token=token,
         leased_at=now,

@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 
 from annotation.models import Demonstration, Project, Prompt, User, Writing
 from annotation.selectors.demonstrations import own_writings, prompts_to_answer
+from annotation.services.assignments import lease_end, lock_user
 from annotation.services.demonstrations import write_demonstration
-from annotation.services.places import lease_end, lock_user
 
 
 class WritingRefused(Exception):
@@ -57,7 +57,7 @@ def _lock(prompts: QuerySet[Prompt], skip_locked: bool = False) -> Prompt | None
 
 def _is_still_open(writing: Writing) -> bool:
     """Whether the author may go on; locks the prompt. A lease that ran out is no matter as long
-    as nobody else took it, as with places."""
+    as nobody else took it, as with assignments."""
     waiting = prompts_to_answer(writing.prompt.project, writing.author)
     return _lock(waiting.filter(pk=writing.prompt_id)) is not None
 

@@ -9,8 +9,8 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from annotation.forms import FlagForm, JudgmentForm
-from annotation.models import Place, Project, Skip
-from annotation.selectors.places import answers_of_group, prompt_of_group
+from annotation.models import Assignment, Project, Skip
+from annotation.selectors.assignments import answers_of_group, prompt_of_group
 from annotation.selectors.progress import ranked_today
 from annotation.services.revisions import undoable_ranking
 from annotation.views.requests import Request
@@ -43,20 +43,26 @@ def group_context(
     }
 
 
-def place_context(project: Project, place: Place, form: JudgmentForm) -> dict[str, Any]:
-    left = place.expires_at - timezone.now() if place.expires_at else timedelta()
+def assignment_context(
+    project: Project, assignment: Assignment, form: JudgmentForm
+) -> dict[str, Any]:
+    left = assignment.expires_at - timezone.now() if assignment.expires_at else timedelta()
     return {
-        **group_context(project, place.group_id, place.shown_order, form),
-        "token": place.token,
+        **group_context(project, assignment.group_id, assignment.shown_order, form),
+        "token": assignment.token,
         "seconds_left": int(left.total_seconds()),
     }
 
 
 def desk_page(
-    request: Request, project: Project, place: Place, form: JudgmentForm, problem: str = ""
+    request: Request,
+    project: Project,
+    assignment: Assignment,
+    form: JudgmentForm,
+    problem: str = "",
 ) -> HttpResponse:
     context = {
-        **place_context(project, place, form),
+        **assignment_context(project, assignment, form),
         "problem": problem,
         "undoable": undoable_ranking(project, request.user),
         "today": ranked_today(project, request.user),

@@ -10,8 +10,8 @@ from annotation.models import Project
 from annotation.selectors.pages import page_of
 from annotation.selectors.projects import project_for_admin
 from annotation.selectors.skips import nobody_left, skipped_groups, withdrawn_groups
+from annotation.services.assignments import resolve_flag
 from annotation.services.groups import put_back_group, withdraw_group
-from annotation.services.places import resolve_flag
 from annotation.views.requests import Request, posted_number
 
 MOST_STUCK = 100

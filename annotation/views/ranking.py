@@ -12,15 +12,15 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
 from annotation.forms import FlagForm, JudgmentForm, SkipForm
-from annotation.models import Place, Project
+from annotation.models import Assignment, Project
+from annotation.selectors.assignments import assignment_under, held_assignments
 from annotation.selectors.desks import answers_coming
-from annotation.selectors.places import held_places, place_under
 from annotation.selectors.projects import project_for_member
-from annotation.services import places
+from annotation.services import assignments
 from annotation.services.drafts import draft_for, save_draft
 from annotation.services.rankings import LeaseGone, RankingRefused, submit_and_go_on
 from annotation.services.revisions import undo_last, undoable_ranking
-from annotation.views.desk import desk_page, place_context, token_of
+from annotation.views.desk import assignment_context, desk_page, token_of
 from annotation.views.requests import Request, is_script
 
 
@@ -29,12 +29,12 @@ def rank(request: Request, slug: str) -> HttpResponse:
     project = project_for_member(request.user, slug)
     if request.method == "POST":
         return _submit(request, project)
-    place = places.take_place(project, request.user)
-    if place is None:
+    assignment = assignments.take_assignment(project, request.user)
+    if assignment is None:
         return _no_work(request, project)
     if request.htmx:
         return HttpResponseClientRefresh()
-    return desk_page(request, project, place, _form_of(project, place))
+    return desk_page(request, project, assignment, _form_of(project, assignment))
 
 
 def _no_work(request: Request, project: Project) -> HttpResponse:
@@ -45,13 +45,13 @@ def _no_work(request: Request, project: Project) -> HttpResponse:
     return render(request, "annotation/no_work.html", context)
 
 
-def _form_of(project: Project, place: Place) -> JudgmentForm:
-    """The place's form with the labeler's draft in it, if there is one.
+def _form_of(project: Project, assignment: Assignment) -> JudgmentForm:
+    """The assignment's form with the labeler's draft in it, if there is one.
 
-    A place that was leased in this very request knows whether there is.
+    An assignment that was leased in this very request knows whether there is.
     """
-    draft = draft_for(place) if getattr(place, "has_draft", True) else None
-    return JudgmentForm(project, len(place.shown_order), draft)
+    draft = draft_for(assignment) if getattr(assignment, "has_draft", True) else None
+    return JudgmentForm(project, len(assignment.shown_order), draft)
 
 
 @never_cache
@@ -59,14 +59,14 @@ def _form_of(project: Project, place: Place) -> JudgmentForm:
 def ahead(request: Request, slug: str) -> HttpResponse:
     """The desk of the group after the present one, to be shown as soon as this one is submitted."""
     project = project_for_member(request.user, slug)
-    place = places.take_ahead(project, request.user)
-    if place is None:
+    assignment = assignments.take_ahead(project, request.user)
+    if assignment is None:
         return HttpResponse(status=204)
-    return HttpResponse(_desk_of(request, project, place))
+    return HttpResponse(_desk_of(request, project, assignment))
 
 
-def _desk_of(request: Request, project: Project, place: Place) -> str:
-    context = place_context(project, place, _form_of(project, place))
+def _desk_of(request: Request, project: Project, assignment: Assignment) -> str:
+    context = assignment_context(project, assignment, _form_of(project, assignment))
     return render_to_string("annotation/_desk.html", context, request)
 
 
@@ -76,16 +76,18 @@ def _submit(request: Request, project: Project) -> HttpResponse:
     So a label takes one request: what comes next was sent with the answer before.
     """
     token = token_of(request)
-    held = {place.token: place for place in held_places(request.user.pk, project.pk)}
-    place = held.pop(token, None) or place_under(request.user, token)
-    order = place.shown_order if place else []
+    held = {
+        assignment.token: assignment for assignment in held_assignments(request.user.pk, project.pk)
+    }
+    assignment = held.pop(token, None) or assignment_under(request.user, token)
+    order = assignment.shown_order if assignment else []
     form = JudgmentForm(project, len(order), request.POST)
     try:
         if not form.is_valid():
             raise (RankingRefused if order else LeaseGone)(form.problem)
         judgment = form.ranks(order), form.cleaned_data["comment"], form.details(order)
         others = list(held.values())
-        now, after = submit_and_go_on(project, request.user, place, others, token, *judgment)
+        now, after = submit_and_go_on(project, request.user, assignment, others, token, *judgment)
     except RankingRefused as refusal:
         return _refused(request, project, form, refusal)
     if not is_script(request):
@@ -108,12 +110,12 @@ def _refused(
         problem = " ".join([problem, _("What you chose is kept and comes back if the group does.")])
     if is_script(request):
         return JsonResponse({"problem": problem, "gone": is_gone}, status=409)
-    place = places.take_place(project, request.user)
-    if place is None or place.token != token:
+    assignment = assignments.take_assignment(project, request.user)
+    if assignment is None or assignment.token != token:
         messages.warning(request, problem)
         return HttpResponseRedirect(request.path)
-    form = JudgmentForm(project, len(place.shown_order), request.POST)
-    return desk_page(request, project, place, form, problem)
+    form = JudgmentForm(project, len(assignment.shown_order), request.POST)
+    return desk_page(request, project, assignment, form, problem)
 
 
 @require_POST
@@ -124,7 +126,7 @@ def draft(request: Request, slug: str) -> HttpResponse:
     """
     project = project_for_member(request.user, slug)
     is_kept = "renew" in request.POST or _keep(request, project)
-    until = places.renew_lease(project, request.user, token_of(request))
+    until = assignments.renew_lease(project, request.user, token_of(request))
     left = int((until - timezone.now()).total_seconds()) if until else None
     return JsonResponse({"kept": is_kept, "seconds_left": left})
 
@@ -138,7 +140,7 @@ def _keep(request: Request, project: Project) -> bool:
 def give_back(request: Request, slug: str) -> HttpResponse:
     project = project_for_member(request.user, slug)
     _keep(request, project)
-    places.give_back(project, request.user)
+    assignments.give_back(project, request.user)
     messages.info(request, _("You gave the group back. Somebody else may rank it now."))
     return redirect("home")
 
@@ -150,7 +152,7 @@ def skip(request: Request, slug: str) -> HttpResponse:
     if not form.is_valid():
         _keep(request, project)
         messages.warning(request, str(form.errors["reason"][0]))
-    elif places.skip_group(request.user, token_of(request), form.cleaned_data["reason"]):
+    elif assignments.skip_group(request.user, token_of(request), form.cleaned_data["reason"]):
         messages.info(request, _("Skipped: you will not get this group again."))
     return redirect("rank", slug)
 
@@ -163,7 +165,7 @@ def flag(request: Request, slug: str) -> HttpResponse:
     form = FlagForm(request.POST)
     if not form.is_valid():
         messages.warning(request, str(form.errors["flag_text"][0]))
-    elif places.flag_prompt(request.user, token_of(request), form.cleaned_data["flag_text"]):
+    elif assignments.flag_prompt(request.user, token_of(request), form.cleaned_data["flag_text"]):
         messages.success(request, _("The admins see it now. You can go on, or skip this group."))
     return redirect("rank", slug)
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
 from annotation.models import User
-from annotation.services.places import give_back_ahead
+from annotation.services.assignments import give_back_ahead
 
 
 @method_decorator(login_not_required, name="dispatch")

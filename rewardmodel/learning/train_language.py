@@ -28,11 +28,15 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from transformers import set_seed
 
-from rewardmodel.learning.blocks import Example, learned_in, length_of, row_batches
-from rewardmodel.learning.checkpoints import read_json, write_json
+from annotation.exchange.files import read_json, write_json
 from rewardmodel.learning.configs import LanguageConfig
-from rewardmodel.learning.evaluate import LanguageMetrics, language_gate
-from rewardmodel.learning.language import (
+from rewardmodel.learning.core.distributed import Processes
+from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
+from rewardmodel.learning.core.script import provenance, run_script
+from rewardmodel.learning.core.text_packing import Example, learned_in, length_of, row_batches
+from rewardmodel.learning.core.trainer import Learner, shuffled
+from rewardmodel.learning.language.metrics import LanguageMetrics, language_gate
+from rewardmodel.learning.language.model import (
     LanguageModel,
     Lessons,
     check,
@@ -42,10 +46,6 @@ from rewardmodel.learning.language import (
     peak_learning_rate,
     text_lessons,
 )
-from rewardmodel.learning.optimisation import Learner, shuffled
-from rewardmodel.learning.processes import Processes
-from rewardmodel.learning.progress import RunFolder, TrainingFailure
-from rewardmodel.learning.run import provenance, run_script
 
 
 def train(config: LanguageConfig, run: RunFolder) -> None:

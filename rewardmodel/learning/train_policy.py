@@ -24,18 +24,19 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from transformers import set_seed
 
-from rewardmodel.learning.alarms import Watch
-from rewardmodel.learning.algorithms import Algorithm, new_algorithm
-from rewardmodel.learning.best_of_n import report_best_of_n
 from rewardmodel.learning.configs import PolicyConfig
-from rewardmodel.learning.data import PromptRow, read_prompts
-from rewardmodel.learning.evaluate import Gate, PolicyMetrics, policy_gate
-from rewardmodel.learning.optimisation import Learner, Weights, shuffled
-from rewardmodel.learning.pretraining import PretrainingMix, TextBatch, WithText
-from rewardmodel.learning.processes import Processes
-from rewardmodel.learning.progress import RunFolder, TrainingFailure
-from rewardmodel.learning.reasons import Reason
-from rewardmodel.learning.rollout import (
+from rewardmodel.learning.core.distributed import Processes
+from rewardmodel.learning.core.gate import Gate, Reason
+from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
+from rewardmodel.learning.core.script import provenance, run_script
+from rewardmodel.learning.core.snapshot import PromptRow, read_prompts
+from rewardmodel.learning.core.trainer import Learner, Weights, shuffled
+from rewardmodel.learning.policy.algorithms import Algorithm, new_algorithm
+from rewardmodel.learning.policy.best_of_n import report_best_of_n
+from rewardmodel.learning.policy.early_stopping import Watch
+from rewardmodel.learning.policy.metrics import PolicyMetrics, policy_gate
+from rewardmodel.learning.policy.pretraining_mix import PretrainingMix, TextBatch, WithText
+from rewardmodel.learning.policy.rollout import (
     AdaptedPolicy,
     Experience,
     Rollout,
@@ -44,7 +45,6 @@ from rewardmodel.learning.rollout import (
     seeds_of,
     summarise,
 )
-from rewardmodel.learning.run import provenance, run_script
 
 SAMPLES = 8
 

@@ -24,30 +24,34 @@ import torch
 from torch import Tensor, nn
 from transformers import set_seed
 
-from annotation.generation.chat import Chat
-from annotation.generation.policy import load_tokenizer
-from rewardmodel.learning.agreement import (
+from annotation.lm.chat import Chat
+from annotation.lm.loading import load_tokenizer
+from rewardmodel.learning.configs import RewardConfig
+from rewardmodel.learning.core.distributed import Processes
+from rewardmodel.learning.core.group_packing import EncodedGroup, fit, in_budget
+from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
+from rewardmodel.learning.core.script import provenance, run_script
+from rewardmodel.learning.core.snapshot import (
+    GroupRow,
+    PreferenceData,
+    read_demonstrations,
+    read_groups,
+)
+from rewardmodel.learning.core.trainer import Learner, Weights, shuffled
+from rewardmodel.learning.reward.agreement import (
     accuracy_by_labeler,
     human_ceiling,
     length_correlation,
 )
-from rewardmodel.learning.calibration import reliability
-from rewardmodel.learning.configs import RewardConfig
-from rewardmodel.learning.data import GroupRow, PreferenceData, read_demonstrations, read_groups
-from rewardmodel.learning.evaluate import PreferenceMetrics, preference_metrics, reward_gate
-from rewardmodel.learning.groups import EncodedGroup, fit, in_budget
-from rewardmodel.learning.losses import strict_votes
-from rewardmodel.learning.optimisation import Learner, Weights, shuffled
-from rewardmodel.learning.processes import Processes
-from rewardmodel.learning.progress import RunFolder, TrainingFailure
-from rewardmodel.learning.reward_model import (
+from rewardmodel.learning.reward.calibration import reliability
+from rewardmodel.learning.reward.metrics import PreferenceMetrics, preference_metrics, reward_gate
+from rewardmodel.learning.reward.model import (
     encode,
     new_reward_model,
     save_reward_model,
     score_groups,
 )
-from rewardmodel.learning.run import provenance, run_script
-from rewardmodel.learning.targets import target_of
+from rewardmodel.learning.reward.preferences import strict_votes, target_of
 
 SAMPLES = 5
 DEMONSTRATIONS = 200  # enough for a mean

@@ -11,7 +11,7 @@ from annotation.models import PolicyVersion
 from rewardmodel.rehearsal.teachers import Messages, Teacher
 
 if TYPE_CHECKING:
-    from annotation.generation import chat
+    from annotation.lm import chat
 
 RESAMPLES = 10_000
 
@@ -48,8 +48,8 @@ def try_policy(
     seed: int,
 ) -> Trial:
     """Samples `answers` answers a prompt at temperature 1, with the same seeds for each policy."""
-    from annotation.generation.policy import PolicySource, load_policy
-    from annotation.generation.sampler import SamplingParameters, sample_groups
+    from annotation.lm.loading import PolicySource, load_policy
+    from annotation.lm.sampler import SamplingParameters, sample_groups
 
     model, tokenizer = load_policy(PolicySource(policy.base_model, policy.adapter))
     parameters = SamplingParameters(max_new_tokens=max_new_tokens)

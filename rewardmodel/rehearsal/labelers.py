@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 
 from annotation.models import Membership, Project, User
-from annotation.services.places import take_place
+from annotation.services.assignments import take_assignment
 from annotation.services.projects import set_member
 from annotation.services.rankings import submit_ranking
 from rewardmodel.rehearsal.teachers import Teacher
@@ -33,16 +33,16 @@ def rank_everything(
     """
     rankings = 0
     for labeler in labelers:
-        while (place := take_place(project, labeler)) is not None:
-            prompt = place.group.prompt.messages
+        while (assignment := take_assignment(project, labeler)) is not None:
+            prompt = assignment.group.prompt.messages
             scores = {
                 answer.position: teacher(prompt, answer.text) + generator.gauss(0.0, noise)
-                for answer in place.group.answers.all()
+                for answer in assignment.group.answers.all()
             }
             best_first = sorted(set(scores.values()), reverse=True)
             ranks = {position: best_first.index(s) + 1 for position, s in scores.items()}
-            if place.token is None:
-                raise RuntimeError(f"{place} was handed out without a token")
-            submit_ranking(labeler, place.token, ranks)
+            if assignment.token is None:
+                raise RuntimeError(f"{assignment} was handed out without a token")
+            submit_ranking(labeler, assignment.token, ranks)
             rankings += 1
     return rankings

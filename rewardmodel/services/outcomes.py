@@ -13,7 +13,7 @@ from django.utils import timezone
 from annotation.models import PolicyVersion
 from annotation.models.policy import ModelVersion
 from annotation.services.policies import next_number, promote
-from rewardmodel.learning.reasons import Reason
+from rewardmodel.learning.core.gate import Reason
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import champion_reward_model, tail
 from rewardmodel.services.claims import held

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from rewardmodel.learning.reasons import Reason
+from rewardmodel.learning.core.gate import Reason
 from rewardmodel.models import TrainingRun
 from rewardmodel.services.claims import beat, claim_run
 from rewardmodel.services.outcomes import cancel_run, complete_run, fail_run, try_again

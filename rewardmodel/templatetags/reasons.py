@@ -3,7 +3,7 @@
 from django import template
 from django.utils.translation import gettext
 
-from rewardmodel.learning import reasons
+from rewardmodel.learning.core import gate as reasons
 
 register = template.Library()
 

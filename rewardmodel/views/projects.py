@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from annotation.selectors.projects import check_may_create_projects, project_for_admin
-from annotation.services.places import fit_places
+from annotation.services.assignments import fit_assignments
 from annotation.services.projects import create_project
 from annotation.views.requests import Request
 from rewardmodel.forms import NewProjectForm, ProjectForm
@@ -32,7 +32,7 @@ def settings(request: Request, slug: str) -> HttpResponse:
         with transaction.atomic():
             form.save()
             if "overlap" in form.changed_data:
-                fit_places(project)
+                fit_assignments(project)
         messages.success(request, _("The settings are stored."))
         return redirect("project_settings", slug)
     # A refused form has written what was typed into its instance; the page shows what is stored.

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 
-from annotation.models import Place, Project, Ranking, User
-from annotation.services.places import take_ahead, take_place
+from annotation.models import Assignment, Project, Ranking, User
+from annotation.services.assignments import take_ahead, take_assignment
 from annotation.services.rankings import submit_ranking
 from tests.people import answer_everything, ask, member
 
@@ -19,12 +19,12 @@ WORK_AHEAD = 5
 
 def rank_all(project: Project, labeler: User, is_ahead: bool) -> None:
     try:
-        while (place := take_place(project, labeler)) is not None:
+        while (assignment := take_assignment(project, labeler)) is not None:
             if is_ahead:
                 take_ahead(project, labeler)
-            ranks = {position: position + 1 for position in place.shown_order}
-            assert place.token is not None
-            submit_ranking(labeler, place.token, ranks)
+            ranks = {position: position + 1 for position in assignment.shown_order}
+            assert assignment.token is not None
+            submit_ranking(labeler, assignment.token, ranks)
     finally:
         connection.close()
 
@@ -47,4 +47,4 @@ def test_many_labelers_at_once_give_exactly_the_overlap(project: Project) -> Non
     per_group = Counter(Ranking.objects.values_list("group", flat=True))
     assert set(per_group.values()) == {OVERLAP}
     assert max(Counter(Ranking.objects.values_list("group", "labeler")).values()) == 1
-    assert not Place.objects.filter(is_done=False).exists()
+    assert not Assignment.objects.filter(is_done=False).exists()

@@ -41,7 +41,7 @@ def test_prompts_never_asked_come_before_those_an_older_policy_answered(project:
     project.save()
     ask(project, "old", "new")
     [first] = answer_everything(project)
-    first.places.all().delete()
+    first.assignments.all().delete()
     teach(project)
     [second] = answer_everything(project)
     assert str(second.prompt) == "new"

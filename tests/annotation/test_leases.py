@@ -4,15 +4,15 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from annotation.models import Flag, Place, Project, PromptGroup, User
-from annotation.services.places import (
+from annotation.models import Assignment, Flag, Project, PromptGroup, User
+from annotation.services.assignments import (
     flag_prompt,
     give_back,
     give_back_ahead,
     renew_lease,
     skip_group,
     take_ahead,
-    take_place,
+    take_assignment,
 )
 from annotation.services.rankings import submit_ranking
 from tests.annotation.desk import BEST_FIRST, expire, rank, take
@@ -20,45 +20,45 @@ from tests.people import member, ready_group
 
 
 def test_a_skipped_group_is_free_for_others_at_once(group: PromptGroup, labeler: User) -> None:
-    _place, token = take(group.project, labeler)
+    _assignment, token = take(group.project, labeler)
     assert skip_group(labeler, token, "unsure")
-    assert take_place(group.project, member(group.project, "other")) is not None
+    assert take_assignment(group.project, member(group.project, "other")) is not None
 
 
 def test_a_skipped_group_never_comes_back_to_whoever_skipped_it(
     group: PromptGroup, labeler: User
 ) -> None:
-    _place, token = take(group.project, labeler)
+    _assignment, token = take(group.project, labeler)
     skip_group(labeler, token, "unsure")
-    assert take_place(group.project, labeler) is None
+    assert take_assignment(group.project, labeler) is None
     assert group.skips.get().reason == "unsure"
 
 
 def test_a_group_given_back_may_come_back(group: PromptGroup, labeler: User) -> None:
     take(group.project, labeler)
     give_back(group.project, labeler)
-    assert take_place(group.project, labeler) is not None
+    assert take_assignment(group.project, labeler) is not None
 
 
 def test_only_the_holder_of_a_lease_skips_or_flags(
     group: PromptGroup, labeler: User, stranger: User
 ) -> None:
-    _place, token = take(group.project, labeler)
+    _assignment, token = take(group.project, labeler)
     assert not skip_group(stranger, token, "unsure")
     assert flag_prompt(stranger, token, "Hm.") is None
     assert not Flag.objects.exists()
 
 
 def test_a_flag_names_prompt_and_labeler(group: PromptGroup, labeler: User) -> None:
-    _place, token = take(group.project, labeler)
+    _assignment, token = take(group.project, labeler)
     flag = flag_prompt(labeler, token, "Two questions in one.")
     assert flag is not None
     assert (flag.prompt, flag.labeler) == (group.prompt, labeler)
 
 
 def test_a_lease_is_renewed_while_it_is_worked_on(group: PromptGroup, labeler: User) -> None:
-    place, token = take(group.project, labeler)
-    expire(pk=place.pk)
+    assignment, token = take(group.project, labeler)
+    expire(pk=assignment.pk)
     until = renew_lease(group.project, labeler, token)
     assert until is not None
     assert until > timezone.now()
@@ -68,8 +68,8 @@ def test_a_lease_is_renewed_while_it_is_worked_on(group: PromptGroup, labeler: U
 def test_a_lease_that_somebody_else_has_taken_is_not_renewed(
     group: PromptGroup, labeler: User
 ) -> None:
-    place, token = take(group.project, labeler)
-    expire(pk=place.pk)
+    assignment, token = take(group.project, labeler)
+    expire(pk=assignment.pk)
     take(group.project, member(group.project, "other"))
     assert renew_lease(group.project, labeler, token) is None
 
@@ -82,9 +82,9 @@ def test_the_group_ahead_is_the_one_that_comes_next(project: Project, labeler: U
     assert ahead is not None
     assert ahead.pk != now.pk
     assert take_ahead(project, labeler) == ahead
-    assert take_place(project, labeler) == now
+    assert take_assignment(project, labeler) == now
     submit_ranking(labeler, token, BEST_FIRST)
-    assert take_place(project, labeler) == ahead
+    assert take_assignment(project, labeler) == ahead
 
 
 def test_the_time_of_a_group_ahead_counts_from_when_it_is_shown(
@@ -94,10 +94,10 @@ def test_the_time_of_a_group_ahead_counts_from_when_it_is_shown(
     ready_group(project, "Two?")
     rank(project, labeler)
     take(project, labeler)
-    Place.objects.filter(is_done=False).update(leased_at=None)
-    place, _token = take(project, labeler)
-    assert place.leased_at is not None
-    assert timezone.now() - place.leased_at < timedelta(seconds=5)
+    Assignment.objects.filter(is_done=False).update(leased_at=None)
+    assignment, _token = take(project, labeler)
+    assert assignment.leased_at is not None
+    assert timezone.now() - assignment.leased_at < timedelta(seconds=5)
 
 
 def test_a_group_ahead_counts_as_leased_until_it_is_given_back(
@@ -108,9 +108,9 @@ def test_a_group_ahead_counts_as_leased_until_it_is_given_back(
     take(project, labeler)
     take_ahead(project, labeler)
     other = member(project, "other")
-    assert take_place(project, other) is None
+    assert take_assignment(project, other) is None
     give_back_ahead(labeler)
-    assert take_place(project, other) is not None
+    assert take_assignment(project, other) is not None
 
 
 def test_nothing_is_leased_ahead_of_nothing(group: PromptGroup, labeler: User) -> None:

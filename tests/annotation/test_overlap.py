@@ -1,8 +1,8 @@
 """How often a group may be ranked, when the project changes its mind."""
 
-from annotation.models import Place, Project, PromptGroup, User
+from annotation.models import Assignment, Project, PromptGroup, User
 from annotation.services import groups
-from annotation.services.places import fit_places, give_back, take_place
+from annotation.services.assignments import fit_assignments, give_back, take_assignment
 from annotation.services.rankings import submit_ranking
 from tests.annotation.desk import BEST_FIRST, rank, take
 from tests.people import ask, member, new_answers, ready_group
@@ -11,21 +11,21 @@ from tests.people import ask, member, new_answers, ready_group
 def set_overlap(project: Project, overlap: int) -> None:
     project.overlap = overlap
     project.save()
-    fit_places(project)
+    fit_assignments(project)
 
 
 def numbers(group: PromptGroup) -> list[int]:
-    return list(group.places.order_by("number").values_list("number", flat=True))
+    return list(group.assignments.order_by("number").values_list("number", flat=True))
 
 
-def test_more_overlap_opens_places_and_less_closes_free_ones(group: PromptGroup) -> None:
+def test_more_overlap_opens_assignments_and_less_closes_free_ones(group: PromptGroup) -> None:
     set_overlap(group.project, 3)
     assert numbers(group) == [0, 1, 2]
     set_overlap(group.project, 2)
     assert numbers(group) == [0, 1]
 
 
-def test_a_done_place_counts_whatever_its_number(group: PromptGroup, labeler: User) -> None:
+def test_a_done_assignment_counts_whatever_its_number(group: PromptGroup, labeler: User) -> None:
     project, other = group.project, member(group.project, "other")
     set_overlap(project, 2)
     take(project, labeler)
@@ -33,21 +33,21 @@ def test_a_done_place_counts_whatever_its_number(group: PromptGroup, labeler: Us
     give_back(project, labeler)
     set_overlap(project, 1)
     assert numbers(group) == [1]
-    assert take_place(project, labeler) is None
+    assert take_assignment(project, labeler) is None
 
 
-def test_held_places_beyond_the_overlap_may_be_finished_but_are_not_handed_out_again(
+def test_held_assignments_beyond_the_overlap_may_be_finished_but_are_not_handed_out_again(
     group: PromptGroup, labeler: User
 ) -> None:
     project, other = group.project, member(group.project, "other")
     set_overlap(project, 2)
-    _place, token = take(project, labeler)
+    _assignment, token = take(project, labeler)
     take(project, other)
     set_overlap(project, 1)
-    assert Place.objects.filter(is_done=False).count() == 2
+    assert Assignment.objects.filter(is_done=False).count() == 2
     submit_ranking(labeler, token, BEST_FIRST)
     give_back(project, other)
-    assert take_place(project, other) is None
+    assert take_assignment(project, other) is None
 
 
 def test_a_group_whose_answers_come_late_gets_the_overlap_of_now(project: Project) -> None:
@@ -62,5 +62,5 @@ def test_a_group_whose_answers_come_late_gets_the_overlap_of_now(project: Projec
 def test_one_group_is_fitted_without_touching_the_others(project: Project) -> None:
     one, two = ready_group(project, "One?"), ready_group(project, "Two?")
     project.overlap = 2
-    fit_places(project, one)
+    fit_assignments(project, one)
     assert (numbers(one), numbers(two)) == ([0, 1], [0])

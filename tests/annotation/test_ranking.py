@@ -8,9 +8,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from annotation.judgment.judgment import AnswerRating, BetterAnswer, Details
-from annotation.models import Place, Project, PromptGroup, Ranking, Triple, User
+from annotation.models import Assignment, Project, PromptGroup, Ranking, Triple, User
 from annotation.services import rankings
-from annotation.services.places import fit_places, give_back, take_place
+from annotation.services.assignments import fit_assignments, give_back, take_assignment
 from annotation.services.rankings import LeaseGone, RankingRefused, submit_ranking
 from annotation.services.revisions import undo_last
 from tests.people import member, ready_group
@@ -23,22 +23,22 @@ CHANGES: list[dict[str, Any]] = [
 ]
 
 
-def take(project: Project, labeler: User) -> Place:
-    place = take_place(project, labeler)
-    assert place is not None
-    return place
+def take(project: Project, labeler: User) -> Assignment:
+    assignment = take_assignment(project, labeler)
+    assert assignment is not None
+    return assignment
 
 
-def token_of(place: Place) -> uuid.UUID:
-    assert place.token is not None
-    return place.token
+def token_of(assignment: Assignment) -> uuid.UUID:
+    assert assignment.token is not None
+    return assignment.token
 
 
 def rank(project: Project, labeler: User, **changes: int) -> Ranking:
     """The labeler ranks the next group: the first answer best, the last worst."""
-    place = take(project, labeler)
-    ranks = {position: position + 1 for position in place.shown_order}
-    return submit_ranking(labeler, token_of(place), ranks)
+    assignment = take(project, labeler)
+    ranks = {position: position + 1 for position in assignment.shown_order}
+    return submit_ranking(labeler, token_of(assignment), ranks)
 
 
 @pytest.fixture
@@ -54,15 +54,15 @@ def test_a_submit_stores_ranking_and_triples(group: PromptGroup, labeler: User) 
 
 
 def test_ties_are_kept(group: PromptGroup, labeler: User) -> None:
-    place = take(group.project, labeler)
-    ranking = submit_ranking(labeler, token_of(place), {0: 2, 1: 2, 2: 5})
+    assignment = take(group.project, labeler)
+    ranking = submit_ranking(labeler, token_of(assignment), {0: 2, 1: 2, 2: 5})
     assert ranking.ranks == [1, 1, 2]
 
 
 def test_sent_twice_is_stored_once_and_answered_the_same(group: PromptGroup, labeler: User) -> None:
-    place = take(group.project, labeler)
-    first = submit_ranking(labeler, token_of(place), {0: 1, 1: 2, 2: 3})
-    second = submit_ranking(labeler, token_of(place), {0: 1, 1: 2, 2: 3})
+    assignment = take(group.project, labeler)
+    first = submit_ranking(labeler, token_of(assignment), {0: 1, 1: 2, 2: 3})
+    second = submit_ranking(labeler, token_of(assignment), {0: 1, 1: 2, 2: 3})
     assert first == second
     assert Ranking.objects.count() == 1
     assert Triple.objects.count() == 3
@@ -103,29 +103,29 @@ def test_a_submit_of_a_group_that_was_undone_in_another_window_is_refused(
 def test_an_unranked_answer_is_refused_and_nothing_is_stored(
     group: PromptGroup, labeler: User
 ) -> None:
-    place = take(group.project, labeler)
+    assignment = take(group.project, labeler)
     with pytest.raises(RankingRefused, match="every answer"):
-        submit_ranking(labeler, token_of(place), {0: 1, 1: 2})
+        submit_ranking(labeler, token_of(assignment), {0: 1, 1: 2})
     assert not Ranking.objects.exists()
-    assert not Place.objects.get(pk=place.pk).is_done
+    assert not Assignment.objects.get(pk=assignment.pk).is_done
 
 
 def test_ranking_and_triples_are_stored_together_or_not_at_all(
     group: PromptGroup, labeler: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = take(group.project, labeler)
+    assignment = take(group.project, labeler)
     monkeypatch.setattr(rankings, "scores_of", lambda *_said: [7.0, 0.0, 0.0])
     with pytest.raises(IntegrityError), transaction.atomic():
-        submit_ranking(labeler, token_of(place), {0: 1, 1: 2, 2: 3})
+        submit_ranking(labeler, token_of(assignment), {0: 1, 1: 2, 2: 3})
     assert not Ranking.objects.exists()
 
 
 def test_another_labeler_cannot_submit_with_somebody_elses_token(
     group: PromptGroup, labeler: User, stranger: User
 ) -> None:
-    place = take(group.project, labeler)
+    assignment = take(group.project, labeler)
     with pytest.raises(RankingRefused):
-        submit_ranking(stranger, token_of(place), {0: 1, 1: 2, 2: 3})
+        submit_ranking(stranger, token_of(assignment), {0: 1, 1: 2, 2: 3})
 
 
 def test_coming_back_gives_the_same_group_in_the_same_order(
@@ -135,19 +135,19 @@ def test_coming_back_gives_the_same_group_in_the_same_order(
     assert (first.token, first.shown_order) == (second.token, second.shown_order)
 
 
-def test_a_late_submit_is_refused_and_works_once_the_place_was_taken_again(
+def test_a_late_submit_is_refused_and_works_once_the_assignment_was_taken_again(
     group: PromptGroup, labeler: User
 ) -> None:
-    place = take(group.project, labeler)
-    expire(place)
+    assignment = take(group.project, labeler)
+    expire(assignment)
     with pytest.raises(RankingRefused, match="ran out"):
-        submit_ranking(labeler, token_of(place), {0: 1, 1: 2, 2: 3})
+        submit_ranking(labeler, token_of(assignment), {0: 1, 1: 2, 2: 3})
     again = take(group.project, labeler)
-    assert again.token == place.token
+    assert again.token == assignment.token
     assert submit_ranking(labeler, token_of(again), {0: 1, 1: 2, 2: 3})
 
 
-def test_an_expired_place_goes_to_the_next_labeler_and_the_first_one_is_refused(
+def test_an_expired_assignment_goes_to_the_next_labeler_and_the_first_one_is_refused(
     group: PromptGroup, labeler: User
 ) -> None:
     late = take(group.project, labeler)
@@ -164,18 +164,18 @@ def test_a_group_is_never_given_to_more_labelers_than_the_overlap(
 ) -> None:
     group.project.overlap = 2
     group.project.save()
-    fit_places(group.project)
+    fit_assignments(group.project)
     people = [labeler, member(group.project, "two"), member(group.project, "three")]
-    places = [take_place(group.project, person) for person in people]
-    assert [place is not None for place in places] == [True, True, False]
+    assignments = [take_assignment(group.project, person) for person in people]
+    assert [assignment is not None for assignment in assignments] == [True, True, False]
 
 
 def test_nobody_ranks_a_group_twice(group: PromptGroup, labeler: User) -> None:
     group.project.overlap = 3
     group.project.save()
-    fit_places(group.project)
+    fit_assignments(group.project)
     rank(group.project, labeler)
-    assert take_place(group.project, labeler) is None
+    assert take_assignment(group.project, labeler) is None
 
 
 def test_the_database_itself_allows_one_current_ranking_a_labeler(
@@ -188,30 +188,34 @@ def test_the_database_itself_allows_one_current_ranking_a_labeler(
         )
 
 
-def test_a_place_given_back_is_free_for_others(group: PromptGroup, labeler: User) -> None:
+def test_an_assignment_given_back_is_free_for_others(group: PromptGroup, labeler: User) -> None:
     take(group.project, labeler)
     give_back(group.project, labeler)
-    assert take_place(group.project, member(group.project, "other")) is not None
+    assert take_assignment(group.project, member(group.project, "other")) is not None
 
 
 def test_a_failed_or_pending_group_is_never_handed_out(project: Project, labeler: User) -> None:
     group = ready_group(project)
     PromptGroup.objects.filter(pk=group.pk).update(status=PromptGroup.Status.FAILED)
-    Place.objects.all().delete()
-    assert take_place(project, labeler) is None
+    Assignment.objects.all().delete()
+    assert take_assignment(project, labeler) is None
 
 
-def test_fewer_rankings_wanted_removes_free_places_only(group: PromptGroup, labeler: User) -> None:
+def test_fewer_rankings_wanted_removes_free_assignments_only(
+    group: PromptGroup, labeler: User
+) -> None:
     group.project.overlap = 3
     group.project.save()
-    fit_places(group.project)
+    fit_assignments(group.project)
     rank(group.project, labeler)
     group.project.overlap = 1
     group.project.save()
-    fit_places(group.project)
-    assert group.places.count() == 1
+    fit_assignments(group.project)
+    assert group.assignments.count() == 1
     assert Ranking.objects.count() == 1
 
 
-def expire(place: Place) -> None:
-    Place.objects.filter(pk=place.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+def expire(assignment: Assignment) -> None:
+    Assignment.objects.filter(pk=assignment.pk).update(
+        expires_at=timezone.now() - timedelta(seconds=1)
+    )

@@ -7,12 +7,12 @@ import pytest
 from django.utils import timezone
 
 from annotation.judgment.judgment import AnswerRating, Details
-from annotation.models import Place, Project, PromptGroup, Ranking, Triple, User
-from annotation.selectors.places import held_by, held_places
+from annotation.models import Assignment, Project, PromptGroup, Ranking, Triple, User
+from annotation.selectors.assignments import held_assignments, held_by
 from annotation.selectors.rankings import group_rows, triple_rows, triples
+from annotation.services.assignments import take_ahead
 from annotation.services.drafts import draft_for
 from annotation.services.groups import withdraw_group
-from annotation.services.places import take_ahead
 from annotation.services.rankings import RankingRefused, submit_and_go_on, submit_ranking
 from annotation.services.revisions import revise_ranking, undo_last
 from tests.annotation.desk import BEST_FIRST, rank, take
@@ -25,9 +25,9 @@ def test_an_undone_submit_is_open_again_with_all_that_was_said(
     ratings = {2: AnswerRating(quality=6, flags=("opinion",))}
     ranking = rank(group.project, labeler, {0: 1, 1: 2, 2: 2}, ratings=ratings)
     undo_last(group.project, labeler)
-    place, token = take(group.project, labeler)
-    number = place.shown_order.index(2) + 1
-    content = draft_for(place)
+    assignment, token = take(group.project, labeler)
+    number = assignment.shown_order.index(2) + 1
+    content = draft_for(assignment)
     assert content is not None
     assert content[f"rank_{number}"] == "2"
     assert content[f"quality_{number}"] == "6"
@@ -83,7 +83,7 @@ def test_an_undone_revision_gives_the_one_before_it_back(group: PromptGroup, lab
     revise_ranking(labeler, old.pk, uuid.uuid4(), {0: 3, 1: 2, 2: 1})
     assert undo_last(group.project, labeler) == old
     assert Ranking.objects.get(is_current=True) == old
-    assert Place.objects.get().is_done
+    assert Assignment.objects.get().is_done
 
 
 def test_a_revision_sent_twice_is_stored_once(group: PromptGroup, labeler: User) -> None:
@@ -122,11 +122,13 @@ def test_after_an_undo_the_labeler_goes_on_with_what_was_leased_before(
     take_ahead(project, labeler)
     undo_last(project, labeler)
     held = list(held_by(labeler))
-    for place in held:
-        assert place.token is not None
-        others = [other for other in held_places(labeler.pk, project.pk) if other.pk != place.pk]
+    for assignment in held:
+        assert assignment.token is not None
+        others = [
+            other for other in held_assignments(labeler.pk, project.pk) if other.pk != assignment.pk
+        ]
         now, _ahead = submit_and_go_on(
-            project, labeler, place, others, place.token, BEST_FIRST, "", Details()
+            project, labeler, assignment, others, assignment.token, BEST_FIRST, "", Details()
         )
         assert now is None or now.pk in {other.pk for other in [*held, *held_by(labeler)]}
         assert held_by(labeler).count() <= 3

@@ -9,7 +9,7 @@ from annotation.judgment.judgment import AnswerRating, Details
 from annotation.models import PromptGroup, User
 from annotation.selectors.progress import progress_of
 from annotation.selectors.rankings import group_rows, triple_rows, triples
-from annotation.services.places import fit_places
+from annotation.services.assignments import fit_assignments
 from annotation.services.revisions import revise_ranking
 from tests.annotation.desk import BEST_FIRST, rank
 from tests.people import member
@@ -64,7 +64,7 @@ def test_progress_knows_own_rankings_and_agreement_with_others(
 ) -> None:
     group.project.overlap = 2
     group.project.save()
-    fit_places(group.project)
+    fit_assignments(group.project)
     rank(group.project, labeler, {0: 1, 1: 2, 2: 3})
     rank(group.project, member(group.project, "other"), {0: 1, 1: 3, 2: 2})
     progress = progress_of(group.project, labeler)

@@ -2,20 +2,20 @@
 
 import pytest
 
-from annotation.models import Place, Project, PromptGroup, User
+from annotation.models import Assignment, Project, PromptGroup, User
 from annotation.selectors.groups import unranked_groups
 from annotation.selectors.rankings import group_rows
 from annotation.selectors.skips import nobody_left, skipped_groups, withdrawn_groups
+from annotation.services.assignments import fit_assignments, skip_group, take_assignment
 from annotation.services.drafts import save_draft
 from annotation.services.groups import put_back_group, withdraw_group
-from annotation.services.places import fit_places, skip_group, take_place
 from annotation.services.rankings import LeaseGone, submit_ranking
 from tests.annotation.desk import BEST_FIRST, rank, take
 from tests.people import member, ready_group
 
 
 def skip(project: Project, labeler: User) -> None:
-    _place, token = take(project, labeler)
+    _assignment, token = take(project, labeler)
     assert skip_group(labeler, token, "unclear")
 
 
@@ -38,7 +38,7 @@ def test_a_labeler_who_ranked_it_already_cannot_help(group: PromptGroup, labeler
     project, other = group.project, member(group.project, "other")
     project.overlap = 2
     project.save()
-    fit_places(project)
+    fit_assignments(project)
     rank(project, other)
     skip(project, labeler)
     assert stuck(project) == [group]
@@ -57,12 +57,12 @@ def test_a_withdrawn_group_is_handed_to_nobody_until_it_is_put_back(
 ) -> None:
     project = group.project
     assert withdraw_group(group)
-    assert take_place(project, labeler) is None
+    assert take_assignment(project, labeler) is None
     assert list(withdrawn_groups(project)) == [group]
-    fit_places(project)
-    assert take_place(project, labeler) is None
+    fit_assignments(project)
+    assert take_assignment(project, labeler) is None
     assert put_back_group(group)
-    assert take_place(project, labeler) is not None
+    assert take_assignment(project, labeler) is not None
 
 
 def test_withdrawing_or_putting_back_twice_does_nothing(group: PromptGroup) -> None:
@@ -70,7 +70,7 @@ def test_withdrawing_or_putting_back_twice_does_nothing(group: PromptGroup) -> N
     assert withdraw_group(group)
     assert not withdraw_group(group)
     assert put_back_group(group)
-    assert Place.objects.filter(group=group).count() == 1
+    assert Assignment.objects.filter(group=group).count() == 1
 
 
 def test_what_was_ranked_before_a_withdrawal_still_counts(
@@ -79,13 +79,13 @@ def test_what_was_ranked_before_a_withdrawal_still_counts(
     project = group.project
     project.overlap = 2
     project.save()
-    fit_places(project)
+    fit_assignments(project)
     ranking = rank(project, labeler)
     withdraw_group(group)
     assert len(list(group_rows(project, ranking.pk))) == 1
     put_back_group(group)
-    assert take_place(project, labeler) is None
-    assert take_place(project, member(project, "other")) is not None
+    assert take_assignment(project, labeler) is None
+    assert take_assignment(project, member(project, "other")) is not None
 
 
 def test_a_withdrawn_group_makes_room_for_another(project: Project) -> None:
@@ -98,7 +98,7 @@ def test_a_withdrawn_group_makes_room_for_another(project: Project) -> None:
 def test_whoever_works_on_a_withdrawn_group_keeps_the_draft(
     group: PromptGroup, labeler: User
 ) -> None:
-    _place, token = take(group.project, labeler)
+    _assignment, token = take(group.project, labeler)
     save_draft(labeler, token, {"comment": "so far"})
     withdraw_group(group)
     with pytest.raises(LeaseGone):
@@ -109,6 +109,6 @@ def test_whoever_works_on_a_withdrawn_group_keeps_the_draft(
 def test_whoever_had_not_saved_yet_can_still_save_a_draft_of_a_withdrawn_group(
     group: PromptGroup, labeler: User
 ) -> None:
-    _place, token = take(group.project, labeler)
+    _assignment, token = take(group.project, labeler)
     withdraw_group(group)
     assert save_draft(labeler, token, {"comment": "typed just now"})

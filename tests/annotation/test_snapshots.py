@@ -1,16 +1,16 @@
 import json
 
 from annotation.models import Project, User
-from annotation.services.places import take_place
+from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
 from annotation.services.snapshots import take_groups_snapshot, take_prompts_snapshot
 from tests.people import answer_everything, ask, member
 
 
 def rank_all(project: Project, labeler: User) -> None:
-    while (place := take_place(project, labeler)) is not None:
-        assert place.token is not None
-        submit_ranking(labeler, place.token, {p: p + 1 for p in place.shown_order})
+    while (assignment := take_assignment(project, labeler)) is not None:
+        assert assignment.token is not None
+        submit_ranking(labeler, assignment.token, {p: p + 1 for p in assignment.shown_order})
 
 
 def test_the_same_judgments_give_the_same_bytes(project: Project, labeler: User) -> None:
@@ -55,10 +55,10 @@ def test_a_row_holds_prompt_answers_split_and_each_labelers_ranks(
 def test_groups_that_nobody_ranked_are_not_in_it(project: Project, labeler: User) -> None:
     ask(project, "a", "b")
     answer_everything(project)
-    place = take_place(project, labeler)
-    assert place is not None
-    assert place.token is not None
-    submit_ranking(labeler, place.token, {0: 1, 1: 2, 2: 3})
+    assignment = take_assignment(project, labeler)
+    assert assignment is not None
+    assert assignment.token is not None
+    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
     assert take_groups_snapshot(project).rows == 1
 
 

@@ -9,12 +9,12 @@ from annotation.judgment.judgment import AnswerRating, BetterAnswer, Details
 from annotation.models import PromptGroup, User
 from annotation.selectors.demonstrations import demonstration_rows
 from annotation.selectors.rankings import group_rows, triple_rows, triples
+from annotation.services.assignments import fit_assignments
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.drafts import draft_for
-from annotation.services.places import fit_places
 from annotation.services.revisions import revise_ranking, undo_last
 from annotation.services.snapshots import take_groups_snapshot
-from rewardmodel.learning.data import read_groups
+from rewardmodel.learning.core.snapshot import read_groups
 from tests.annotation.desk import BEST_FIRST, rank, take
 from tests.people import member
 
@@ -49,7 +49,7 @@ def test_labelers_who_never_saw_it_say_nothing_of_it(group: PromptGroup, labeler
     project, other = group.project, member(group.project, "other")
     project.overlap = 2
     project.save()
-    fit_places(project)
+    fit_assignments(project)
     rank(project, labeler, better=FIRST)
     last = rank(project, other, {0: 3, 1: 2, 2: 1}).pk
     shared, own = group_rows(project, last)
@@ -143,11 +143,11 @@ def test_an_undone_submit_takes_its_better_answer_along(group: PromptGroup, labe
     rank(group.project, labeler, better=BetterAnswer("Eight minutes.", source=1))
     undo_last(group.project, labeler)
     assert list(demonstration_rows(group.project)) == []
-    place, _token = take(group.project, labeler)
-    content = draft_for(place)
+    assignment, _token = take(group.project, labeler)
+    content = draft_for(assignment)
     assert content is not None
     assert content["better"] == "Eight minutes."
-    assert content["better_source"] == str(place.shown_order.index(1) + 1)
+    assert content["better_source"] == str(assignment.shown_order.index(1) + 1)
 
 
 def test_an_answer_from_before_the_ranking_holds_again_when_its_better_one_goes(

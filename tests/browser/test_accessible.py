@@ -7,8 +7,8 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Page, expect
 
 from annotation.models import AnswerFlag, Project, PromptMark, Ranking, Skip, User
+from annotation.services.assignments import take_assignment
 from annotation.services.groups import withdraw_group
-from annotation.services.places import take_place
 from annotation.services.rankings import submit_ranking
 from tests.browser.conftest import Visit
 from tests.people import ready_group
@@ -32,10 +32,10 @@ def desk(transactional_db: None, project: Project, labeler: User) -> Project:
     project.guidelines = "# Be kind\n\n- and brief"
     project.save()
     ready_group(project)
-    place = take_place(project, labeler)
-    assert place is not None
-    assert place.token is not None
-    submit_ranking(labeler, place.token, {0: 1, 1: 2, 2: 2}, "Fine.")
+    assignment = take_assignment(project, labeler)
+    assert assignment is not None
+    assert assignment.token is not None
+    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 2}, "Fine.")
     ready_group(project, "天为什么是蓝的？").answers.update(text=TEXT)
     return project
 

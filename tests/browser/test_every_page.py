@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from annotation.models import Project, User
-from annotation.services.places import take_place
+from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
 from rewardmodel.models import TrainingRun
 from rewardmodel.services import start_reward_run
@@ -23,10 +23,10 @@ def lived_in(transactional_db: None, project: Project, owner: User, labeler: Use
     owner.is_staff = True
     owner.save()
     ready_group(project)
-    place = take_place(project, labeler)
-    assert place is not None
-    assert place.token is not None
-    submit_ranking(labeler, place.token, {0: 1, 1: 2, 2: 3})
+    assignment = take_assignment(project, labeler)
+    assert assignment is not None
+    assert assignment.token is not None
+    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
     ready_group(project, "天为什么是蓝的？")
     run = start_reward_run(project)
     TrainingRun.objects.filter(pk=run.pk).update(

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from annotation.models import Flag, Place, Project, Skip, User
+from annotation.models import Assignment, Flag, Project, Skip, User
 from tests.browser.conftest import Visit
 from tests.browser.desk import board, desk, press
 from tests.people import ready_group
@@ -82,4 +82,4 @@ def test_giving_a_group_back_frees_it(visit: Visit, work: Project, labeler: User
     window.goto(desk(work))
     window.get_by_role("button", name="Give the group back and stop").click()
     expect(window.get_by_text("You gave the group back.")).to_be_visible()
-    assert not Place.objects.filter(labeler=labeler).exists()
+    assert not Assignment.objects.filter(labeler=labeler).exists()

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from annotation.models import Draft, Place, Project, Ranking, User
+from annotation.models import Assignment, Draft, Project, Ranking, User
 from tests.browser.conftest import Visit
 from tests.browser.desk import board, by_order_shown, desk, press, submitted
 
@@ -102,8 +102,8 @@ def test_an_own_ranking_is_changed_later(visit: Visit, work: Project, labeler: U
     assert by_order_shown(Ranking.objects.get(is_current=True)) == [2, 3, 1]
 
 
-def lease_of(labeler: User) -> Place:
-    return Place.objects.get(labeler=labeler, is_done=False, leased_at__isnull=False)
+def lease_of(labeler: User) -> Assignment:
+    return Assignment.objects.get(labeler=labeler, is_done=False, leased_at__isnull=False)
 
 
 def test_the_clock_runs_down_and_work_renews_the_lease(
@@ -118,7 +118,9 @@ def test_the_clock_runs_down_and_work_renews_the_lease(
     expect(left).to_have_text("2 min left")
     expect(left).to_have_class("is-short")
     expect(window.locator("#announce")).to_contain_text("Less than two minutes left.")
-    Place.objects.filter(labeler=labeler).update(expires_at=timezone.now() + timedelta(seconds=90))
+    Assignment.objects.filter(labeler=labeler).update(
+        expires_at=timezone.now() + timedelta(seconds=90)
+    )
     with window.expect_response("**/draft/"):
         press(window, "ArrowDown")  # reading on is work too
         window.clock.fast_forward(5_000)
@@ -133,7 +135,7 @@ def test_a_lease_that_somebody_else_took_is_said_to_be_gone(
 ) -> None:
     window = visit(labeler)
     window.goto(desk(work))
-    Place.objects.filter(labeler=labeler).update(
+    Assignment.objects.filter(labeler=labeler).update(
         labeler=None, token=None, expires_at=None, leased_at=None
     )
     press(window, "2", "Space")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from annotation.generation.default_model import GGUF_MEMBER, WHEEL
+from annotation.lm.default_model import GGUF_MEMBER, WHEEL
 from config.env import BASE_FOLDER
 from tests.tiny import TEMPLATE, build_tiny_tokenizer
 
@@ -81,7 +81,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make(folder: Path, index: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "annotation.generation.default_model", str(folder)],
+        [sys.executable, "-m", "annotation.lm.default_model", "make", str(folder)],
         cwd=BASE_FOLDER,
         env={**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)},
         capture_output=True,

@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from annotation.generation.chat import Message
-from annotation.generation.policy import PolicySource, load_policy
+from annotation.lm.chat import Message
+from annotation.lm.loading import PolicySource, load_policy
 from tests.learning.runs import from_scratch, train_reward_model
 from tests.tiny import build_tiny_model
 

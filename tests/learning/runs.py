@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 
 from rewardmodel.learning import train_language, train_policy, train_reward
 from rewardmodel.learning.configs import LanguageConfig, PolicyConfig, RewardConfig
-from rewardmodel.learning.progress import RunFolder
-from rewardmodel.learning.run import run_script
+from rewardmodel.learning.core.run_folder import RunFolder
+from rewardmodel.learning.core.script import run_script
 
 
 class Killed(Exception):

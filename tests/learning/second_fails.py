@@ -7,9 +7,9 @@ if __package__ in (None, ""):  # started as a file, as the training scripts are
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from rewardmodel.learning.configs import RewardConfig
-from rewardmodel.learning.processes import Processes
-from rewardmodel.learning.progress import RunFolder, TrainingFailure
-from rewardmodel.learning.run import run_script
+from rewardmodel.learning.core.distributed import Processes
+from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
+from rewardmodel.learning.core.script import run_script
 
 
 def train(config: RewardConfig, run: RunFolder) -> None:

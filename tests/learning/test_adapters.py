@@ -7,7 +7,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 
-from rewardmodel.learning.adapters import FusedLora, fuse_adapters
+from rewardmodel.learning.core.adapters import FusedLora, fuse_adapters
 from tests.learning.gradients import results
 
 

@@ -3,14 +3,14 @@ from typing import Any
 import pytest
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from annotation.generation.answers import (
+from annotation.lm.answers import (
     AnswerFailure,
     AnswerRequest,
     AnswersUnavailable,
     answer_group,
     answer_groups,
 )
-from annotation.generation.sampler import SamplingParameters, sample_with_seeds
+from annotation.lm.sampler import SamplingParameters, sample_with_seeds
 from tests.learning.conftest import user
 
 Policy = tuple[PreTrainedModel, PreTrainedTokenizerBase]

@@ -23,15 +23,16 @@ from transformers import (
     Qwen3Config,
 )
 
-from annotation.generation.decoding import (
-    Decoder,
-    RepeatedDecoder,
-    SharedDecoder,
-    can_share_prompts,
+from annotation.lm.decoding import Decoder, RepeatedDecoder, SharedDecoder, can_share_prompts
+from annotation.lm.shared_prompt_attention import IMPLEMENTATION
+from rewardmodel.learning.core.group_packing import (
+    AnswerLogProbs,
+    EncodedGroup,
+    choose_layout,
+    pack,
+    unpack,
 )
-from annotation.generation.group_attention import IMPLEMENTATION
-from rewardmodel.learning.groups import AnswerLogProbs, EncodedGroup, choose_layout, pack, unpack
-from rewardmodel.learning.reward_model import RewardModel
+from rewardmodel.learning.reward.model import RewardModel
 
 VOCABULARY = 99
 SHARED: dict[str, Any] = {

@@ -3,7 +3,7 @@ from typing import cast
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from annotation.generation.chat import Chat, ChatError, Message, end_of_turn_id
+from annotation.lm.chat import Chat, ChatError, Message, end_of_turn_id
 from tests.learning.conftest import assistant, user
 from tests.tiny import TEMPLATE, build_tiny_tokenizer
 

@@ -5,14 +5,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rewardmodel.learning.checkpoints import (
-    Checkpoint,
-    complete_or_absent,
-    newest_checkpoint,
-    save_checkpoint,
-    sha256_of,
-    write_manifest,
-)
+from annotation.exchange.files import complete_or_absent, sha256_of, write_manifest
+from rewardmodel.learning.core.checkpoints import Checkpoint, newest_checkpoint, save_checkpoint
 
 
 def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from annotation.generation import cpu_linear
-from annotation.generation.cpu_linear import OneDnnLinear, has_wide_vectors, use_onednn
+from annotation.lm import cpu_linear
+from annotation.lm.cpu_linear import OneDnnLinear, has_wide_vectors, use_onednn
 from tests.learning.gradients import results
 
 pytestmark = pytest.mark.skipif(not has_wide_vectors(), reason="this processor has no AVX-512")

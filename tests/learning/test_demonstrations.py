@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from annotation.generation.policy import PolicySource, load_policy
-from annotation.generation.sampler import SamplingParameters, sample_groups
+from annotation.lm.loading import PolicySource, load_policy
+from annotation.lm.sampler import SamplingParameters, sample_groups
 from tests.learning.conftest import Rows, demonstrations, user
 from tests.learning.runs import failure_of, from_demonstrations, result_of
 

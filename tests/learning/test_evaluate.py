@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from rewardmodel.learning.evaluate import language_gate, language_metrics, unigram_entropy
+from rewardmodel.learning.language.metrics import language_gate, language_metrics, unigram_entropy
 
 
 def test_unigram_entropy_by_hand() -> None:

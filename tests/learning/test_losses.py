@@ -3,17 +3,19 @@ import math
 import pytest
 import torch
 
-from rewardmodel.learning.losses import (
+from rewardmodel.learning.policy.losses import (
     best_of_n_divergence,
     clipped_loss,
     clipped_value_loss,
     expected_best,
     generalized_advantages,
+    rloo_advantages,
+    sequence_sums,
+)
+from rewardmodel.learning.reward.preferences import (
     listwise_loss,
     preference_shares,
     rating_margins,
-    rloo_advantages,
-    sequence_sums,
     smoothed,
     strict_votes,
     vote_hits,

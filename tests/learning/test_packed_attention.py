@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from annotation.generation.packed_attention import (
+from annotation.lm.packed_attention import (
     READINGS,
     Fastest,
     Packing,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from annotation.generation.policy import PolicySource, load_policy, load_tokenizer
+from annotation.lm.loading import PolicySource, load_policy, load_tokenizer
 from tests.learning.runs import result_of, train_a_policy
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from annotation.generation.policy import (
+from annotation.lm.loading import (
     PolicySource,
     PolicyUnavailable,
     WarmPolicy,

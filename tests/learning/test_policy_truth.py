@@ -14,15 +14,15 @@ from torch import Tensor
 from trl.trainer.rloo_config import RLOOConfig
 from trl.trainer.rloo_trainer import RLOOTrainer
 
-from annotation.generation.chat import Chat
-from annotation.generation.policy import load_tokenizer
-from rewardmodel.learning import rollout as rollout_module
-from rewardmodel.learning.algorithms import Ppo, Rloo
+from annotation.lm.chat import Chat
+from annotation.lm.loading import load_tokenizer
 from rewardmodel.learning.configs import PolicyConfig
-from rewardmodel.learning.groups import EncodedGroup, pack
-from rewardmodel.learning.reward_model import RewardScorer, new_reward_model, save_reward_model
-from rewardmodel.learning.rollout import AdaptedPolicy, Experience, Rollout
-from rewardmodel.learning.value_function import ValueFunction
+from rewardmodel.learning.core.group_packing import EncodedGroup, pack
+from rewardmodel.learning.policy import rollout as rollout_module
+from rewardmodel.learning.policy.algorithms import Ppo, Rloo
+from rewardmodel.learning.policy.rollout import AdaptedPolicy, Experience, Rollout
+from rewardmodel.learning.policy.value_function import ValueFunction
+from rewardmodel.learning.reward.model import RewardScorer, new_reward_model, save_reward_model
 from tests.learning.conftest import user
 
 PROMPTS = [user("Hi"), user("A longer question?")]

@@ -6,9 +6,9 @@ from threading import Barrier
 
 import pytest
 
-from rewardmodel.learning import progress
-from rewardmodel.learning.checkpoints import write_json, write_manifest
-from rewardmodel.learning.progress import RunFolder, TrainingFailure
+from annotation.exchange.files import write_json, write_manifest
+from rewardmodel.learning.core import run_folder as progress
+from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 
 
 def lines(folder: Path) -> list[dict[str, object]]:

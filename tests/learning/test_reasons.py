@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from rewardmodel.learning.reasons import Reason, read
+from rewardmodel.learning.core.gate import Reason, read
 
 
 @pytest.mark.parametrize("reason", list(Reason))

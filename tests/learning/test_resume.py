@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from rewardmodel.learning.checkpoints import newest_checkpoint
+from rewardmodel.learning.core.checkpoints import newest_checkpoint
 from tests.learning.conftest import Rows, demonstrations
 from tests.learning.runs import (
     Killed,

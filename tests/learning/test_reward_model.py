@@ -20,10 +20,10 @@ from transformers import (
     PreTrainedModel,
 )
 
-from annotation.generation.chat import Chat
-from annotation.generation.policy import PolicyUnavailable
-from rewardmodel.learning.groups import EncodedGroup, pack, unpack
-from rewardmodel.learning.reward_model import (
+from annotation.lm.chat import Chat
+from annotation.lm.loading import PolicyUnavailable
+from rewardmodel.learning.core.group_packing import EncodedGroup, pack, unpack
+from rewardmodel.learning.reward.model import (
     GROUP_TOKENS,
     RewardScorer,
     new_reward_model,

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from rewardmodel.learning.checkpoints import sha256_of
+from annotation.exchange.files import sha256_of
 from rewardmodel.learning.configs import RewardConfig
-from rewardmodel.learning.data import GroupRow, LabelerRanking
-from rewardmodel.learning.targets import target_of
+from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking
+from rewardmodel.learning.reward.preferences import target_of
 from tests.learning.conftest import Rows, shorter_is_better
 from tests.learning.runs import Killed, kill_at, result_of, train_reward_model
 

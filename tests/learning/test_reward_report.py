@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from rewardmodel.learning.agreement import (
+from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking
+from rewardmodel.learning.reward.agreement import (
     HumanCeiling,
     LabelerAccuracy,
     LengthCorrelation,
@@ -13,10 +14,9 @@ from rewardmodel.learning.agreement import (
     human_ceiling,
     length_correlation,
 )
-from rewardmodel.learning.calibration import Bin, calibration_error, reliability
-from rewardmodel.learning.data import GroupRow, LabelerRanking
-from rewardmodel.learning.evaluate import preference_metrics
-from rewardmodel.learning.losses import strict_votes
+from rewardmodel.learning.reward.calibration import Bin, calibration_error, reliability
+from rewardmodel.learning.reward.metrics import preference_metrics
+from rewardmodel.learning.reward.preferences import strict_votes
 
 
 def row(*ranks: list[int], weights: tuple[float, ...] = ()) -> GroupRow:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rewardmodel.learning.checkpoints import sha256_of
+from annotation.exchange.files import sha256_of
 from tests.learning.conftest import Rows, shorter_is_better
 from tests.learning.runs import Killed, failure_of, kill_at, result_of, train_reward_model
 

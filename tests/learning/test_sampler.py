@@ -6,14 +6,10 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from annotation.generation import sampler
-from annotation.generation.chat import Chat
-from annotation.generation.policy import PolicyUnavailable
-from annotation.generation.sampler import (
-    SamplingParameters,
-    sample_groups,
-    sample_with_seeds,
-)
+from annotation.lm import sampler
+from annotation.lm.chat import Chat
+from annotation.lm.loading import PolicyUnavailable
+from annotation.lm.sampler import SamplingParameters, sample_groups, sample_with_seeds
 from tests.learning.conftest import user
 
 Policy = tuple[PreTrainedModel, PreTrainedTokenizerBase]

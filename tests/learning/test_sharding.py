@@ -9,13 +9,13 @@ import torch
 from torch.distributed.tensor import DTensor
 from torch.multiprocessing.spawn import spawn
 
-from annotation.generation.policy import load_causal_lm
-from rewardmodel.learning.blocks import TokenLosses, conversation, pack
-from rewardmodel.learning.checkpoints import read_json, write_json
+from annotation.exchange.files import read_json, write_json
+from annotation.lm.loading import load_causal_lm
 from rewardmodel.learning.configs import LanguageConfig
-from rewardmodel.learning.groups import EncodedGroup
-from rewardmodel.learning.optimisation import Learner
-from rewardmodel.learning.processes import Processes
+from rewardmodel.learning.core.distributed import Processes
+from rewardmodel.learning.core.group_packing import EncodedGroup
+from rewardmodel.learning.core.text_packing import TokenLosses, conversation, pack
+from rewardmodel.learning.core.trainer import Learner
 
 BATCHES = [
     pack([conversation(EncodedGroup([5, 6], [answer]))]) for answer in ([7, 2], [8, 9, 2], [4, 2])

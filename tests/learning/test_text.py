@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from annotation.generation.policy import load_tokenizer
-from rewardmodel.learning.data import SnapshotError
-from rewardmodel.learning.text import PIECE_CHARACTERS, read_pieces
-from rewardmodel.learning.tokens import open_tokens, write_tokens
+from annotation.lm.loading import load_tokenizer
+from rewardmodel.learning.core.snapshot import SnapshotError
+from rewardmodel.learning.language.text import PIECE_CHARACTERS, read_pieces
+from rewardmodel.learning.language.tokens import open_tokens, write_tokens
 from tests.learning.conftest import Rows
 
 Write = Callable[[Rows], Path]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM
 
-from annotation.generation.chat import Chat
-from annotation.generation.policy import PolicySource, load_policy
-from annotation.generation.sampler import SamplingParameters, sample_groups
+from annotation.lm.chat import Chat
+from annotation.lm.loading import PolicySource, load_policy
+from annotation.lm.sampler import SamplingParameters, sample_groups
 from tests.learning.conftest import Rows, demonstrations, shorter_is_better, user
 from tests.learning.runs import (
     failure_of,

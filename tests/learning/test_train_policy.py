@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from annotation.generation.policy import PolicySource, load_policy
-from annotation.generation.sampler import SamplingParameters, sample_groups
-from rewardmodel.learning.reward_model import RewardScorer
-from rewardmodel.learning.rollout import AdaptedPolicy, Rollout
+from annotation.lm.loading import PolicySource, load_policy
+from annotation.lm.sampler import SamplingParameters, sample_groups
+from rewardmodel.learning.policy.rollout import AdaptedPolicy, Rollout
+from rewardmodel.learning.reward.model import RewardScorer
 from tests.learning.conftest import Rows, many_a, user
 from tests.learning.runs import failure_of, phases_of, result_of, train_a_policy
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.test import Client
 from django.urls import reverse
 
-from annotation.models import Place, Project, Ranking, User
+from annotation.models import Assignment, Project, Ranking, User
 from tests.people import ready_group
 
 AS_SCRIPT = {"Accept": "application/json"}
@@ -18,8 +18,10 @@ def path(name: str, project: Project, *more: Any) -> str:
 def opened(browser: Client, project: Project, labeler: User) -> dict[str, Any]:
     """Opens the desk; the fields of a complete submit."""
     browser.get(path("rank", project))
-    place = Place.objects.filter(labeler=labeler, is_done=False, leased_at__isnull=False).get()
-    return {"token": place.token, "rank_1": 1, "rank_2": 2, "rank_3": 3}
+    assignment = Assignment.objects.filter(
+        labeler=labeler, is_done=False, leased_at__isnull=False
+    ).get()
+    return {"token": assignment.token, "rank_1": 1, "rank_2": 2, "rank_3": 3}
 
 
 def submit(browser: Client, project: Project, labeler: User, **changes: Any) -> Any:

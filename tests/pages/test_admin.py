@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from annotation.models import Project, Triple, User
-from annotation.services.places import take_place
+from annotation.services.assignments import take_assignment
 from annotation.services.projects import create_project
 from annotation.services.rankings import submit_ranking
 from tests.pages.conftest import As
@@ -30,10 +30,10 @@ def root(db: None) -> User:
 @pytest.fixture
 def ranked(project: Project, labeler: User) -> Project:
     ready_group(project)
-    place = take_place(project, labeler)
-    assert place is not None
-    assert place.token is not None
-    submit_ranking(labeler, place.token, {0: 1, 1: 2, 2: 3})
+    assignment = take_assignment(project, labeler)
+    assert assignment is not None
+    assert assignment.token is not None
+    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
     return project
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from annotation.models import Project, PromptGroup, Ranking, User
 from annotation.selectors import pages
-from annotation.services.places import take_place
+from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
 from tests.pages.conftest import As
 from tests.people import ask, member, ready_group
@@ -25,10 +25,10 @@ def page(project: Project, name: str, *more: object) -> str:
 
 
 def rank(project: Project, labeler: User) -> Ranking:
-    place = take_place(project, labeler)
-    assert place is not None
-    assert place.token is not None
-    return submit_ranking(labeler, place.token, {0: 1, 1: 2, 2: 3})
+    assignment = take_assignment(project, labeler)
+    assert assignment is not None
+    assert assignment.token is not None
+    return submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
 
 
 def rows(browser: Client, project: Project, **asked: Any) -> list[dict[str, Any]]:

@@ -6,8 +6,8 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from annotation.models import Draft, Flag, Place, Project, Ranking, User
-from annotation.services.places import take_place
+from annotation.models import Assignment, Draft, Flag, Project, Ranking, User
+from annotation.services.assignments import take_assignment
 from tests.pages.conftest import As
 from tests.pages.desk import AS_SCRIPT, opened, path
 from tests.people import member, ready_group
@@ -71,7 +71,7 @@ def test_a_draft_is_kept_and_renews_the_lease(as_: As, project: Project, labeler
     ready_group(project)
     browser = as_(labeler)
     data = opened(browser, project, labeler)
-    Place.objects.update(expires_at=timezone.now() + timedelta(seconds=5))
+    Assignment.objects.update(expires_at=timezone.now() + timedelta(seconds=5))
     sent = {"token": data["token"], "rank_2": 1, "comment": "so far"}
     answer = browser.post(path("draft", project), sent).json()
     assert answer["kept"] is True
@@ -87,15 +87,15 @@ def test_a_late_submit_is_refused_kindly_and_its_draft_comes_back(
     ready_group(project)
     browser = as_(labeler)
     data = {**opened(browser, project, labeler), "comment": "too late"}
-    Place.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    Assignment.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     other = member(project, "second")
-    take_place(project, other)
+    take_assignment(project, other)
     html = browser.post(path("rank", project), data, follow=True).content.decode()
     assert "What you chose is kept and comes back if the group does." in html
     assert not Ranking.objects.exists()
     assert Draft.objects.get().content["comment"] == "too late"
     assert "too late" in browser.get(path("mine", project)).content.decode()
-    Place.objects.update(labeler=None, token=None, expires_at=None, leased_at=None)
+    Assignment.objects.update(labeler=None, token=None, expires_at=None, leased_at=None)
     assert "too late" in browser.get(path("rank", project)).content.decode()
 
 
@@ -116,7 +116,7 @@ def test_a_script_is_told_of_the_next_group_and_of_refusals_and_gets_the_one_aft
     assert "Three?" in stored["ahead"]
     again = browser.post(path("rank", project), data, headers=AS_SCRIPT).json()
     assert again["next"] == stored["next"]
-    assert Place.objects.filter(labeler=labeler).count() == 3
+    assert Assignment.objects.filter(labeler=labeler).count() == 3
 
 
 def test_there_is_nothing_ahead_of_the_last_group(as_: As, project: Project, labeler: User) -> None:
@@ -132,9 +132,9 @@ def test_logging_out_frees_what_was_leased_ahead(as_: As, project: Project, labe
     browser = as_(labeler)
     opened(browser, project, labeler)
     browser.get(path("ahead", project))
-    assert Place.objects.filter(labeler=labeler).count() == 2
+    assert Assignment.objects.filter(labeler=labeler).count() == 2
     browser.post(reverse("logout"))
-    assert Place.objects.filter(labeler=labeler).count() == 1
+    assert Assignment.objects.filter(labeler=labeler).count() == 1
 
 
 def test_a_submit_costs_the_same_whatever_waits(

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation.template import templatize
 
 from annotation.models import Project, User
-from annotation.services.places import take_place
+from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
 from tests.pages.conftest import As
 from tests.people import ready_group
@@ -88,10 +88,10 @@ def test_pages_are_shown_in_chinese(
     as_: As, project: Project, owner: User, labeler: User, page: str
 ) -> None:
     ready_group(project)
-    place = take_place(project, labeler)
-    assert place is not None
-    assert place.token is not None
-    submit_ranking(labeler, place.token, {0: 1, 1: 2, 2: 3})
+    assignment = take_assignment(project, labeler)
+    assert assignment is not None
+    assert assignment.token is not None
+    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
     ready_group(project, "天为什么是蓝的？")
     browser = as_(owner)
     path = reverse(page, args=[project.slug])

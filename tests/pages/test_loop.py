@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from annotation.models import PolicyVersion, Project, User
 from annotation.services import generation
-from annotation.services.places import take_place
+from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
 from rewardmodel.models import TrainingRun
 from rewardmodel.services import start_reward_run
@@ -29,10 +29,10 @@ def _var_folder(settings: Settings, tmp_path: Path) -> None:
 @pytest.fixture
 def ranked(project: Project, labeler: User) -> Project:
     ready_group(project)
-    place = take_place(project, labeler)
-    assert place is not None
-    assert place.token is not None
-    submit_ranking(labeler, place.token, {0: 1, 1: 2, 2: 3})
+    assignment = take_assignment(project, labeler)
+    assert assignment is not None
+    assert assignment.token is not None
+    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
     return project
 
 

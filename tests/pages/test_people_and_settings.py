@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.models import Membership, Project, User
-from annotation.services.places import take_place
+from annotation.services.assignments import take_assignment
 from tests.pages.conftest import As
 from tests.people import PASSWORD, ready_group
 
@@ -67,11 +67,11 @@ def test_a_member_is_removed_and_their_group_is_free_again(
     as_: As, project: Project, owner: User, labeler: User
 ) -> None:
     group = ready_group(project)
-    take_place(project, labeler)
+    take_assignment(project, labeler)
     membership = project.memberships.get(user=labeler)
     as_(owner).post(page(project, "member", membership.pk), {"remove": "1"})
     assert not project.memberships.filter(user=labeler).exists()
-    assert group.places.get().labeler is None
+    assert group.assignments.get().labeler is None
 
 
 @pytest.mark.parametrize("change", [{"remove": "1"}, {"role": "labeler"}])
@@ -102,13 +102,13 @@ def settings_of(browser: Client, project: Project, **changes: object) -> dict[st
     return {**sent, **changes}
 
 
-def test_a_higher_overlap_opens_places_in_groups_that_are_ready(
+def test_a_higher_overlap_opens_assignments_in_groups_that_are_ready(
     as_: As, project: Project, owner: User
 ) -> None:
     group = ready_group(project)
     browser = as_(owner)
     browser.post(page(project, "project_settings"), settings_of(browser, project, overlap=3))
-    assert group.places.count() == 3
+    assert group.assignments.count() == 3
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from annotation.models import Place, Project, PromptGroup, Ranking, User
-from annotation.services.places import take_place
+from annotation.models import Assignment, Project, PromptGroup, Ranking, User
+from annotation.services.assignments import take_assignment
 from tests.pages.conftest import As
 from tests.pages.desk import path, submit
 from tests.people import ask, member, ready_group
@@ -42,9 +42,9 @@ def test_ranks_are_stored_by_position_not_by_the_order_shown(
     as_: As, project: Project, labeler: User
 ) -> None:
     group = ready_group(project)
-    place = take_place(project, labeler)
-    assert place is not None
-    Place.objects.filter(pk=place.pk).update(shown_order=[2, 0, 1])
+    assignment = take_assignment(project, labeler)
+    assert assignment is not None
+    Assignment.objects.filter(pk=assignment.pk).update(shown_order=[2, 0, 1])
     response = submit(as_(labeler), project, labeler, comment="Clear.")
     assert response.headers["Location"] == path("rank", project)
     ranking = group.rankings.get()
@@ -87,7 +87,7 @@ def test_sent_twice_is_stored_once_and_answered_the_same(
     ready_group(project)
     browser = as_(labeler)
     submit(browser, project, labeler)
-    token = Place.objects.get(labeler=labeler).token
+    token = Assignment.objects.get(labeler=labeler).token
     again = {"token": token, "rank_1": 1, "rank_2": 2, "rank_3": 3}
     assert browser.post(path("rank", project), again).headers["Location"] == path("rank", project)
     assert Ranking.objects.count() == 1
@@ -99,9 +99,9 @@ def test_after_a_lapsed_lease_the_same_group_comes_back_with_its_ranks(
     ready_group(project)
     browser = as_(labeler)
     browser.get(path("rank", project))
-    place = Place.objects.get(labeler=labeler)
-    Place.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
-    data = {"token": place.token, "rank_1": 3, "rank_2": 2, "rank_3": 1}
+    assignment = Assignment.objects.get(labeler=labeler)
+    Assignment.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    data = {"token": assignment.token, "rank_1": 3, "rank_2": 2, "rank_3": 1}
     html = browser.post(path("rank", project), data).content.decode()
     assert "Your time for this group ran out" in html
     assert Checked(html).chosen == {"rank_1": "3", "rank_2": "2", "rank_3": "1"}
@@ -115,9 +115,9 @@ def test_when_the_group_went_to_somebody_else_the_labeler_is_told_kindly(
     ready_group(project)
     browser = as_(labeler)
     browser.get(path("rank", project))
-    token = Place.objects.get(labeler=labeler).token
-    Place.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
-    take_place(project, member(project, "second"))
+    token = Assignment.objects.get(labeler=labeler).token
+    Assignment.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    take_assignment(project, member(project, "second"))
     data = {"token": token, "rank_1": 1, "rank_2": 2, "rank_3": 3}
     html = browser.post(path("rank", project), data, follow=True).content.decode()
     assert "This group is no longer yours: its time ran out" in html
@@ -133,9 +133,9 @@ def test_a_token_that_is_no_token_is_refused(as_: As, project: Project, labeler:
 
 def test_nobody_submits_on_the_lease_of_another(as_: As, project: Project, labeler: User) -> None:
     ready_group(project)
-    place = take_place(project, member(project, "second"))
-    assert place is not None
-    data = {"token": place.token, "rank_1": 1, "rank_2": 2, "rank_3": 3}
+    assignment = take_assignment(project, member(project, "second"))
+    assert assignment is not None
+    data = {"token": assignment.token, "rank_1": 1, "rank_2": 2, "rank_3": 3}
     as_(labeler).post(path("rank", project), data)
     assert not Ranking.objects.exists()
 
@@ -145,7 +145,7 @@ def test_giving_back_frees_the_group(as_: As, project: Project, labeler: User) -
     browser = as_(labeler)
     browser.get(path("rank", project))
     assert browser.post(reverse("give_back", args=[project.slug])).headers["Location"] == "/"
-    assert Place.objects.get().labeler is None
+    assert Assignment.objects.get().labeler is None
 
 
 def test_labelers_are_blind(as_: As, project: Project, labeler: User) -> None:
@@ -161,7 +161,7 @@ def test_labelers_are_blind(as_: As, project: Project, labeler: User) -> None:
     assert "secret-model-7b" not in received
     assert settings.POLICY_MODEL not in received
     assert "987654321" not in received
-    shown = Place.objects.get(labeler=labeler).shown_order
+    shown = Assignment.objects.get(labeler=labeler).shown_order
     texts = [f"Answer <strong>{position}</strong>" for position in shown]
     places = [received.index(text) for text in texts]
     assert places == sorted(places)
@@ -203,7 +203,7 @@ def test_without_work_the_page_says_that_answers_are_coming(
 ) -> None:
     group = ready_group(project)
     PromptGroup.objects.filter(pk=group.pk).update(status=PromptGroup.Status.GENERATING)
-    group.places.all().delete()
+    group.assignments.all().delete()
     html = as_(labeler).get(path("rank", project)).content.decode()
     assert "The model is writing answers for 1 question." in html
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from annotation.models import Project, User
-from annotation.services.places import take_place
+from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
 from tests.people import answer_everything, ask
 from tests.worker import Worker
@@ -43,9 +43,9 @@ def ranked(project: Project, labeler: User) -> Project:
     """The project after four rankings."""
     ask(project, *"abcd")
     answer_everything(project)
-    while (place := take_place(project, labeler)) is not None:
-        assert place.token is not None
-        submit_ranking(labeler, place.token, {p: p + 1 for p in place.shown_order})
+    while (assignment := take_assignment(project, labeler)) is not None:
+        assert assignment.token is not None
+        submit_ranking(labeler, assignment.token, {p: p + 1 for p in assignment.shown_order})
     return project
 
 

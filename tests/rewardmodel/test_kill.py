@@ -13,7 +13,7 @@ import psutil
 import pytest
 from django.utils import timezone
 
-from annotation.models import Place, Project, PromptGroup, Ranking, Triple
+from annotation.models import Assignment, Project, PromptGroup, Ranking, Triple
 from annotation.services.policies import promote
 from annotation.tasks import keep_queues_full
 from rewardmodel.models import TrainingRun
@@ -71,7 +71,7 @@ def test_a_process_killed_while_ranking_loses_no_label_and_halves_none(taught: P
     process.wait()
     stored = Ranking.objects.count()
     assert Triple.objects.count() == stored * taught.answers_per_group
-    assert Place.objects.filter(is_done=True).count() == stored
+    assert Assignment.objects.filter(is_done=True).count() == stored
     rank_everything(taught, [labeler], likes_ascii, 0.0, random.Random(0))
     assert Ranking.objects.count() == taught.queue_target
 

@@ -1,0 +1,184 @@
+"""Where a policy comes from, and keeping one loaded between tasks."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+
+from annotation.lm.chat import Chat, ChatError
+from annotation.lm.cpu_linear import use_onednn
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+DAMAGE = (
+    *(OSError, ValueError, KeyError, ArithmeticError, RuntimeError, MemoryError),
+    *(SafetensorError, StrictDataclassError),
+)
+"""What transformers and peft raise for a folder whose files are missing, broken or do not fit."""
+
+
+class PolicyUnavailable(Exception):
+    """A policy that cannot be loaded or used; the text is one sentence that says why."""
+
+
+@dataclass(frozen=True)
+class PolicySource:
+    """A causal language model, by path or hub name, and the path of a LoRA adapter on it."""
+
+    base_model: str
+    adapter: str | None = None
+
+
+def default_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_policy(source: PolicySource) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model, adapter merged, ready to sample, and its tokenizer.
+
+    bfloat16 on a GPU, float32 on a CPU. Raises PolicyUnavailable.
+    """
+    model, tokenizer = load_plain_policy(source)
+    use_onednn(model)
+    return model, tokenizer
+
+
+def load_plain_policy(source: PolicySource) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """As `load_policy`, with the layers that transformers gave it."""
+    tokenizer = load_tokenizer(source.base_model)
+    device = default_device()
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    model = load_causal_lm(source.base_model, dtype)
+    if source.adapter is not None:
+        adapted = with_adapter(model, source.adapter, is_trainable=False)
+        model = cast("PreTrainedModel", adapted.merge_and_unload())
+    model.to(device)  # type: ignore[arg-type]
+    return model.train(False), tokenizer
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """A tokenizer with a chat template and padding that is not the end-of-turn token."""
+    from transformers import AutoTokenizer
+
+    _require_folder(name, "model")
+    try:
+        tokenizer = cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(name))
+        Chat(tokenizer)
+    except ChatError as error:
+        raise PolicyUnavailable(f"The model at {name} cannot chat: {error}") from error
+    except DAMAGE as error:
+        raise PolicyUnavailable(f"No tokenizer could be loaded from {name}: {error}") from error
+    return tokenizer
+
+
+def require_causal_lm(name: str) -> None:
+    """Raises PolicyUnavailable unless `name` is a causal language model."""
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    _require_folder(name, "model")
+    try:
+        architectures = AutoConfig.from_pretrained(name).architectures
+    except DAMAGE as error:
+        raise PolicyUnavailable(f"No model could be loaded from {name}: {error}") from error
+    if architectures and not set(architectures) & set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()):
+        raise PolicyUnavailable(
+            f"The model at {name} is a {architectures[0]}, not a causal language model."
+        )
+
+
+def load_causal_lm(name: str, dtype: torch.dtype) -> PreTrainedModel:
+    """The weights on the CPU. Raises PolicyUnavailable."""
+    from transformers import AutoModelForCausalLM
+
+    require_causal_lm(name)
+    with loading(name, f"No model could be loaded from {name}"):
+        return cast(
+            "PreTrainedModel",
+            AutoModelForCausalLM.from_pretrained(name, dtype=dtype, use_safetensors=True),
+        )
+
+
+@contextmanager
+def loading(name: str, problem: str) -> Iterator[None]:
+    """Turns what loading weights from `name` may raise into PolicyUnavailable with the problem."""
+    try:
+        yield
+    except DAMAGE as error:
+        if is_out_of_memory(error):
+            raise PolicyUnavailable(f"Not enough memory to load {name}.") from error
+        raise PolicyUnavailable(f"{problem}: {error}") from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether PyTorch or Python failed for want of memory (the CPU allocator has no own type)."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+def with_adapter(model: PreTrainedModel, adapter: str, *, is_trainable: bool) -> PeftModel:
+    """The model with the adapter of that folder. Raises PolicyUnavailable."""
+    from peft import PeftModel
+
+    if not Path(adapter).is_dir():
+        raise PolicyUnavailable(f"There is no adapter folder at {adapter}.")
+    _require_folder(adapter, "adapter")
+    try:
+        return PeftModel.from_pretrained(model, adapter, is_trainable=is_trainable)
+    except DAMAGE as error:
+        first = " ".join(str(error).split("\n")[:2])  # PyTorch has a line for each weight
+        raise PolicyUnavailable(
+            f"The adapter at {adapter} does not fit its base model: {first}"
+        ) from error
+
+
+def _require_folder(name: str, what: str) -> None:
+    """A hub name has the form owner/name or name; all else must be a folder that is there."""
+    looks_like_path = name.startswith(("/", ".", "~")) or name.count("/") > 1
+    if looks_like_path and not Path(name).is_dir():
+        raise PolicyUnavailable(f"There is no {what} folder at {name}.")
+    config = {"model": "config.json", "adapter": "adapter_config.json"}[what]
+    if Path(name).is_dir() and not Path(name, config).is_file():
+        raise PolicyUnavailable(f"The folder {name} holds no {what}: it has no {config}.")
+
+
+class WarmPolicy:
+    """Keeps the last policy loaded, so that the next task starts at once."""
+
+    def __init__(self) -> None:
+        self._source: PolicySource | None = None
+        self._loaded: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None = None
+
+    def get(self, source: PolicySource) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        """The policy of `source`; another one that is held is dropped first.
+
+        Raises PolicyUnavailable.
+        """
+        if self._loaded is None or source != self._source:
+            self.release()
+            self._loaded = load_policy(source)
+            self._source = source
+        return self._loaded
+
+    def release(self) -> None:
+        """Gives the memory back."""
+        self._source = self._loaded = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+warm_policy = WarmPolicy()
+"""The process's own: a worker keeps it between tasks."""

@@ -1,0 +1,289 @@
+"""Samples K answers a prompt: each prompt is read once, for all K answers."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from annotation.lm.chat import Chat, Messages
+from annotation.lm.decoding import (
+    Decoder,
+    RepeatedDecoder,
+    SharedDecoder,
+    can_share_prompts,
+    context_of,
+)
+from annotation.lm.loading import PolicyUnavailable
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+logger = logging.getLogger(__name__)
+
+# Bounds of one batch. More rows give more tokens a second up to about this many on a CPU; the
+# tokens bound the key-value cache, about 0.4 GiB with a 135M model.
+ROWS_PER_BATCH = 64
+TOKENS_PER_BATCH = 8192
+
+# Tokens of the vocabulary that are drawn among as one, see `choose_tokens`.
+BLOCK = 256
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingParameters:
+    """How answers are drawn. Temperature 0 takes the likeliest token each time."""
+
+    max_new_tokens: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens is {self.max_new_tokens}; give 1 or more.")
+        if self.temperature < 0:
+            raise ValueError(f"temperature is {self.temperature}; give 0 or more.")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is {self.top_p}; give a number above 0, at most 1.")
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One sampled answer. `token_ids` include the end token when the answer is finished."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    finish_reason: Literal["stop", "length"]
+    seed: int
+
+
+def derive_seed(seed: int, *path: int) -> int:
+    """A seed for one part of a job, independent of all others of the same `seed`."""
+    digest = hashlib.sha256(repr((seed, *path)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1  # fits a signed 64-bit database column
+
+
+def sample_groups(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Messages],
+    count: int,
+    parameters: SamplingParameters,
+    seed: int,
+    progress: Progress | None = None,
+) -> list[list[Completion]]:
+    """`count` answers to each prompt, the same ones for the same seed.
+
+    `progress` is called after each token with (finished answers, all answers).
+    """
+    seeds = [[derive_seed(seed, g, k) for k in range(count)] for g in range(len(prompts))]
+    return sample_with_seeds(model, tokenizer, prompts, seeds, parameters, progress)
+
+
+@torch.inference_mode()
+def sample_with_seeds(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Messages],
+    seeds: Sequence[Sequence[int]],
+    parameters: SamplingParameters,
+    progress: Progress | None = None,
+) -> list[list[Completion]]:
+    """One answer to `prompts[i]` for each of `seeds[i]`.
+
+    An answer depends on its prompt and its own seed, not on what else is in the batch. Prompts
+    that leave no room for the answer in the model's context lose their start, with one log line.
+    """
+    chat = Chat(tokenizer)
+    limit = prompt_limit(model, parameters.max_new_tokens)
+    encoded = [chat.prompt_ids(messages) for messages in prompts]
+    shortened = sum(len(ids) > limit for ids in encoded)
+    if shortened:
+        logger.warning("%d of %d prompts lost their start: too long", shortened, len(prompts))
+    encoded = [ids[-limit:] for ids in encoded]
+    answers: list[list[Completion]] = [[] for _ in prompts]
+    total, done = sum(map(len, seeds)), 0
+    was_training = model.training
+    model.train(False)
+    try:
+        longest = max(map(len, encoded), default=0) + parameters.max_new_tokens
+        shared = can_share_prompts(model, longest)
+        for batch in _batches(encoded, seeds, parameters.max_new_tokens, shared):
+            sampler = _Batch(
+                model, chat, [encoded[i] for i in batch], [seeds[i] for i in batch], shared
+            )
+            for finished in sampler.run(parameters):
+                if progress is not None:
+                    progress(done + finished, total)
+            for i, completions in zip(batch, sampler.completions(), strict=True):
+                answers[i] = completions
+                done += len(completions)
+    finally:
+        model.train(was_training)
+    return answers
+
+
+def prompt_limit(model: PreTrainedModel, max_new_tokens: int) -> int:
+    """The most prompt tokens that leave room for an answer in the model's context.
+
+    Raises PolicyUnavailable when there is no room.
+    """
+    context = context_of(model)
+    if context is None:
+        return 2**31
+    if context <= max_new_tokens:
+        raise PolicyUnavailable(
+            f"max_new_tokens is {max_new_tokens}, but the model reads {context} tokens in all; "
+            "give fewer."
+        )
+    return context - max_new_tokens
+
+
+def stop_ids(model: PreTrainedModel, chat: Chat) -> list[int]:
+    """Every token that ends an answer: the template's and those of the generation config."""
+    configured = getattr(model.generation_config, "eos_token_id", None)
+    if configured is None:
+        configured = []
+    elif isinstance(configured, int):
+        configured = [configured]
+    return sorted({chat.end_of_turn, *configured})
+
+
+def _batches(
+    prompts: list[list[int]], seeds: Sequence[Sequence[int]], max_new_tokens: int, shared: bool
+) -> Iterator[list[int]]:
+    """Indices of prompts, by length, so many at a time as the bounds allow; at least one."""
+    batch: list[int] = []
+    rows = 0
+    for i in sorted(range(len(prompts)), key=lambda i: len(prompts[i])):
+        if not seeds[i]:
+            continue
+        more = rows + len(seeds[i])
+        copies = len(batch) + 1 if shared else more
+        tokens = copies * len(prompts[i]) + more * max_new_tokens
+        if batch and (more > ROWS_PER_BATCH or tokens > TOKENS_PER_BATCH):
+            yield batch
+            batch, more = [], len(seeds[i])
+        batch.append(i)
+        rows = more
+    if batch:
+        yield batch
+
+
+class _Batch:
+    """Some prompts with their rows, one row a seed, decoded together."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        chat: Chat,
+        prompts: list[list[int]],
+        seeds: list[Sequence[int]],
+        shared: bool,
+    ) -> None:
+        self.chat, self.seeds, self.device = chat, seeds, model.device
+        self.ends = torch.tensor(stop_ids(model, chat), device=self.device)
+        owner = [g for g, group in enumerate(seeds) for _ in group]
+        self.tokens: list[list[int]] = [[] for _ in owner]
+        self.stopped = [False] * len(owner)
+        self.generators = [
+            torch.Generator(self.device).manual_seed(seed) for group in seeds for seed in group
+        ]
+        kind = SharedDecoder if shared else RepeatedDecoder
+        self.decoder: Decoder = kind(
+            model, prompts, torch.tensor(owner, device=self.device), chat.pad
+        )
+
+    def run(self, parameters: SamplingParameters) -> Iterator[int]:
+        """Decodes; yields the number of finished rows after each token."""
+        decoder = self.decoder
+        logits = decoder.logits
+        live = torch.arange(len(self.tokens), device=self.device)
+        for step in range(parameters.max_new_tokens):
+            generators = [self.generators[row] for row in live.tolist()]
+            noise = noise_of(generators, logits.shape[-1])
+            chosen = choose_tokens(logits, noise, parameters.temperature, parameters.top_p)
+            going = ~torch.isin(chosen, self.ends)
+            for row, token, goes in zip(
+                live.tolist(), chosen.tolist(), going.tolist(), strict=True
+            ):
+                self.tokens[row].append(token)
+                self.stopped[row] = not goes
+            yield sum(self.stopped)
+            if step + 1 == parameters.max_new_tokens or not going.any():
+                return
+            if not going.all():
+                keep = going.nonzero().flatten()
+                decoder.keep(keep)
+                live, chosen = live[keep], chosen[keep]
+            logits = decoder.read(chosen)
+
+    def completions(self) -> list[list[Completion]]:
+        """What was decoded, one list a prompt, one completion a seed."""
+        rows = iter(zip(self.tokens, self.stopped, strict=True))
+        return [
+            [
+                Completion(
+                    text=self.chat.answer_text(tokens[:-1] if stopped else tokens),
+                    token_ids=tuple(tokens),
+                    finish_reason="stop" if stopped else "length",
+                    seed=seed,
+                )
+                for seed, (tokens, stopped) in zip(group, rows, strict=False)
+            ]
+            for group in self.seeds
+        ]
+
+
+def noise_of(generators: Sequence[torch.Generator], vocabulary: int) -> Tensor:
+    """Exponential noise for `choose_tokens`, [rows, n], a row from each generator."""
+    count = _blocks_of(vocabulary) + BLOCK
+    rows = [torch.rand(count, generator=one, device=one.device) for one in generators]
+    return torch.stack(rows).log_().neg_()
+
+
+def choose_tokens(
+    logits: Tensor, noise: Tensor, temperature: float = 1.0, top_p: float = 1.0
+) -> Tensor:
+    """Draws a token for each row of logits [rows, vocabulary] by exponential races; ids [rows].
+
+    In a race the largest probability / noise wins, noise being drawn from the exponential
+    distribution, which happens with just its probability. The first race is among blocks of the
+    vocabulary, the second among the tokens of the block that won: the same distribution as one
+    race of all tokens, for a hundredth of the noise. Inverting the cumulative distribution is
+    cheaper still, but there the last bit of rounding, which depends on what else is in the batch,
+    changes one token in a thousand.
+    """
+    if temperature == 0:
+        return logits.argmax(-1)
+    probabilities = torch.softmax(logits.float() / temperature, dim=-1)
+    if top_p < 1:
+        probabilities = _nucleus(probabilities, top_p)
+    rows, vocabulary = probabilities.shape
+    count = _blocks_of(vocabulary)
+    blocks = pad(probabilities, (0, count * BLOCK - vocabulary)).view(rows, count, BLOCK)
+    of_blocks, of_tokens = noise[:, :count], noise[:, count:]
+    block = (blocks.sum(-1) / of_blocks).argmax(-1)
+    tokens = blocks[torch.arange(rows, device=block.device), block]
+    return block * BLOCK + (tokens / of_tokens).argmax(-1)
+
+
+def _blocks_of(vocabulary: int) -> int:
+    return -(-vocabulary // BLOCK)
+
+
+def _nucleus(probabilities: Tensor, top_p: float) -> Tensor:
+    """Keeps the fewest likeliest tokens whose mass reaches `top_p` (arXiv 1904.09751)."""
+    ordered, order = probabilities.sort(dim=-1, descending=True)
+    before = ordered.cumsum(-1) - ordered
+    return torch.zeros_like(probabilities).scatter(
+        -1, order, ordered.masked_fill(before >= top_p, 0.0)
+    )

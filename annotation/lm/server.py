@@ -1,0 +1,144 @@
+"""Answers from an OpenAI-compatible server, such as vLLM, instead of the local sampler.
+
+Prompts go as token ids to `/v1/completions`, one request an answer with its own seed, many at a
+time. Adapters are loaded and named as vLLM does it (`/v1/load_lora_adapter`); the server must see
+this machine's folders for that.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from annotation.lm.chat import Chat
+from annotation.lm.loading import PolicyUnavailable
+from annotation.lm.sampler import Completion, SamplingParameters
+
+# What is left out, vLLM takes from the model's generation_config.json: then the answers would not
+# come from the distribution whose probabilities the trainer computes.
+PLAIN_SAMPLING = {
+    **{"top_k": -1, "min_p": 0.0},
+    **{"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0},
+}
+
+REQUESTS_AT_A_TIME = 32
+
+
+class RolloutServer:
+    """The server at `url`, "http://host:8000" or "http://host:8000/v1".
+
+    `model` names what answers: the base model, or an adapter that was loaded. Everything here
+    raises PolicyUnavailable when the server fails.
+    """
+
+    def __init__(self, url: str, model: str, timeout: float = 120.0) -> None:
+        """`timeout` is in seconds, of one request."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise PolicyUnavailable(f"The rollout server's address is {url!r}; give http://HOST.")
+        self.url, self.model, self.timeout = url, model, timeout
+        self._connection = (
+            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        )
+        self._host, self._port = parts.hostname, parts.port
+        self._path = parts.path.rstrip("/").removesuffix("/v1") + "/v1"
+
+    def sample(
+        self,
+        chat: Chat,
+        prompts: Sequence[Sequence[int]],
+        seeds: Sequence[Sequence[int]],
+        parameters: SamplingParameters,
+        stops: Sequence[int],
+    ) -> list[list[Completion]]:
+        """One answer to the tokens `prompts[i]` for each of `seeds[i]`; `stops` end an answer."""
+        asked = [(prompt, seed) for prompt, s in zip(prompts, seeds, strict=True) for seed in s]
+        with ThreadPoolExecutor(REQUESTS_AT_A_TIME) as pool:
+            found = pool.map(
+                lambda one: self._answer(chat, one[0], one[1], parameters, stops), asked
+            )
+            answers = iter(list(found))
+        return [[next(answers) for _ in group] for group in seeds]
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Lets `name` stand for the base model with the adapter in `folder`."""
+        values = {"lora_name": name, "lora_path": str(folder.absolute())}
+        self._post("/load_lora_adapter", values)
+
+    def unload_adapter(self, name: str) -> None:
+        self._post("/unload_lora_adapter", {"lora_name": name})
+
+    def _answer(
+        self,
+        chat: Chat,
+        prompt: Sequence[int],
+        seed: int,
+        parameters: SamplingParameters,
+        stops: Sequence[int],
+    ) -> Completion:
+        body = {
+            "model": self.model,
+            "prompt": list(prompt),
+            "max_tokens": parameters.max_new_tokens,
+            "temperature": parameters.temperature,
+            "top_p": parameters.top_p,
+            **PLAIN_SAMPLING,
+            "seed": seed,
+            "stop_token_ids": list(stops),
+            "return_token_ids": True,
+        }
+        reply = self._post("/completions", body)
+        try:
+            answer = json.loads(reply)["choices"][0]
+            text, stopped = str(answer["text"]), answer["finish_reason"] == "stop"
+            ids = answer.get("token_ids")
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            raise PolicyUnavailable(
+                f"The rollout server at {self.url} answered something else than a completion."
+            ) from error
+        ids = chat.answer_ids(text)[:-1] if ids is None else [int(token) for token in ids]
+        if stopped and (not ids or ids[-1] not in stops):
+            ids.append(chat.end_of_turn)
+        if not ids:
+            raise PolicyUnavailable(f"The rollout server at {self.url} gave an answer of no token.")
+        spoken = chat.answer_text(ids[:-1] if stopped else ids)
+        return Completion(spoken, tuple(ids), "stop" if stopped else "length", seed)
+
+    def _post(self, path: str, values: dict[str, Any]) -> str:
+        connection = self._connection(self._host, self._port, timeout=self.timeout)
+        headers = {"Content-Type": "application/json"}
+        try:
+            connection.request("POST", self._path + path, json.dumps(values), headers)
+            response = connection.getresponse()
+            body = response.read().decode(errors="replace")
+        except TimeoutError as error:
+            raise PolicyUnavailable(
+                f"The rollout server at {self.url} did not answer within {self.timeout:g} seconds."
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise PolicyUnavailable(
+                f"The rollout server at {self.url} cannot be reached: {error}."
+            ) from error
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise PolicyUnavailable(
+                f"The rollout server at {self.url} refused {path} with status {response.status}: "
+                f"{_reason(body)}"
+            )
+        return body
+
+
+def _reason(body: str) -> str:
+    """The message of an error as OpenAI's servers and vLLM word it, else the body's beginning."""
+    try:
+        content = json.loads(body)
+        content = content.get("error", content)
+        return str(content["message"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return body[:200]

@@ -1,0 +1,198 @@
+"""Handing groups out: a labeler has one leased assignment in work and perhaps one ahead."""
+
+import random
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from annotation.models import Assignment, Flag, Project, PromptGroup, Skip, User
+from annotation.selectors.assignments import (
+    held_assignments,
+    held_by,
+    next_free_assignment,
+    surplus_of,
+)
+from annotation.services.drafts import draft_of_assignment
+
+FREED: dict[str, object] = {
+    "labeler": None,
+    "token": None,
+    "expires_at": None,
+    "leased_at": None,
+    "shown_order": [],
+}
+
+
+@transaction.atomic
+def take_assignment(project: Project, labeler: User) -> Assignment | None:
+    """The assignment that the labeler holds already, else the next free one, leased; None: no work.
+
+    PostgreSQL skips rows that another labeler is just taking; SQLite's immediate transaction
+    lets one in at a time. The labeler's row is locked so that two tabs get the same assignment.
+    """
+    lock_user(labeler)
+    held = held_by(labeler).filter(project=project)
+    assignment = held.select_for_update().first() or _next_free(project, labeler)
+    if assignment is not None:
+        _show(project, assignment)
+    return assignment
+
+
+def go_on(
+    project: Project, labeler: User, held: Sequence[Assignment]
+) -> tuple[Assignment | None, Assignment | None]:
+    """Within a submit's transaction: the assignment now in work, and the one leased ahead of it.
+
+    `held` are the assignments that the labeler had beside the submitted one.
+    """
+    # Showing an assignment locks its row: a second tab, which would show the same one, waits here.
+    if not held or not _show(project, held[0]):
+        return take_assignment(project, labeler), None
+    return held[0], held[1] if len(held) > 1 else _next_free(project, labeler)
+
+
+def _show(project: Project, assignment: Assignment) -> bool:
+    """The assignment is in work from now on; False when it is no longer leased under its token."""
+    assignment.leased_at = assignment.leased_at or timezone.now()
+    assignment.expires_at = lease_end(project)
+    held = Assignment.objects.filter(pk=assignment.pk, token=assignment.token, is_done=False)
+    return bool(held.update(leased_at=assignment.leased_at, expires_at=assignment.expires_at))
+
+
+def finish(assignment: Assignment) -> bool:
+    """The assignment is done, if the lease under which it was read still holds."""
+    held = Assignment.objects.filter(
+        pk=assignment.pk, token=assignment.token, is_done=False, expires_at__gte=timezone.now()
+    )
+    return bool(held.update(is_done=True, expires_at=None))
+
+
+@transaction.atomic
+def take_ahead(project: Project, labeler: User) -> Assignment | None:
+    """The assignment after the one in work, leased to be shown at once; None: no more."""
+    lock_user(labeler)
+    held = held_assignments(labeler.pk, project.pk)
+    if not held:
+        return None
+    return held[1] if len(held) > 1 else _next_free(project, labeler)
+
+
+def _next_free(project: Project, labeler: User) -> Assignment | None:
+    """The next free assignment, leased to the labeler but not shown yet."""
+    free = next_free_assignment(labeler.pk, project.pk, project.overlap)
+    if not free:
+        return None
+    assignment = free[0]
+    keep_for_holder(assignment)
+    assignment.labeler, assignment.token, assignment.leased_at = labeler, uuid.uuid4(), None
+    assignment.shown_order = _shuffled(getattr(assignment, "answer_count"))  # noqa: B009 (annotated)
+    assignment.expires_at = lease_end(project)
+    assignment.save(update_fields=list(FREED))
+    return assignment
+
+
+def keep_for_holder(assignment: Assignment) -> None:
+    """Whoever held it may send work late, which is found by the draft that is made here."""
+    if assignment.labeler_id is not None and assignment.token is not None:
+        draft_of_assignment(assignment, assignment.labeler_id, assignment.token)
+
+
+def _shuffled(answer_count: int) -> list[int]:
+    order = list(range(answer_count))
+    random.SystemRandom().shuffle(order)
+    return order
+
+
+def lock_user(labeler: User) -> None:
+    """Two tabs of one person take turns until the transaction ends."""
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=labeler.pk)
+
+
+def lease_end(project: Project) -> datetime:
+    return timezone.now() + timedelta(minutes=project.lease_minutes)
+
+
+@transaction.atomic
+def renew_lease(project: Project, labeler: User, token: uuid.UUID) -> datetime | None:
+    """Until when the labeler may go on with this assignment; None when it is no longer theirs.
+
+    A lease that ran out is renewed too as long as nobody else took the assignment.
+    """
+    held = Assignment.objects.filter(project=project, labeler=labeler, is_done=False)
+    expiry = lease_end(project)
+    if not held.filter(token=token).update(expires_at=expiry):
+        return None
+    held.exclude(token=token).update(expires_at=expiry)
+    return expiry
+
+
+@transaction.atomic
+def give_back(project: Project, labeler: User) -> None:
+    """Frees what the labeler holds, so that somebody else may rank it."""
+    Assignment.objects.filter(project=project, labeler=labeler, is_done=False).update(**FREED)
+
+
+def give_back_ahead(labeler: User) -> None:
+    """Frees what was leased ahead in any project: for whoever stops working."""
+    ahead = Assignment.objects.filter(labeler=labeler, is_done=False, leased_at__isnull=True)
+    ahead.update(**FREED)
+
+
+@transaction.atomic
+def skip_group(labeler: User, token: uuid.UUID, reason: str) -> bool:
+    """Frees the assignment at once and never hands the group to this labeler again.
+
+    False when the lease is gone already.
+    """
+    assignment = Assignment.objects.filter(token=token, labeler=labeler, is_done=False).first()
+    if assignment is None:
+        return False
+    Skip.objects.get_or_create(
+        group_id=assignment.group_id, labeler=labeler, defaults={"reason": reason}
+    )
+    Assignment.objects.filter(pk=assignment.pk, token=token, is_done=False).update(**FREED)
+    return True
+
+
+def flag_prompt(labeler: User, token: uuid.UUID, text: str) -> Flag | None:
+    """Tells the admins about the prompt of the group that is leased under `token`."""
+    assignment = (
+        Assignment.objects.filter(token=token, labeler=labeler).select_related("group").first()
+    )
+    if assignment is None:
+        return None
+    return Flag.objects.create(
+        project_id=assignment.project_id,
+        prompt_id=assignment.group.prompt_id,
+        labeler=labeler,
+        text=text,
+    )
+
+
+def resolve_flag(flag: Flag, by: User) -> None:
+    flag.resolved_at, flag.resolved_by = timezone.now(), by
+    flag.save(update_fields=["resolved_at", "resolved_by"])
+
+
+@transaction.atomic
+def fit_assignments(project: Project, group: PromptGroup | None = None) -> None:
+    """Brings the groups that are ready, or the one given, to the project's overlap.
+
+    No held or done assignment is lost: a group that has more of them than the overlap keeps those.
+    """
+    groups = project.groups.filter(status=PromptGroup.Status.READY)
+    if group is not None:
+        groups = project.groups.filter(pk=group.pk)
+    Assignment.objects.bulk_create(
+        (
+            Assignment(project=project, group_id=group_id, number=number)
+            for group_id in groups.values_list("id", flat=True)
+            for number in range(project.overlap)
+        ),
+        batch_size=1000,
+        ignore_conflicts=True,
+    )
+    surplus_of(groups, project.overlap).delete()

@@ -1,0 +1,166 @@
+"""What stops a policy update: its divergence budget, or reward hacking.
+
+Reward hacking is that training reward rises while held-out answers get worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from annotation.lm.chat import Messages
+from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.core.gate import Reason
+from rewardmodel.learning.core.trainer import Weights
+from rewardmodel.learning.policy.metrics import PolicyMetrics
+from rewardmodel.learning.policy.rollout import AdaptedPolicy, heldout_seeds
+from rewardmodel.learning.reward.model import RewardScorer
+
+
+@dataclass(frozen=True)
+class Check:
+    """A policy's answers to the checked prompts, the same prompts and seeds every time.
+
+    `training` is the mean reward of the same policy's answers to the step's training prompts;
+    `rewards` and `ended` [prompts] are means over each held-out prompt's answers.
+    """
+
+    step: int
+    training: float
+    rewards: Tensor
+    ended: Tensor
+
+
+def alarm(best: Check, now: Check) -> str | None:
+    """Why to stop, when training reward rose from `best` to `now` while held-out answers fell.
+
+    A fall counts when the mean of the prompts' changes is more than two of its standard errors
+    below 0: one that chance makes in about one check of forty.
+    """
+    if now.training <= best.training:
+        return None
+    rise = {"low": f"{best.training:.3f}", "high": f"{now.training:.3f}"}
+    when = {"steps": now.step, "since": best.step}
+    pairs = {
+        Reason.STOPPED_BY_REWARD: (best.rewards, now.rewards),
+        Reason.STOPPED_BY_ENDS: (best.ended, now.ended),
+    }
+    for reason, (before, after) in pairs.items():
+        if _fell(after - before):
+            fall = {"before": f"{before.mean():.3f}", "after": f"{after.mean():.3f}"}
+            return reason % {**when, **rise, **fall}
+    return None
+
+
+def _fell(changes: Tensor) -> bool:
+    if len(changes) < 2:
+        return False
+    error = changes.std() / len(changes) ** 0.5
+    return bool(changes.mean() < -2 * error) and bool(changes.mean() < -1e-6)
+
+
+class Watch:
+    """Looks at the policy before each update, and remembers what to go back to.
+
+    `kept` are the last weights within the divergence budget or, after an alarm, those of the best
+    check; `stopped` says why the run was stopped, if it was, and `steps` before which update.
+    """
+
+    def __init__(
+        self,
+        config: PolicyConfig,
+        accelerator: Accelerator,
+        policy: AdaptedPolicy,
+        heldout: Sequence[Messages],
+        parent: Weights,
+    ) -> None:
+        self.config, self.accelerator, self.policy = config, accelerator, policy
+        self.prompts = heldout[: config.check_prompts]
+        self.judge = policy.scorer
+        if config.heldout_reward_model:
+            self.judge = RewardScorer(config.heldout_reward_model, accelerator.device)
+        self.best: Check | None = None
+        self.best_weights: Weights = {}
+        self.history: list[list[float]] = []
+        self.kept = parent
+        self.stopped: str | None = None
+        self.steps = config.steps
+
+    def stops(self, step: int, metrics: PolicyMetrics, weights: Weights) -> bool:
+        """Whether to stop before the step's update.
+
+        `metrics` are of the step's answers, which a policy of those `weights` gave.
+        """
+        if metrics.kl > self.config.kl_budget:
+            divergence = f"{metrics.kl:.1f}"
+            self.stopped = Reason.STOPPED_BY_BUDGET % {"steps": step, "divergence": divergence}
+        else:
+            self.kept = weights
+            if self._due(step):
+                self.stopped = self._look(step, metrics.reward, weights)
+                if self.stopped:
+                    self.kept = self.best_weights
+        if self.stopped:
+            self.steps = step
+        return self.stopped is not None
+
+    def _due(self, step: int) -> bool:
+        return bool(self.config.check_every and self.prompts and not step % self.config.check_every)
+
+    def _look(self, step: int, training: float, weights: Weights) -> str | None:
+        """Answers the held-out prompts with the policy as it is; why to stop, or None."""
+        now = self._check(step, training)
+        means = [float(now.rewards.mean()), float(now.ended.mean())]
+        self.history.append([float(step), training, *means])
+        reason = alarm(self.best, now) if self.best else None
+        if self.best is None or now.rewards.mean() > self.best.rewards.mean():
+            self.best, self.best_weights = now, weights
+        return reason
+
+    def _check(self, step: int, training: float) -> Check:
+        """Every process answers its share; all of them get the same table."""
+        accelerator, config = self.accelerator, self.config
+        mine = range(accelerator.process_index, len(self.prompts), accelerator.num_processes)
+        rollouts = self.policy.rollouts(
+            [self.prompts[place] for place in mine],
+            [heldout_seeds(config, place) for place in mine],
+            self.judge,
+        )
+        table = torch.zeros(2, len(self.prompts), device=accelerator.device)
+        for place, rollout in zip(mine, rollouts, strict=True):
+            table[0, place] = rollout.rewards(config.missing_end_penalty).mean()
+            table[1, place] = rollout.ended.mean()
+        rewards, ended = accelerator.reduce(table, reduction="sum").cpu()
+        return Check(step, training, rewards, ended)
+
+    def state(self) -> dict[str, Tensor]:
+        """What a resumed run needs."""
+        tensors = {f"watch/kept/{name}": tensor for name, tensor in self.kept.items()}
+        if self.best is not None:
+            tensors |= {
+                "watch/history": torch.tensor(self.history),
+                "watch/best": torch.tensor([self.best.step, self.best.training]),
+                "watch/rewards": self.best.rewards,
+                "watch/ended": self.best.ended,
+                **{f"watch/weights/{name}": tensor for name, tensor in self.best_weights.items()},
+            }
+        return {name: tensor.clone() for name, tensor in tensors.items()}  # none shares memory
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """The inverse of `state`; an empty one changes nothing."""
+        self.kept = _within(state, "watch/kept/") or self.kept
+        if "watch/history" not in state:
+            return
+        self.history = state["watch/history"].tolist()
+        step, training = state["watch/best"].tolist()
+        self.best = Check(round(step), training, state["watch/rewards"], state["watch/ended"])
+        self.best_weights = _within(state, "watch/weights/")
+
+
+def _within(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose names begin with `prefix`, without it."""
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

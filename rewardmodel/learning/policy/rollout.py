@@ -1,0 +1,234 @@
+"""Answers of the policy in training: sampled, scored, and compared with the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
+from uuid import uuid4
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from annotation.lm.chat import Chat, Messages
+from annotation.lm.loading import load_causal_lm, load_tokenizer
+from annotation.lm.sampler import (
+    Completion,
+    SamplingParameters,
+    derive_seed,
+    prompt_limit,
+    sample_with_seeds,
+    stop_ids,
+)
+from annotation.lm.server import RolloutServer
+from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.core.adapters import save_adapter, with_trainable_adapter
+from rewardmodel.learning.core.distributed import arithmetic
+from rewardmodel.learning.core.group_packing import (
+    AnswerLogProbs,
+    EncodedGroup,
+    GroupBatch,
+    choose_layout,
+    in_budget,
+)
+from rewardmodel.learning.policy.losses import sequence_sums
+from rewardmodel.learning.policy.metrics import PolicyMetrics
+from rewardmodel.learning.reward.model import RewardScorer
+
+
+@dataclass
+class Rollout:
+    """One prompt, the K answers sampled to it, and what was measured of each; tensors are [K].
+
+    `scores` are normalised rewards, `ended` is 1 where the answer ended by itself, and
+    `divergence` the log probability of the answer less the reference's, in nats.
+    """
+
+    prompt: Messages
+    texts: list[str]
+    group: EncodedGroup
+    scores: Tensor
+    ended: Tensor
+    divergence: Tensor
+
+    def rewards(self, missing_end_penalty: float) -> Tensor:
+        """Scores less the penalty for a missing end, before the price of divergence."""
+        return self.scores - missing_end_penalty * (1 - self.ended)
+
+    def returns(self, config: PolicyConfig) -> Tensor:
+        """What each whole answer is worth: its reward less the price of its divergence [K]."""
+        return self.rewards(config.missing_end_penalty) - config.beta * self.divergence
+
+
+@dataclass
+class Experience:
+    """Rollouts of one forward pass and, [T] over all tokens of their answers, log probabilities.
+
+    `reference` holds the reference's, `sampled` those of the policy that gave the answers, noted
+    when that policy first reads them; in nats. `values` are what a value function then expected.
+    """
+
+    rollouts: list[Rollout]
+    reference: Tensor
+    sampled: Tensor | None = None
+    values: Tensor | None = None
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each answer, in order."""
+        return [len(answer) for r in self.rollouts for answer in r.group.answers]
+
+    def note(self, log_probs: Tensor) -> Tensor:
+        """`sampled`, which is the `log_probs` of the first call."""
+        if self.sampled is None:
+            self.sampled = log_probs.detach()
+            divergence = self.by_answer(self.sampled - self.reference).cpu()
+            parts = torch.split(divergence, [len(r.texts) for r in self.rollouts])
+            for rollout, part in zip(self.rollouts, parts, strict=True):
+                rollout.divergence = part
+        return self.sampled
+
+    def by_answer(self, values: Tensor) -> Tensor:
+        """Sums [T] values of tokens to [N] of answers."""
+        lengths = torch.tensor(self.lengths)
+        answer_of = torch.arange(len(lengths)).repeat_interleave(lengths)
+        return sequence_sums(values, answer_of.to(values.device), len(lengths))
+
+
+class AdaptedPolicy:
+    """A base model with a trainable adapter, and the reward model that judges it.
+
+    The reference is the base model: the same weights with the adapter off.
+    """
+
+    def __init__(
+        self, config: PolicyConfig, device: torch.device, prompts: Sequence[Messages]
+    ) -> None:
+        """`prompts` are all that will be answered. Raises PolicyUnavailable."""
+        self.config, self.device = config, device
+        self.chat = Chat(load_tokenizer(config.base_model))
+        base = load_causal_lm(config.base_model, torch.float32)
+        adapted = with_trainable_adapter(base, config.adapter, config.lora_rank)
+        self.adapted = adapted.to(device).eval()  # no dropout
+        self.network = cast(PreTrainedModel, self.adapted.get_base_model())
+        self.log_probs = AnswerLogProbs(self.network)
+        self.prompt_limit = prompt_limit(self.network, config.max_new_tokens)
+        lengths = [len(self.chat.prompt_ids(prompt)) for prompt in prompts]
+        self.shortened = sum(length > self.prompt_limit for length in lengths)
+        longest = min(max(lengths), self.prompt_limit)
+        self.layout = choose_layout(self.log_probs, self.network, longest + config.max_new_tokens)
+        self.scorer = RewardScorer(config.reward_model, device)
+
+    def rollouts(
+        self,
+        prompts: Sequence[Messages],
+        seeds: Sequence[Sequence[int]],
+        judge: RewardScorer | None = None,
+    ) -> list[Rollout]:
+        """One answer for each seed of each prompt, at temperature 1, scored.
+
+        `judge` scores instead of the reward model that is trained against.
+        """
+        parameters = SamplingParameters(max_new_tokens=self.config.max_new_tokens)
+        sampled = self._sample(prompts, seeds, parameters)
+        texts = [[completion.text for completion in group] for group in sampled]
+        scores = (judge or self.scorer).scores(
+            list(zip(prompts, texts, strict=True)), self.config.tokens_per_batch
+        )
+        return [
+            Rollout(
+                prompt=prompts[i],
+                texts=texts[i],
+                group=EncodedGroup(
+                    self.chat.prompt_ids(prompts[i], self.prompt_limit),
+                    [list(completion.token_ids) for completion in group],
+                ),
+                scores=scores[i],
+                ended=torch.tensor([float(c.finish_reason == "stop") for c in group]),
+                divergence=torch.zeros(len(group)),
+            )
+            for i, group in enumerate(sampled)
+        ]
+
+    def _sample(
+        self,
+        prompts: Sequence[Messages],
+        seeds: Sequence[Sequence[int]],
+        parameters: SamplingParameters,
+    ) -> list[list[Completion]]:
+        """From the rollout server, given the adapter as it is now, if there is one."""
+        if not self.config.rollout_server:
+            return sample_with_seeds(self.network, self.chat.tokenizer, prompts, seeds, parameters)
+        encoded = [self.chat.prompt_ids(prompt, self.prompt_limit) for prompt in prompts]
+        name = f"laoshi-{uuid4().hex}"
+        server = RolloutServer(self.config.rollout_server, name)
+        with TemporaryDirectory(dir=Path(self.config.output).absolute().parent) as folder:
+            save_adapter(self.adapted, Path(folder))
+            server.load_adapter(name, Path(folder))
+            stops = stop_ids(self.network, self.chat)
+            answers = server.sample(self.chat, encoded, seeds, parameters, stops)
+            server.unload_adapter(name)
+        return answers
+
+    def experiences(self, rollouts: Sequence[Rollout]) -> Iterator[Experience]:
+        """The rollouts, so many at a time as fit one forward pass, read by the reference."""
+        groups = [rollout.group for rollout in rollouts]
+        for indices in in_budget(groups, self.config.tokens_per_batch, self.layout):
+            chosen = [rollouts[i] for i in indices]
+            with torch.no_grad(), arithmetic(self.device), self.adapted.disable_adapter():
+                reference = self.log_probs(self.lay_out(chosen))
+            yield Experience(chosen, reference)
+
+    def lay_out(self, rollouts: Sequence[Rollout]) -> GroupBatch:
+        return self.layout([r.group for r in rollouts], self.chat.pad).to(self.device)
+
+    @torch.no_grad()
+    def measure(self, rollouts: Sequence[Rollout]) -> None:
+        """Notes on each rollout how far this policy, which sampled it, is from the reference."""
+        for experience in self.experiences(rollouts):
+            with arithmetic(self.device):
+                log_probs = self.log_probs(self.lay_out(experience.rollouts))
+            experience.note(log_probs)
+
+    def save(self, folder: Path) -> None:
+        """The adapter and the tokenizer."""
+        save_adapter(self.adapted, folder)
+        self.chat.tokenizer.save_pretrained(folder)
+
+
+def summarise(rollouts: Sequence[Rollout], missing_end_penalty: float) -> Tensor:
+    """Sums over answers of what PolicyMetrics averages, in its order: [6]."""
+    return torch.stack(
+        [
+            torch.tensor(
+                [
+                    len(r.texts),
+                    r.rewards(missing_end_penalty).sum(),
+                    r.scores.sum(),
+                    r.divergence.sum(),
+                    r.ended.sum(),
+                    sum(map(len, r.group.answers)),
+                ]
+            )
+            for r in rollouts
+        ]
+    ).sum(0)
+
+
+def metrics_of(sums: Tensor) -> PolicyMetrics:
+    """The means of `summarise`'s sums, which may come from several processes."""
+    answers, *totals = sums.tolist()
+    return PolicyMetrics(round(answers), *(total / answers for total in totals))
+
+
+def seeds_of(config: PolicyConfig, step: int, place: int, count: int) -> list[int]:
+    """Of the answers to the prompt at that place of a step."""
+    return [derive_seed(config.seed, step, place, k) for k in range(count)]
+
+
+def heldout_seeds(config: PolicyConfig, place: int) -> list[int]:
+    """Of the answers to the held-out prompt at that place, the same for every policy."""
+    return seeds_of(config, -1, place, config.heldout_answers)

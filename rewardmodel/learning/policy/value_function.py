@@ -1,0 +1,41 @@
+"""PPO's value function: a copy of the reward model that expects an answer's worth as it grows."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from rewardmodel.learning.core.distributed import float32
+from rewardmodel.learning.core.group_packing import GroupBatch
+from rewardmodel.learning.reward.model import RewardScorer
+
+
+class ValueFunction(nn.Module):
+    """Starts as the reward model at `folder` (arXiv 2203.02155, appendix C.4).
+
+    An adapter of `rank` and the head are trained. Values are on the scale of normalised rewards.
+    """
+
+    def __init__(self, folder: str, rank: int, device: torch.device) -> None:
+        """Raises PolicyUnavailable when the folder holds no reward model."""
+        super().__init__()
+        scorer = RewardScorer(folder, device)
+        self.mean, self.std = scorer.mean, max(scorer.std, 1e-6)
+        adapter = LoraConfig(
+            task_type=TaskType.SEQ_CLS, r=rank, lora_alpha=2 * rank, target_modules="all-linear"
+        )
+        adapted = get_peft_model(scorer.model.network, adapter)
+        self.classifier = cast(PeftModel, adapted).eval()
+
+    def forward(self, batch: GroupBatch) -> Tensor:
+        """The value of the state before each answer token [T], read where it is predicted."""
+        network = cast(PreTrainedModel, self.classifier.get_base_model())
+        hidden = network.base_model(**batch.inputs).last_hidden_state
+        with float32(hidden.device):
+            raw = network.score(hidden[batch.sources].float())  # type: ignore[operator]
+        values = (raw.squeeze(-1) - self.mean) / self.std
+        return cast(Tensor, values[batch.slots])

@@ -1,0 +1,73 @@
+"""How well a reward model predicts rankings, and the gate it must pass to serve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from rewardmodel.learning.core.gate import Gate, Reason
+from rewardmodel.learning.reward.calibration import calibration_error, reliability
+from rewardmodel.learning.reward.preferences import (
+    strict_votes,
+    tied_votes,
+    vote_hits,
+    vote_log_loss,
+)
+
+
+@dataclass(frozen=True)
+class PreferenceMetrics:
+    """How well scores agree with rankings. A pair is one labeler's strict preference.
+
+    `accuracy` is the share of pairs ordered alike, `log_loss` the mean of
+    -log sigmoid(r_better - r_worse) over pairs (ln 2 is chance), `calibration_error` how far
+    confidence and accuracy lie apart; all are None without pairs. `ties` counts the comparisons
+    that a labeler left undecided, `tie_confidence` is the mean sigmoid(|r_i - r_j|) over them (one
+    half is perfect), None without ties.
+    """
+
+    groups: int
+    pairs: int
+    accuracy: float | None
+    log_loss: float | None
+    calibration_error: float | None = None
+    ties: int = 0
+    tie_confidence: float | None = None
+
+
+def preference_metrics(
+    scores: Sequence[Tensor], rankings: Sequence[Sequence[Sequence[int]]]
+) -> PreferenceMetrics:
+    """`scores` holds [K] a group, `rankings` each group's ranks by labeler; ties stand apart."""
+    votes = [strict_votes(group) for group in rankings]
+    pairs = sum(each.sum().item() for each in votes)
+    hits = sum(vote_hits(s, v).item() for s, v in zip(scores, votes, strict=True))
+    loss = sum(vote_log_loss(s, v).item() for s, v in zip(scores, votes, strict=True))
+    ties = tie_confidence = 0.0
+    for group_scores, group_rankings in zip(scores, rankings, strict=True):
+        tied = tied_votes(group_rankings)
+        ties += tied.sum().item()
+        distances = (group_scores[:, None] - group_scores[None, :]).abs()
+        tie_confidence += (tied * distances.sigmoid()).sum().item()
+    return PreferenceMetrics(
+        groups=len(scores),
+        pairs=round(pairs),
+        accuracy=hits / pairs if pairs else None,
+        log_loss=loss / pairs if pairs else None,
+        calibration_error=calibration_error(reliability(scores, votes)),
+        ties=round(ties),
+        tie_confidence=tie_confidence / ties if ties else None,
+    )
+
+
+def reward_gate(heldout: PreferenceMetrics) -> Gate:
+    """A reward model serves when it predicts held-out pairs better than a coin."""
+    if heldout.accuracy is None or heldout.log_loss is None:
+        return Gate(False, Reason.NO_HELDOUT_PAIR.value)
+    passed = heldout.log_loss < math.log(2)
+    verdict = Reason.BELOW_CHANCE if passed else Reason.NOT_BELOW_CHANCE
+    loss, accuracy = f"{heldout.log_loss:.3f}", f"{heldout.accuracy:.2f}"
+    return Gate(passed, verdict % {"loss": loss, "pairs": heldout.pairs, "accuracy": accuracy})

@@ -1,0 +1,176 @@
+"""The reward model: a language model's backbone with a scalar head on each answer's end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from annotation.lm.chat import Chat, Messages
+from annotation.lm.cpu_linear import use_onednn
+from annotation.lm.decoding import within_context
+from annotation.lm.loading import PolicyUnavailable, load_tokenizer, loading, require_causal_lm
+from rewardmodel.learning.configs import RewardConfig
+from rewardmodel.learning.core.distributed import arithmetic, float32
+from rewardmodel.learning.core.group_packing import (
+    EncodedGroup,
+    GroupBatch,
+    Layout,
+    choose_layout,
+    fit,
+    in_budget,
+)
+
+GROUP_TOKENS = RewardConfig.group_tokens
+
+
+class RewardModel(nn.Module):
+    """Scores the answers of packed groups with a sequence-classification model of one label."""
+
+    def __init__(self, classifier: PreTrainedModel | PeftModel) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    @property
+    def network(self) -> PreTrainedModel:
+        """The classifier, out of its adapter wrapper."""
+        if isinstance(self.classifier, PeftModel):
+            return cast(PreTrainedModel, self.classifier.get_base_model())
+        return self.classifier
+
+    def forward(self, batch: GroupBatch) -> Tensor:
+        """One reward an answer [N], read at its end-of-turn token."""
+        score, read = cast(nn.Linear, self.network.score), self.read(batch)
+        with float32(read.device):
+            rewards = cast(Tensor, score(read.float()).squeeze(-1))
+        return rewards.clone()  # no view: FSDP's hooks hang on what is returned
+
+    def read(self, batch: GroupBatch) -> Tensor:
+        """What the head is given of each answer [N, width]."""
+        hidden = self.network.base_model(**batch.inputs).last_hidden_state
+        return cast(Tensor, hidden.flatten(0, 1)[batch.ends])
+
+    @property
+    def group_tokens(self) -> int:
+        """The most tokens of a prompt and an answer."""
+        return int(self.network.config.group_tokens)
+
+    def choose_layout(self, longest: int) -> Layout:
+        """As `groups.choose_layout`; by what the head is given, since a fresh one scores all 0."""
+        return choose_layout(self.read, self.network, longest)
+
+
+def _load_classifier(name: str, problem: str, **settings: Any) -> PreTrainedModel:
+    """The weights in float32 on the CPU. Raises PolicyUnavailable, which names the problem."""
+    with loading(name, problem):
+        return cast(
+            PreTrainedModel,
+            AutoModelForSequenceClassification.from_pretrained(
+                name, dtype=torch.float32, use_safetensors=True, **settings
+            ),
+        )
+
+
+def new_reward_model(
+    base_model: str, chat: Chat, lora_rank: int | None, group_tokens: int = GROUP_TOKENS
+) -> RewardModel:
+    """The base model with a fresh head that scores 0, in float32; all weights train without LoRA.
+
+    Its config says how many `group_tokens` a prompt and an answer may have, in training and in
+    scoring alike. Raises PolicyUnavailable.
+    """
+    require_causal_lm(base_model)
+    problem = f"{base_model} cannot become a reward model"
+    classifier = _load_classifier(base_model, problem, num_labels=1)
+    if not isinstance(getattr(classifier, "score", None), nn.Linear):
+        raise PolicyUnavailable(
+            f"{type(classifier).__name__} has no linear 'score' head; use another base model."
+        )
+    classifier.config.pad_token_id = chat.pad
+    classifier.config.group_tokens = within_context(classifier, group_tokens, "group_tokens")
+    head = cast(nn.Linear, classifier.score)
+    nn.init.zeros_(head.weight)
+    if lora_rank is None:
+        return RewardModel(classifier)
+    adapter = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=lora_rank,
+        lora_alpha=2 * lora_rank,
+        target_modules="all-linear",
+    )
+    return RewardModel(cast(PeftModel, get_peft_model(classifier, adapter)))
+
+
+def save_reward_model(
+    model: RewardModel, chat: Chat, folder: Path, reward_mean: float, reward_std: float
+) -> None:
+    """Writes an ordinary sequence-classification model; the adapter is merged for good.
+
+    The mean and the standard deviation of the training answers' rewards go into its config,
+    since the head has no bias.
+    """
+    merged = model.classifier
+    if isinstance(merged, PeftModel):
+        merged = cast(PreTrainedModel, merged.merge_and_unload())
+    merged.config.reward_mean = reward_mean
+    merged.config.reward_std = reward_std
+    merged.save_pretrained(folder)
+    template = chat.tokenizer.chat_template
+    chat.tokenizer.chat_template = chat.scoring_template()
+    chat.tokenizer.save_pretrained(folder)
+    chat.tokenizer.chat_template = template
+
+
+class RewardScorer:
+    """A saved reward model whose scores have the mean and the deviation that its config names."""
+
+    def __init__(self, folder: str, device: torch.device) -> None:
+        """Raises PolicyUnavailable when the folder holds no reward model."""
+        self.chat = Chat(load_tokenizer(folder))
+        classifier = _load_classifier(folder, f"There is no reward model at {folder}")
+        try:
+            self.mean = float(classifier.config.reward_mean)
+            self.std = float(classifier.config.reward_std)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise PolicyUnavailable(
+                f"The model at {folder} is no reward model of stage 3: its configuration has no "
+                "reward_mean and reward_std."
+            ) from error
+        self.model = RewardModel(classifier.to(device)).eval()  # type: ignore[arg-type]
+        use_onednn(self.model)
+        self.device = device
+        trained_with = getattr(classifier.config, "group_tokens", GROUP_TOKENS)
+        self.group_tokens = within_context(classifier, trained_with)
+        self.layout = self.model.choose_layout(self.group_tokens)
+
+    def scores(self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int) -> list[Tensor]:
+        """Normalised rewards, one tensor [K] a prompt with its K answers, on the CPU."""
+        encoded = [fit(encode(self.chat, *group), self.group_tokens) for group in groups]
+        raw = score_groups(self.model, self.layout, encoded, self.chat.pad, tokens)
+        return [(scores - self.mean) / max(self.std, 1e-6) for scores in raw]
+
+
+def encode(chat: Chat, prompt: Messages, answers: Sequence[str]) -> EncodedGroup:
+    """A group's tokens, whole."""
+    return EncodedGroup(chat.prompt_ids(prompt), [chat.answer_ids(text) for text in answers])
+
+
+@torch.no_grad()
+def score_groups(
+    model: RewardModel, layout: Layout, groups: Sequence[EncodedGroup], pad: int, tokens: int
+) -> list[Tensor]:
+    """Raw rewards, one tensor [K] a group, on the CPU; `tokens` bounds one forward pass."""
+    scores: dict[int, Tensor] = {}
+    device = model.network.device
+    for indices in in_budget(groups, tokens, layout):
+        chosen = [groups[i] for i in indices]
+        with arithmetic(device):
+            flat = model(layout(chosen, pad).to(device)).cpu()
+        parts = flat.split([len(group.answers) for group in chosen])
+        scores.update(zip(indices, parts, strict=True))
+    return [scores[i] for i in range(len(groups))]

@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from rewardmodel.learning.policy.early_stopping import Check, alarm
+
+
+def check(training: float, rewards: list[float], ended: list[float], step: int = 0) -> Check:
+    return Check(step, training, torch.tensor(rewards), torch.tensor(ended))
+
+
+FIRST = check(0.0, [1.0, 0.5, 0.0, 0.2], [1.0, 1.0, 0.75, 0.75])
+
+
+def test_training_reward_up_and_held_out_reward_down_is_named() -> None:
+    now = check(0.8, [0.5, 0.1, -0.5, -0.4], [1.0, 1.0, 0.75, 0.75], step=6)
+    reason = alarm(FIRST, now)
+    assert reason == (
+        "stopped after 6 steps: training reward rose from 0.000 to 0.800 since step 0 "
+        "while held-out reward fell from 0.425 to -0.075"
+    )
+
+
+def test_answers_that_no_longer_end_are_named() -> None:
+    reason = alarm(FIRST, check(0.8, [1.0, 0.5, 0.0, 0.2], [0.5, 0.25, 0.0, 0.25]))
+    assert reason is not None
+    assert "the share of held-out answers that end fell from 0.875 to 0.250" in reason
+
+
+@pytest.mark.parametrize(
+    ("training", "rewards"),
+    [
+        (0.8, [1.2, 0.6, 0.1, 0.3]),  # both rise
+        (-0.5, [0.5, 0.1, -0.5, -0.4]),  # both fall: bad training, but no hacking
+        (0.8, [2.0, -0.4, 0.9, -1.0]),  # a fall within the noise
+    ],
+)
+def test_else_nothing_is_said(training: float, rewards: list[float]) -> None:
+    assert alarm(FIRST, check(training, rewards, [1.0, 1.0, 0.75, 0.75])) is None
+
+
+def test_one_prompt_is_too_few_to_judge_by() -> None:
+    assert alarm(check(0, [1.0], [1.0]), check(1, [-9.0], [0.0])) is None
