@@ -21,6 +21,7 @@ from annotation.lm.decoding import (
     context_of,
 )
 from annotation.lm.loading import PolicyUnavailable
+from annotation.lm.shared_prompt_attention import use_group_attention
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -116,6 +117,8 @@ def sample_with_seeds(
     try:
         longest = max(map(len, encoded), default=0) + parameters.max_new_tokens
         shared = can_share_prompts(model, longest)
+        if shared:
+            use_group_attention(model)
         for batch in _batches(encoded, seeds, parameters.max_new_tokens, shared):
             sampler = _Batch(
                 model, chat, [encoded[i] for i in batch], [seeds[i] for i in batch], shared

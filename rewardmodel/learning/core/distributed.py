@@ -35,7 +35,7 @@ class Processes(Accelerator):  # type: ignore[misc]
         # Taken, since accelerate has FSDP on GPUs only, and transformers would load no weights
         # in processes other than the first.
         self.in_shares = _takes("ACCELERATE_USE_FSDP")
-        # Precision is the concern of `arithmetic`: what is not prepared is to read as what is.
+        # Precision is the concern of `autocast`: what is not prepared is to read as what is.
         super().__init__(
             mixed_precision="no",
             cpu=not torch.cuda.is_available(),
@@ -50,7 +50,7 @@ def _takes(variable: str) -> bool:
     return os.environ.pop(variable, "false").lower() == "true"
 
 
-def arithmetic(device: torch.device) -> torch.autocast:
+def autocast(device: torch.device) -> torch.autocast:
     """float32 weights everywhere; bfloat16 products of them on a GPU.
 
     One rule for all readings that are trained on or compared, so that differences between them are
@@ -63,7 +63,7 @@ def arithmetic(device: torch.device) -> torch.autocast:
 
 
 def float32(device: torch.device) -> torch.autocast:
-    """float32 products, inside of `arithmetic` too: for heads whose differences are small."""
+    """float32 products, inside of `autocast` too: for heads whose differences are small."""
     return torch.autocast(device.type, enabled=False)
 
 

@@ -63,7 +63,7 @@ def _fell(changes: Tensor) -> bool:
     return bool(changes.mean() < -2 * error) and bool(changes.mean() < -1e-6)
 
 
-class Watch:
+class EarlyStopping:
     """Looks at the policy before each update, and remembers what to go back to.
 
     `kept` are the last weights within the divergence budget or, after an alarm, those of the best
@@ -139,26 +139,28 @@ class Watch:
 
     def state(self) -> dict[str, Tensor]:
         """What a resumed run needs."""
-        tensors = {f"watch/kept/{name}": tensor for name, tensor in self.kept.items()}
+        tensors = {f"stopping/kept/{name}": tensor for name, tensor in self.kept.items()}
         if self.best is not None:
             tensors |= {
-                "watch/history": torch.tensor(self.history),
-                "watch/best": torch.tensor([self.best.step, self.best.training]),
-                "watch/rewards": self.best.rewards,
-                "watch/ended": self.best.ended,
-                **{f"watch/weights/{name}": tensor for name, tensor in self.best_weights.items()},
+                "stopping/history": torch.tensor(self.history),
+                "stopping/best": torch.tensor([self.best.step, self.best.training]),
+                "stopping/rewards": self.best.rewards,
+                "stopping/ended": self.best.ended,
+                **{
+                    f"stopping/weights/{name}": tensor for name, tensor in self.best_weights.items()
+                },
             }
         return {name: tensor.clone() for name, tensor in tensors.items()}  # none shares memory
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """The inverse of `state`; an empty one changes nothing."""
-        self.kept = _within(state, "watch/kept/") or self.kept
-        if "watch/history" not in state:
+        self.kept = _within(state, "stopping/kept/") or self.kept
+        if "stopping/history" not in state:
             return
-        self.history = state["watch/history"].tolist()
-        step, training = state["watch/best"].tolist()
-        self.best = Check(round(step), training, state["watch/rewards"], state["watch/ended"])
-        self.best_weights = _within(state, "watch/weights/")
+        self.history = state["stopping/history"].tolist()
+        step, training = state["stopping/best"].tolist()
+        self.best = Check(round(step), training, state["stopping/rewards"], state["stopping/ended"])
+        self.best_weights = _within(state, "stopping/weights/")
 
 
 def _within(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
