@@ -1,6 +1,6 @@
 """The promises, as tests; `checked` is how types and tensor shapes in signatures are checked.
 
-pytest's --jaxtyping-packages (pyproject.toml) names it.
+The settings of the tests name it.
 """
 
 from beartype import BeartypeConf, beartype
