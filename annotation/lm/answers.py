@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from annotation.lm.chat import Chat, ChatError, Messages
 from annotation.lm.loading import is_out_of_memory
-from annotation.lm.sampler import Progress, SamplingParameters, derive_seed, sample_with_seeds
+from annotation.lm.sampler import (
+    ProgressCallback,
+    SamplingParameters,
+    derive_seed,
+    sample_with_seeds,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -51,7 +56,7 @@ def answer_group(
     tokenizer: PreTrainedTokenizerBase,
     request: AnswerRequest,
     parameters: SamplingParameters,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[Answer]:
     """At least 2 and at most `request.count` answers. Raises AnswersUnavailable."""
     [group] = answer_groups(model, tokenizer, [request], parameters, progress)
@@ -65,7 +70,7 @@ def answer_groups(
     tokenizer: PreTrainedTokenizerBase,
     requests: Sequence[AnswerRequest],
     parameters: SamplingParameters,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[list[Answer] | AnswerFailure]:
     """One group for each request, in order; a group that fails does not stop the others.
 
@@ -124,7 +129,7 @@ def _distinct_answers(
     tokenizer: PreTrainedTokenizerBase,
     requests: list[AnswerRequest],
     parameters: SamplingParameters,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> list[list[Answer]]:
     found: list[dict[str, Answer]] = [{} for _ in requests]
     prompts = [request.prompt for request in requests]

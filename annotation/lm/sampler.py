@@ -36,7 +36,7 @@ TOKENS_PER_BATCH = 8192
 # Tokens of the vocabulary that are drawn among as one, see `choose_tokens`.
 BLOCK = 256
 
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ def sample_groups(
     count: int,
     parameters: SamplingParameters,
     seed: int,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[list[Completion]]:
     """`count` answers to each prompt, the same ones for the same seed.
 
@@ -96,7 +96,7 @@ def sample_with_seeds(
     prompts: Sequence[Messages],
     seeds: Sequence[Sequence[int]],
     parameters: SamplingParameters,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[list[Completion]]:
     """One answer to `prompts[i]` for each of `seeds[i]`.
 
