@@ -16,7 +16,6 @@ def create_project(project: Project, owner: User) -> Project:
         number=0,
         status=PolicyVersion.Status.CHAMPION,
         base_model=project.policy_model or settings.POLICY_MODEL,
-        gate_reason="The base model serves until a version that was taught beats it.",
     )
     return project
 

@@ -169,7 +169,7 @@ class Journal:
                 "tokens_per_second": self.tokens / self.seconds if self.seconds else None,
                 "curve": [[note["step"], note["loss"]] for note in self.notes],
             },
-            "gate": asdict(language_gate(parent, new, data.facts["unigram_entropy"])),
+            "gate": language_gate(parent, new, data.facts["unigram_entropy"]).report(),
             "samples": self._samples(),
             "provenance": provenance(self.config, self.run),
         }

@@ -24,7 +24,7 @@ from transformers import set_seed
 
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.distributed import Processes, autocast
-from rewardmodel.learning.core.gate import Gate, Reason
+from rewardmodel.learning.core.gate import Code, Gate, Verdict, report
 from rewardmodel.learning.core.group_packing import unpack
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance, run_script
@@ -168,16 +168,16 @@ def _evaluate_and_publish(
     if measured:
         gate = policy_gate(measured["parent"], measured["new"], config.kl_budget, stopping.stopped)
     else:
-        gate = Gate(False, Reason.NO_HELDOUT_PROMPT.value)
+        gate = Gate(False, Verdict(Code.NO_HELDOUT_PROMPTS))
     result = {
         "metrics": {
             **{name: asdict(found) for name, found in measured.items()},
             "steps": stopping.steps,
             "shortened": policy.shortened,
-            "stopped": stopping.stopped,
+            "stopped": report(stopping.stopped) if stopping.stopped else None,
             "checks": stopping.history,
         },
-        "gate": asdict(gate),
+        "gate": gate.report(),
         "samples": _samples(*answered),
         "provenance": provenance(config, run),
     }

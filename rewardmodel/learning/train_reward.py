@@ -164,7 +164,7 @@ def _evaluate_and_publish(
             "shortened": data.shortened,
             "skipped": dict(rows.skipped),
         },
-        "gate": asdict(reward_gate(heldout)),
+        "gate": reward_gate(heldout).report(),
         "samples": samples(rows.heldout, heldout_scores, mean, std),
         "provenance": provenance(config, run),
     }

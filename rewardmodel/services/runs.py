@@ -68,7 +68,7 @@ def start_text_run(
     """
     if not source.exists():
         raise RunRefused(
-            _("There is no text at %(place)s: put a file or a folder there.") % {"place": source}
+            _("There is no text at %(path)s: put a file or a folder there.") % {"path": source}
         )
     take = partial(take_text_snapshot, source=source)
     return _start(project, Kind.TEXT, take, overrides or {}, started_by)

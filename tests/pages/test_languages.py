@@ -37,6 +37,8 @@ PAGES = [
 CALLS = {"_": None, "gettext": None, "gettext_lazy": None, "gettext_noop": None, "ngettext": (1, 2)}
 TEXT = re.compile(r"""(?:n?gettext|_)\((u?'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
 
+VALUE = re.compile(r"%\((\w+)\)|\{(\w+)(:[^}]*)?\}")
+
 
 def translated() -> dict[str, str]:
     file = ROOT / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
@@ -79,8 +81,7 @@ def test_every_text_has_a_chinese_translation() -> None:
 
 def test_translations_keep_the_places_for_values() -> None:
     for text, chinese in translated().items():
-        values = set(re.findall(r"%\((\w+)\)", text))
-        assert set(re.findall(r"%\((\w+)\)", chinese)) == values, text
+        assert set(VALUE.findall(chinese)) == set(VALUE.findall(text)), text
 
 
 @pytest.mark.parametrize("page", PAGES)
