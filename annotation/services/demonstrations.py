@@ -17,6 +17,7 @@ def write_demonstration(
     prompt: Prompt,
     author: User,
     text: str,
+    *,
     source: Answer | None = None,
     ranking: Ranking | None = None,
     is_first: bool = False,
