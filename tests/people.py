@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotation.exchange.prompts import PromptRow
+from annotation.exchange.prompts import NewPrompt
 from annotation.models import Membership, PolicyVersion, Project, PromptGroup, User
 from annotation.services import groups
 from annotation.services.projects import create_project, set_member
@@ -47,7 +47,7 @@ def member(project: Project, name: str, role: str = Membership.Role.LABELER) -> 
 def ask(project: Project, *questions: str) -> None:
     """Adds single-turn prompts to the project."""
     add_prompts(
-        project, [PromptRow(messages=[{"role": "user", "content": text}]) for text in questions]
+        project, [NewPrompt(messages=[{"role": "user", "content": text}]) for text in questions]
     )
 
 

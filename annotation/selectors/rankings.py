@@ -30,25 +30,25 @@ def group_rows(project: Project, last_ranking_id: int) -> Iterator[dict[str, Any
         .select_related("prompt")
         .prefetch_related(
             Prefetch("answers", Answer.objects.order_by("position")),
-            Prefetch("rankings", with_judgments(rankings), to_attr="judged"),
+            Prefetch("rankings", with_judgments(rankings), to_attr="current"),
         )
         .order_by("id")
     )
     for group in groups.iterator(chunk_size=500):
         answers = list(group.answers.all())
-        judged: list[Ranking] = getattr(group, "judged")  # noqa: B009 (prefetched attribute)
-        said = [(f"labeler-{ranking.labeler_id}", stored_judgment(ranking)) for ranking in judged]
-        alike = [(labeler, judgment) for labeler, judgment in said if not judgment.is_led]
+        current: list[Ranking] = getattr(group, "current")  # noqa: B009 (prefetched attribute)
+        judged = [(f"labeler-{one.labeler_id}", stored_judgment(one)) for one in current]
+        alike = [(labeler, judgment) for labeler, judgment in judged if not judgment.is_led]
         if alike:
             yield _group_row(group, answers, alike)
-        for labeler, judgment in said:
+        for labeler, judgment in judged:
             if judgment.better and judgment.is_led:
                 row = _group_row(group, answers, [(labeler, judgment)])
                 yield _led_row(row, labeler, judgment.better.text)
 
 
 def _group_row(
-    group: PromptGroup, answers: list[Answer], said: list[tuple[str, Judgment]]
+    group: PromptGroup, answers: list[Answer], judged: list[tuple[str, Judgment]]
 ) -> dict[str, Any]:
     return {
         "id": f"group-{group.pk}",
@@ -57,7 +57,7 @@ def _group_row(
         "split": group.prompt.split,
         "answers": [answer.text for answer in answers],
         "finish_reasons": [answer.finish_reason for answer in answers],
-        "rankings": [_ranking_row(labeler, judgment) for labeler, judgment in said],
+        "rankings": [_ranking_row(labeler, judgment) for labeler, judgment in judged],
     }
 
 
