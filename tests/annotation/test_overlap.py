@@ -56,7 +56,7 @@ def test_a_group_whose_answers_come_late_gets_the_overlap_of_now(project: Projec
     groups.top_up(project)
     [claimed] = groups.claim_groups(project.pk, limit=1)
     set_overlap(project, 3)
-    groups.store_answers(claimed, new_answers(claimed.answer_count), {"temperature": 1.0})
+    groups.store_answers(claimed, new_answers(claimed.answer_count), sampling={"temperature": 1.0})
     assert numbers(claimed) == [0, 1, 2]
 
 
