@@ -1,7 +1,9 @@
 """A judgment as the fields of the desk's form, there and back, whatever was said."""
 
 import json
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from django.http import QueryDict
@@ -10,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotation.forms import JudgmentForm
-from annotation.judgment.fields import Content, content_of, judgment_of, reordered
+from annotation.judgment.fields import (
+    GROUP,
+    AnswerFields,
+    Content,
+    content_of,
+    judgment_of,
+    reordered,
+)
 from annotation.judgment.judgment import (
     HIGHLIGHT_LABELS,
     AnswerRating,
@@ -129,3 +138,13 @@ def test_fields_of_an_answer_move_with_it() -> None:
     content = {"rank_1": "2", "flags_3": ["opinion"], "better_source": "1", "comment": "x"}
     moved = {"rank_3": "2", "flags_1": ["opinion"], "better_source": "3", "comment": "x"}
     assert reordered(content, [5, 6, 7], [7, 6, 5]) == moved
+
+
+def test_templates_and_scripts_of_the_desk_spell_no_name_of_their_own() -> None:
+    names = "|".join([*GROUP, *(f"{name}_" for name in AnswerFields._fields)])
+    spelled = re.compile(rf"""(?:name=|elements[.[])["'`]?(?:{names})""")
+    root = Path(__file__).parents[2]
+    sources = [*root.glob("templates/annotation/_*.html"), *root.glob("static/js/desk/*.js")]
+    found = [hit.group() for file in sources for hit in spelled.finditer(file.read_text())]
+    assert found == []
+    assert {"_answer.html", "highlights.js"} <= {file.name for file in sources}
