@@ -10,7 +10,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
-from annotation.exchange.prompts import UnreadablePrompt, read_prompts
+from annotation.exchange.prompts import UnreadablePrompt, parse_prompts
 from annotation.models import Membership, Project, Prompt
 from annotation.selectors.triples import TripleFilter, labelers_of, policy_numbers
 
@@ -64,7 +64,7 @@ class PromptsForm(forms.Form):
             raise forms.ValidationError(_("Paste lines or choose a file: one of the two."))
         try:
             rows = list(
-                read_prompts(
+                parse_prompts(
                     io.TextIOWrapper(file, encoding="utf-8-sig") if file else io.StringIO(text)
                 )
             )

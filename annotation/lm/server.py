@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from annotation.lm.chat import Chat
+from annotation.lm.completion import Completion
 from annotation.lm.loading import PolicyUnavailable
-from annotation.lm.sampler import Completion, SamplingParameters
+from annotation.lm.sampler import SamplingParameters
 
 # What is left out, vLLM takes from the model's generation_config.json: then the answers would not
 # come from the distribution whose probabilities the trainer computes.

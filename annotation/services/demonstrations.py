@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Max
 
-from annotation.exchange.demonstrations import DemonstrationRow
-from annotation.exchange.prompts import PromptRow
+from annotation.exchange.demonstrations import NewDemonstration
+from annotation.exchange.prompts import NewPrompt
 from annotation.exchange.split import prompt_key
 from annotation.models import Answer, Demonstration, Project, Prompt, Ranking, User
 from annotation.services.prompts import add_prompts
@@ -17,6 +17,7 @@ def write_demonstration(
     prompt: Prompt,
     author: User,
     text: str,
+    *,
     source: Answer | None = None,
     ranking: Ranking | None = None,
     is_first: bool = False,
@@ -39,10 +40,10 @@ def write_demonstration(
 
 
 @transaction.atomic
-def import_demonstrations(project: Project, author: User, rows: Iterable[DemonstrationRow]) -> int:
+def import_demonstrations(project: Project, author: User, rows: Iterable[NewDemonstration]) -> int:
     """Adds prompts and answers from a file; returns how many answers are new or changed."""
     by_key = {prompt_key(row.prompt): row for row in rows}
-    add_prompts(project, [PromptRow(row.prompt, row.language) for row in by_key.values()])
+    add_prompts(project, [NewPrompt(row.prompt, row.language) for row in by_key.values()])
     written = 0
     for prompt in project.prompts.filter(key__in=by_key).iterator():
         text = by_key[prompt.key].answer

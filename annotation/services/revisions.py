@@ -1,7 +1,6 @@
 """Changing one's mind: a new revision of a ranking, and taking the last submit back."""
 
 import uuid
-from collections.abc import Mapping
 from datetime import timedelta
 
 from django.db import transaction
@@ -9,23 +8,19 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotation.judgment.judgment import Details
+from annotation.judgment.fields import content_of
+from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Demonstration, Draft, Project, PromptGroup, Ranking, User
-from annotation.selectors.said import form_content, says_the_same
+from annotation.selectors.stored_judgments import says_the_same, stored_judgment
 from annotation.services.assignments import lock_user
-from annotation.services.rankings import NOTHING_MORE, RankingRefused, store_ranking
+from annotation.services.rankings import RankingRefused, store_ranking
 
 UNDO_FOR = timedelta(minutes=10)
 
 
 @transaction.atomic
 def revise_ranking(
-    labeler: User,
-    ranking_id: int,
-    key: uuid.UUID,
-    ranks: Mapping[int, int],
-    comment: str = "",
-    details: Details = NOTHING_MORE,
+    labeler: User, ranking_id: int, judgment: Judgment, *, key: uuid.UUID
 ) -> Ranking:
     """Stores a new revision of the labeler's own ranking; the old one is kept, not current.
 
@@ -36,7 +31,7 @@ def revise_ranking(
     old = locked.filter(pk=ranking_id).first()
     stored = own.filter(idempotency_key=key).first()  # by another sending, which the lock let end
     is_undone = stored is not None and stored.undone_at is not None
-    if stored is not None and not is_undone and says_the_same(stored, ranks, comment, details):
+    if stored is not None and not is_undone and says_the_same(stored, judgment):
         return stored
     if old is None or not old.is_current or stored is not None:
         raise RankingRefused(_("This ranking was changed meanwhile: open the newest one."))
@@ -45,11 +40,10 @@ def revise_ranking(
         group=old.group,
         labeler=labeler,
         shown_order=old.shown_order,
-        comment=comment,
         seconds=old.seconds,
         idempotency_key=key,
     )
-    store_ranking(new, old.group.project_id, ranks, details)
+    store_ranking(new, judgment, project_id=old.group.project_id)
     _settle_answer(old)
     return new
 
@@ -123,7 +117,7 @@ def undo_last(project: Project, labeler: User, key: uuid.UUID | None = None) -> 
         defaults={
             "token": token,
             "shown_order": ranking.shown_order,
-            "content": form_content(ranking),
+            "content": content_of(stored_judgment(ranking), ranking.shown_order),
         },
     )
     return None

@@ -85,9 +85,14 @@ def _submit(request: Request, project: Project) -> HttpResponse:
     try:
         if not form.is_valid():
             raise (RankingRefused if order else LeaseGone)(form.problem)
-        judgment = form.ranks(order), form.cleaned_data["comment"], form.details(order)
-        others = list(held.values())
-        now, after = submit_and_go_on(project, request.user, assignment, others, token, *judgment)
+        now, after = submit_and_go_on(
+            project,
+            request.user,
+            form.judgment(order),
+            token=token,
+            assignment=assignment,
+            others=list(held.values()),
+        )
     except RankingRefused as refusal:
         return _refused(request, project, form, refusal)
     if not is_script(request):

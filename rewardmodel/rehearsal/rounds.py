@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from annotation.exchange.prompts import PromptRow
+from annotation.exchange.prompts import NewPrompt
 from annotation.models import PolicyVersion, Project, Prompt, PromptGroup, User
 from annotation.services.generation import ask_for_answers, call_worker
 from annotation.services.projects import create_project
@@ -37,7 +37,7 @@ class Plan:
     teacher_name: str
     teacher: Teacher
     rounds: int
-    prompts: Sequence[PromptRow]
+    prompts: Sequence[NewPrompt]
     labelers: int
     noise: float
     heldout_answers: int

@@ -2,6 +2,7 @@
 
 import pytest
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Project, PromptGroup, User
 from annotation.selectors.groups import unranked_groups
 from annotation.selectors.rankings import group_rows
@@ -102,7 +103,7 @@ def test_whoever_works_on_a_withdrawn_group_keeps_the_draft(
     save_draft(labeler, token, {"comment": "so far"})
     withdraw_group(group)
     with pytest.raises(LeaseGone):
-        submit_ranking(labeler, token, BEST_FIRST)
+        submit_ranking(labeler, Judgment(BEST_FIRST), token=token)
     assert labeler.drafts.get().content == {"comment": "so far"}
 
 

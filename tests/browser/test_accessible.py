@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import AnswerFlag, Project, PromptMark, Ranking, Skip, User
 from annotation.services.assignments import take_assignment
 from annotation.services.groups import withdraw_group
@@ -35,7 +36,7 @@ def desk(transactional_db: None, project: Project, labeler: User) -> Project:
     assignment = take_assignment(project, labeler)
     assert assignment is not None
     assert assignment.token is not None
-    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 2}, "Fine.")
+    submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 2}, "Fine."), token=assignment.token)
     ready_group(project, "天为什么是蓝的？").answers.update(text=TEXT)
     return project
 

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import Project, PromptGroup, Ranking, User
 from annotation.selectors import pages
 from annotation.services.assignments import take_assignment
@@ -28,7 +29,7 @@ def rank(project: Project, labeler: User) -> Ranking:
     assignment = take_assignment(project, labeler)
     assert assignment is not None
     assert assignment.token is not None
-    return submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
+    return submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=assignment.token)
 
 
 def rows(browser: Client, project: Project, **asked: Any) -> list[dict[str, Any]]:

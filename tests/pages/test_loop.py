@@ -8,6 +8,7 @@ from celery import Celery
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import PolicyVersion, Project, User
 from annotation.services import generation
 from annotation.services.assignments import take_assignment
@@ -33,7 +34,7 @@ def ranked(project: Project, labeler: User) -> Project:
     assignment = take_assignment(project, labeler)
     assert assignment is not None
     assert assignment.token is not None
-    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
+    submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=assignment.token)
     return project
 
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from annotation.lm.chat import Chat, Messages
+from annotation.lm.completion import Completion
 from annotation.lm.loading import load_causal_lm, load_tokenizer
 from annotation.lm.sampler import (
-    Completion,
     SamplingParameters,
     derive_seed,
     prompt_limit,
