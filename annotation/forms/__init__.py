@@ -3,7 +3,6 @@ from annotation.forms.data import (
     AddMemberForm,
     NewLabelerForm,
     PromptsForm,
-    TripleFilterForm,
 )
 from annotation.forms.desk import (
     DeskSettingsForm,
@@ -25,7 +24,6 @@ __all__ = [
     "PromptsForm",
     "ShownAnswer",
     "SkipForm",
-    "TripleFilterForm",
     "WriteForm",
     "typed",
 ]

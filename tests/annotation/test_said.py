@@ -7,8 +7,9 @@ import pytest
 from annotation.judgment.agreement import agreement
 from annotation.judgment.judgment import AnswerRating, Details
 from annotation.models import PromptGroup, User
-from annotation.selectors.progress import progress_of
-from annotation.selectors.rankings import group_rows, triple_rows, triples
+from annotation.selectors.desks import progress_of
+from annotation.selectors.rankings import group_rows
+from annotation.selectors.triples import triple_rows, triples
 from annotation.services.assignments import fit_assignments
 from annotation.services.revisions import revise_ranking
 from tests.annotation.desk import BEST_FIRST, rank
