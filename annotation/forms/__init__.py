@@ -5,7 +5,6 @@ from annotation.forms.data import (
     PromptsForm,
 )
 from annotation.forms.desk import (
-    DeskSettingsForm,
     FlagForm,
     JudgmentForm,
     ShownAnswer,
@@ -13,13 +12,14 @@ from annotation.forms.desk import (
     WriteForm,
     typed,
 )
+from annotation.forms.labeling import LabelingForm
 
 __all__ = [
     "GIVEN_ROLES",
     "AddMemberForm",
-    "DeskSettingsForm",
     "FlagForm",
     "JudgmentForm",
+    "LabelingForm",
     "NewLabelerForm",
     "PromptsForm",
     "ShownAnswer",

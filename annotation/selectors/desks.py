@@ -61,7 +61,7 @@ class Desk:
 
 
 @dataclass(frozen=True)
-class LabelerProgress:
+class Progress:
     """`seconds` is the median of the last hundred rankings, `agreement` a share of them."""
 
     today: int
@@ -132,14 +132,14 @@ def ranked_today(project: Project, labeler: User) -> int:
     return own_rankings(project, labeler).filter(created_at__gte=midnight()).count()
 
 
-def progress_of(project: Project, labeler: User) -> LabelerProgress:
+def progress_of(project: Project, labeler: User) -> Progress:
     """Four queries, whatever was ranked."""
     own = own_rankings(project, labeler)
     recent = list(own.values_list("group_id", "ranks", "seconds")[:RECENT])
     ranks = {group: own_ranks for group, own_ranks, _seconds in recent}
     others = Ranking.objects.filter(group_id__in=ranks, is_current=True).exclude(labeler=labeler)
     seconds = [spent for _group, _ranks, spent in recent if spent is not None]
-    return LabelerProgress(
+    return Progress(
         today=ranked_today(project, labeler),
         in_all=own.count(),
         seconds=median(seconds) if seconds else None,

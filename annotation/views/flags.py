@@ -1,11 +1,10 @@
-"""What labelers told the admins or passed over, and what the desk asks of labelers."""
+"""What labelers told the admins, or passed over."""
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
-from annotation.forms import DeskSettingsForm
 from annotation.models import Project
 from annotation.selectors.flags import flags_of
 from annotation.selectors.groups import nobody_left, skipped_groups, withdrawn_groups
@@ -67,14 +66,3 @@ def _move(request: Request, project: Project) -> None:
             messages.success(request, _("The group is in the queue again."))
     elif withdraw_group(group):
         messages.success(request, _("The group is withdrawn: nobody gets it any more."))
-
-
-def desk_settings(request: Request, slug: str) -> HttpResponse:
-    project = project_for_admin(request.user, slug)
-    form = DeskSettingsForm(request.POST if request.method == "POST" else None, instance=project)
-    if form.is_valid():
-        form.save()
-        messages.success(request, _("The settings are stored."))
-        return redirect("desk_settings", slug)
-    context = {"project": project, "section": "desk", "form": form}
-    return render(request, "annotation/desk_settings.html", context)

@@ -27,7 +27,6 @@ PAGES = [
     "triples",
     "flags",
     "skips",
-    "desk_settings",
     "mine",
     "versions",
     "people",
