@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from annotation.models import PolicyVersion, Project
 from annotation.models.policy import ModelVersion
+from annotation.selectors.desks import midnight
 from annotation.selectors.groups import QueueCounts, queue_counts
-from annotation.selectors.progress import midnight
+from annotation.selectors.projects import active_projects
 from annotation.selectors.rankings import current_rankings
 from rewardmodel.models import RewardModelVersion, TrainingRun
 
@@ -36,10 +37,6 @@ class LoopStatus:
     has_text: bool
     active_run: TrainingRun | None
     recent_runs: list[TrainingRun]
-
-
-def champion_policy(project: Project) -> PolicyVersion:
-    return project.policyversions.get(status=ModelVersion.Status.CHAMPION)
 
 
 def champion_reward_model(project: Project) -> RewardModelVersion | None:
@@ -87,7 +84,7 @@ def runs_to_pick_up() -> list[int]:
 
 def automatic_projects() -> list[Project]:
     """Those in which training starts by itself."""
-    return list(Project.objects.filter(is_active=True, training_is_automatic=True))
+    return list(active_projects().filter(training_is_automatic=True))
 
 
 def new_rankings(project: Project) -> int:

@@ -9,6 +9,7 @@ from annotation.exchange.jsonl import holds_half_characters
 
 ROLES = ("system", "user", "assistant")
 LONGEST_LANGUAGE = 20
+FEWEST_ANSWERS, MOST_ANSWERS = 2, 9  # to one prompt, as many as a labeler can put in order
 
 
 class UnreadablePrompt(ValueError):
@@ -45,8 +46,11 @@ def _prompt(value: dict[str, Any]) -> NewPrompt:
     prompt = value.get("prompt", value.get("messages"))
     messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
     wanted = value.get("answers")
-    if wanted is not None and not (type(wanted) is int and 2 <= wanted <= 9):
-        raise UnreadablePrompt('"answers" must be a whole number from 2 to 9.')
+    counts = range(FEWEST_ANSWERS, MOST_ANSWERS + 1)
+    if wanted is not None and (type(wanted) is not int or wanted not in counts):
+        raise UnreadablePrompt(
+            f'"answers" must be a whole number from {FEWEST_ANSWERS} to {MOST_ANSWERS}.'
+        )
     return NewPrompt(
         messages=check_messages(messages),
         language=check_language(value.get("lang")),

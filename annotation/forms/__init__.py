@@ -3,10 +3,8 @@ from annotation.forms.data import (
     AddMemberForm,
     NewLabelerForm,
     PromptsForm,
-    TripleFilterForm,
 )
 from annotation.forms.desk import (
-    DeskSettingsForm,
     FlagForm,
     JudgmentForm,
     ShownAnswer,
@@ -14,18 +12,18 @@ from annotation.forms.desk import (
     WriteForm,
     typed,
 )
+from annotation.forms.labeling import LabelingForm
 
 __all__ = [
     "GIVEN_ROLES",
     "AddMemberForm",
-    "DeskSettingsForm",
     "FlagForm",
     "JudgmentForm",
+    "LabelingForm",
     "NewLabelerForm",
     "PromptsForm",
     "ShownAnswer",
     "SkipForm",
-    "TripleFilterForm",
     "WriteForm",
     "typed",
 ]

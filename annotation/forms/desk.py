@@ -1,4 +1,4 @@
-"""What labelers say at the desk, checked; and what a project asks of them."""
+"""What labelers say at the desk, checked."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -235,28 +235,3 @@ class WriteForm(forms.Form):
     @property
     def problem(self) -> str:
         return str(self.errors["text"][0])
-
-
-class DeskSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
-    """What a project asks its labelers."""
-
-    answer_flags = forms.MultipleChoiceField(
-        label=_("Remarks on an answer"),
-        choices=AnswerFlag.choices,
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
-    prompt_marks = forms.MultipleChoiceField(
-        label=_("Remarks on the question"),
-        choices=PromptMark.choices,
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
-
-    class Meta:
-        model = Project
-        fields = [
-            *("mode", "asks_quality", "demonstrations_wanted"),
-            *("answer_flags", "prompt_marks"),
-        ]
-        widgets = {"mode": forms.RadioSelect}

@@ -1,14 +1,13 @@
-"""Reading judgments: native rows for snapshots, triples for people."""
+"""Reading judgments: native rows for snapshots."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
-from annotation.exchange.triples import question_text
 from annotation.judgment.judgment import NO_RATING, Judgment
 from annotation.judgment.scores import below_first
-from annotation.models import Answer, Project, PromptGroup, Ranking, Triple
+from annotation.models import Answer, Project, PromptGroup, Ranking
 from annotation.selectors.stored_judgments import stored_judgment, with_judgments
 
 WRITTEN = "written"  # the finish reason of an answer that a person wrote
@@ -107,49 +106,4 @@ def prompt_rows(project: Project) -> Iterator[dict[str, Any]]:
             "lang": prompt.language,
             "prompt": prompt.messages,
             "split": prompt.split,
-        }
-
-
-def triples(project: Project) -> QuerySet[Triple]:
-    """The project's current triples, newest first, with all that a page or a file shows."""
-    return (
-        Triple.objects.filter(project=project, ranking__is_current=True)
-        .select_related(
-            *("answer__policy", "demonstration"),
-            *("ranking__group__prompt", "ranking__labeler"),
-        )
-        .order_by("-id")
-    )
-
-
-def triple_rows(queryset: QuerySet[Triple]) -> Iterator[dict[str, Any]]:
-    """Rows for annotation.exchange.triples; the question is given as messages and as text.
-
-    An answer that a labeler wrote and placed first is a row too: no policy, its end "written".
-    """
-    rated = queryset.prefetch_related("ranking__ratings")
-    for triple in rated.iterator(chunk_size=1000):
-        group, answer = triple.ranking.group, triple.answer
-        rating = next(
-            (one for one in triple.ranking.ratings.all() if one.answer_id == triple.answer_id),
-            NO_RATING,
-        )
-        yield {
-            "question": question_text(group.prompt.messages),
-            "messages": group.prompt.messages,
-            "answer": triple.text,
-            "score": round(triple.score, 6),
-            "rank": triple.rank,
-            "quality": rating.quality,
-            "flags": " ".join(rating.flags),
-            "marks": " ".join(triple.ranking.marks),
-            "none_acceptable": triple.ranking.none_acceptable,
-            "comment": triple.ranking.comment,
-            "labeler": triple.ranking.labeler.username,
-            "group": group.pk,
-            "policy": triple.policy_number,
-            "split": group.prompt.split,
-            "language": group.prompt.language,
-            "finish_reason": answer.finish_reason if answer else WRITTEN,
-            "ranked_at": triple.ranking.created_at.isoformat(),
         }

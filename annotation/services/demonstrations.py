@@ -9,6 +9,7 @@ from annotation.exchange.demonstrations import NewDemonstration
 from annotation.exchange.prompts import NewPrompt
 from annotation.exchange.split import prompt_key
 from annotation.models import Answer, Demonstration, Project, Prompt, Ranking, User
+from annotation.selectors.demonstrations import demonstrations_of
 from annotation.services.prompts import add_prompts
 
 
@@ -47,8 +48,7 @@ def import_demonstrations(project: Project, author: User, rows: Iterable[NewDemo
     written = 0
     for prompt in project.prompts.filter(key__in=by_key).iterator():
         text = by_key[prompt.key].answer
-        own = prompt.demonstrations.filter(author=author, is_current=True, text=text)
-        if not own.exists():
+        if not demonstrations_of(prompt, author).filter(text=text).exists():
             write_demonstration(prompt, author, text)
             written += 1
     return written

@@ -12,6 +12,7 @@ from django.utils import timezone
 from annotation.lm.completion import Completion
 from annotation.models import Answer, Assignment, PolicyVersion, Project, Prompt, PromptGroup
 from annotation.selectors.groups import unranked_groups
+from annotation.selectors.policies import champion_policy
 from annotation.services.assignments import fit_assignments, keep_for_holder
 
 CLAIM = timedelta(seconds=60)
@@ -29,7 +30,7 @@ def top_up(project: Project) -> int:
     project.groups.filter(status=Status.FAILED, attempts__lt=PromptGroup.MAX_ATTEMPTS).update(
         status=Status.PENDING
     )
-    policy = project.policyversions.get(status=PolicyVersion.Status.CHAMPION)
+    policy = champion_policy(project)
     missing = project.queue_target - unranked_groups(project)
     if missing > 0:
         prompts = list(

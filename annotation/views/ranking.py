@@ -11,15 +11,17 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
+from annotation.exchange.prompts import MOST_ANSWERS
 from annotation.forms import FlagForm, JudgmentForm, SkipForm
 from annotation.models import Assignment, Project
 from annotation.selectors.assignments import assignment_under, held_assignments
 from annotation.selectors.desks import answers_coming
-from annotation.selectors.projects import project_for_member
 from annotation.services import assignments
 from annotation.services.drafts import draft_for, save_draft
+from annotation.services.flags import flag_prompt
 from annotation.services.rankings import LeaseGone, RankingRefused, submit_and_go_on
 from annotation.services.revisions import undo_last, undoable_ranking
+from annotation.views.access import project_for_member
 from annotation.views.desk import assignment_context, desk_page, token_of
 from annotation.views.requests import Request, is_script
 
@@ -107,7 +109,7 @@ def _refused(
 ) -> HttpResponse:
     """The same group with what was said; another one when the lease went to somebody else."""
     token = token_of(request)
-    content = JudgmentForm(project, project.MOST_ANSWERS, request.POST).content
+    content = JudgmentForm(project, MOST_ANSWERS, request.POST).content
     is_kept = save_draft(request.user, token, content)
     is_gone = isinstance(refusal, LeaseGone)
     problem = str(refusal)
@@ -137,7 +139,7 @@ def draft(request: Request, slug: str) -> HttpResponse:
 
 
 def _keep(request: Request, project: Project) -> bool:
-    content = JudgmentForm(project, project.MOST_ANSWERS, request.POST).content
+    content = JudgmentForm(project, MOST_ANSWERS, request.POST).content
     return save_draft(request.user, token_of(request), content)
 
 
@@ -170,7 +172,7 @@ def flag(request: Request, slug: str) -> HttpResponse:
     form = FlagForm(request.POST)
     if not form.is_valid():
         messages.warning(request, str(form.errors["flag_text"][0]))
-    elif assignments.flag_prompt(request.user, token_of(request), form.cleaned_data["flag_text"]):
+    elif flag_prompt(request.user, token_of(request), form.cleaned_data["flag_text"]):
         messages.success(request, _("The admins see it now. You can go on, or skip this group."))
     return redirect("rank", slug)
 

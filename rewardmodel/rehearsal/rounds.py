@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from annotation.exchange.prompts import NewPrompt
 from annotation.models import PolicyVersion, Project, Prompt, PromptGroup, User
+from annotation.selectors.policies import champion_policy
 from annotation.services.generation import ask_for_answers, call_worker
 from annotation.services.projects import create_project
 from annotation.services.prompts import add_prompts
@@ -19,7 +20,6 @@ from rewardmodel.models import TrainingRun
 from rewardmodel.rehearsal.evaluation import Trial, bootstrap, try_policy, win_rate
 from rewardmodel.rehearsal.labelers import hire, rank_everything
 from rewardmodel.rehearsal.teachers import Teacher
-from rewardmodel.selectors import champion_policy
 from rewardmodel.services import start_policy_run, start_reward_run
 
 LOOK_EVERY = 1.0  # seconds

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from annotation.models import PolicyVersion
 from annotation.models.policy import ModelVersion
-from annotation.services.policies import next_number, promote
+from annotation.selectors.policies import next_number
+from annotation.services.policies import promote
 from rewardmodel.learning.core.gate import Code, Reason, Verdict, as_json, read_report
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import champion_reward_model, log_tail

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation.models import Project, Snapshot, User
+from annotation.selectors.policies import champion_policy
 from annotation.selectors.rankings import current_rankings
 from annotation.services.snapshots import (
     take_demonstrations_snapshot,
@@ -30,7 +31,6 @@ from rewardmodel.learning.configs import (
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import (
     active_run,
-    champion_policy,
     champion_reward_model,
     new_rankings,
     text_folder,

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from annotation.selectors.projects import project_for_admin
 from annotation.services.generation import ask_for_answers
+from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
 from rewardmodel.charts import charts_of, reliability_of
 from rewardmodel.models import TrainingRun

@@ -6,9 +6,9 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from annotation.selectors.projects import check_may_create_projects, project_for_admin
 from annotation.services.assignments import fit_assignments
 from annotation.services.projects import create_project
+from annotation.views.access import check_may_create_projects, project_for_admin
 from annotation.views.requests import Request
 from rewardmodel.forms import NewProjectForm, ProjectForm
 

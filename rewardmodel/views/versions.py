@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from annotation.models import Project
-from annotation.selectors.projects import project_for_admin
 from annotation.services.policies import promote
+from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
 from rewardmodel.selectors import policies_of, reward_models_of
 

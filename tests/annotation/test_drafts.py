@@ -2,7 +2,7 @@
 
 from annotation.judgment.judgment import Judgment
 from annotation.models import Draft, PromptGroup, User
-from annotation.selectors.progress import kept_drafts
+from annotation.selectors.desks import kept_drafts
 from annotation.services.assignments import give_back, skip_group
 from annotation.services.drafts import draft_for, save_draft
 from annotation.services.rankings import submit_ranking

@@ -11,6 +11,7 @@ from django.utils.http import urlencode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotation.exchange.prompts import MOST_ANSWERS
 from annotation.forms import JudgmentForm
 from annotation.judgment.fields import (
     GROUP,
@@ -81,7 +82,7 @@ def shown_judgments(
     draw: st.DrawFn, qualities: st.SearchStrategy[int | None]
 ) -> tuple[Judgment, list[int], list[int]]:
     """A judgment of two to nine answers, and two orders in which they may be shown."""
-    count = draw(st.integers(2, Project.MOST_ANSWERS))
+    count = draw(st.integers(2, MOST_ANSWERS))
     return draw(judgments(count, qualities)), draw(orders(count)), draw(orders(count))
 
 

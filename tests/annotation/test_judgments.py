@@ -8,9 +8,10 @@ import pytest
 from annotation.judgment.agreement import agreement
 from annotation.judgment.judgment import AnswerRating, BetterAnswer, Highlight, Judgment
 from annotation.models import PromptGroup, User
-from annotation.selectors.progress import progress_of
-from annotation.selectors.rankings import group_rows, triple_rows, triples
+from annotation.selectors.desks import progress_of
+from annotation.selectors.rankings import group_rows
 from annotation.selectors.stored_judgments import says_the_same, stored_judgment
+from annotation.selectors.triples import triple_rows, triples
 from annotation.services.assignments import fit_assignments
 from annotation.services.rankings import submit_ranking
 from annotation.services.revisions import revise_ranking

@@ -7,7 +7,6 @@ from django.utils import timezone
 from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Flag, Project, PromptGroup, User
 from annotation.services.assignments import (
-    flag_prompt,
     give_back,
     give_back_ahead,
     renew_lease,
@@ -15,6 +14,7 @@ from annotation.services.assignments import (
     take_ahead,
     take_assignment,
 )
+from annotation.services.flags import flag_prompt
 from annotation.services.rankings import submit_ranking
 from tests.annotation.desk import BEST_FIRST, expire, rank, take
 from tests.people import member, ready_group

@@ -9,7 +9,8 @@ from django.utils import timezone
 from annotation.judgment.judgment import AnswerRating, Judgment
 from annotation.models import Assignment, Project, PromptGroup, Ranking, Triple, User
 from annotation.selectors.assignments import held_assignments, held_by
-from annotation.selectors.rankings import group_rows, triple_rows, triples
+from annotation.selectors.rankings import group_rows
+from annotation.selectors.triples import triple_rows, triples
 from annotation.services.assignments import take_ahead
 from annotation.services.drafts import draft_for
 from annotation.services.groups import withdraw_group

@@ -8,7 +8,8 @@ from annotation.exchange.triples import csv_lines
 from annotation.judgment.judgment import AnswerRating, BetterAnswer, Judgment
 from annotation.models import PromptGroup, User
 from annotation.selectors.demonstrations import demonstration_rows
-from annotation.selectors.rankings import group_rows, triple_rows, triples
+from annotation.selectors.rankings import group_rows
+from annotation.selectors.triples import triple_rows, triples
 from annotation.services.assignments import fit_assignments
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.drafts import draft_for

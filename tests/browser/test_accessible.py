@@ -126,6 +126,29 @@ def test_axe_finds_nothing_serious_where_two_are_compared_or_groups_were_skipped
     window.locator("#write textarea").fill("Eight minutes.")
     assert serious(window) == [], "write on a phone"
     office = visit(admin, color_scheme=scheme, locale=language, **STILL)
-    for page in ("flags/", "skips/", "skips/?state=withdrawn"):
+    for page in ("flags/", "skips/", "skips/?state=withdrawn", "settings/"):
         office.goto(home + page)
         assert serious(office) == [], page
+
+
+def test_on_a_long_form_what_has_the_focus_is_never_under_the_bar_that_stores_it(
+    visit: Visit, desk: Project, owner: User
+) -> None:
+    window = visit(owner, viewport={"width": 390, "height": 600})
+    window.goto(f"/projects/{desk.slug}/settings/")
+    window.locator("[name=name]").focus()
+    names = set()
+    for _step in range(40):
+        window.keyboard.press("Tab")
+        name, top, bar = window.evaluate(
+            """[
+                document.activeElement.name,
+                document.activeElement.getBoundingClientRect().top,
+                document.querySelector(".save-bar").getBoundingClientRect().top,
+            ]"""
+        )
+        if name in {"", None}:
+            break
+        names.add(name)
+        assert top <= bar - 20, name
+    assert {"mode", "prompt_marks", "overlap", "policy_settings"} <= names

@@ -28,7 +28,6 @@ PAGES = [
     "triples",
     "flags",
     "skips",
-    "desk_settings",
     "mine",
     "versions",
     "people",

@@ -8,9 +8,9 @@ from annotation.exchange.demonstrations import NewDemonstration, parse_demonstra
 from annotation.exchange.prompts import UnreadablePrompt
 from annotation.models import Project, User
 from annotation.selectors.demonstrations import demonstration_rows
+from annotation.selectors.policies import champion_policy
 from annotation.services.demonstrations import import_demonstrations, write_demonstration
 from rewardmodel.models import TrainingRun
-from rewardmodel.selectors import champion_policy
 from rewardmodel.services import RunRefused, start_demonstrations_run, start_text_run
 from rewardmodel.services.supervision import supervise
 from tests.people import ask
