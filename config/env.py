@@ -97,7 +97,8 @@ def database(name: str, default: Path) -> dj_database_url.DBConfig:
 def redis_url(name: str, socket: Path) -> tuple[str, str]:
     """Redis as (address for redis-py, address for Celery); by default the private one on `socket`.
 
-    Database 0 holds the broker's queues, whichever address is given; the cache uses a key prefix.
+    Both use the database that a redis:// address names; on a socket the broker's is database 0.
+    The cache's keys have a prefix.
     """
     value = text(name)
     if not value:

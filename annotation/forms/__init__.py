@@ -1,3 +1,5 @@
+"""What people type, checked; what becomes of it is decided in views and services."""
+
 from annotation.forms.data import (
     GIVEN_ROLES,
     AddMemberForm,

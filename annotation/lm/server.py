@@ -1,5 +1,6 @@
-"""Answers from an OpenAI-compatible server, such as vLLM, instead of the local sampler.
+"""Answers from an OpenAI-compatible server, such as vLLM: the rollouts of a policy update.
 
+A project's queue is answered by the sampler next door, on the worker's own machine.
 Prompts go as token ids to `/v1/completions`, one request an answer with its own seed, many at a
 time. Adapters are loaded and named as vLLM does it (`/v1/load_lora_adapter`); the server must see
 this machine's folders for that.

@@ -1,3 +1,5 @@
+"""Tables and their constraints, a file a noun; reads are in selectors, writes in services."""
+
 from annotation.models.answer import Answer, PromptGroup
 from annotation.models.demonstration import Demonstration, Writing
 from annotation.models.desk import Draft, Flag, Skip
