@@ -1,20 +1,30 @@
-"""Reading judgments: native rows for snapshots."""
+"""Reading rankings: the current ones, the one that can be undone, native rows for snapshots."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
 
 from annotation.judgment.judgment import NO_RATING, Judgment
 from annotation.judgment.scores import below_first
-from annotation.models import Answer, Project, PromptGroup, Ranking
+from annotation.models import Answer, Project, PromptGroup, Ranking, User
 from annotation.selectors.stored_judgments import stored_judgment, with_judgments
 
+UNDO_FOR = timedelta(minutes=10)
 WRITTEN = "written"  # the finish reason of an answer that a person wrote
 
 
 def current_rankings(project: Project) -> QuerySet[Ranking]:
     return Ranking.objects.filter(group__project=project, is_current=True)
+
+
+def undoable_ranking(project: Project, labeler: User) -> Ranking | None:
+    """The labeler's newest ranking in the project, when it was stored within ten minutes."""
+    since = timezone.now() - UNDO_FOR
+    newest = Ranking.objects.filter(labeler=labeler, created_at__gte=since, is_current=True)
+    return newest.filter(group__project=project).order_by("-created_at", "-id").first()
 
 
 def group_rows(project: Project, last_ranking_id: int) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """Changing one's mind: a new revision of a ranking, and taking the last submit back."""
 
 import uuid
-from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Q
@@ -11,11 +10,10 @@ from django.utils.translation import gettext as _
 from annotation.judgment.fields import content_of
 from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Demonstration, Draft, Project, PromptGroup, Ranking, User
+from annotation.selectors.rankings import undoable_ranking
 from annotation.selectors.stored_judgments import says_the_same, stored_judgment
-from annotation.services.assignments import lock_user
+from annotation.services.assignments import lease_end, lock_user
 from annotation.services.rankings import RankingRefused, store_ranking
-
-UNDO_FOR = timedelta(minutes=10)
 
 
 @transaction.atomic
@@ -67,13 +65,6 @@ def _settle_answer(ranking: Ranking) -> None:
     own.filter(pk=newest or 0).update(is_current=True)
 
 
-def undoable_ranking(project: Project, labeler: User) -> Ranking | None:
-    """The labeler's newest ranking in the project, when it was stored within ten minutes."""
-    since = timezone.now() - UNDO_FOR
-    newest = Ranking.objects.filter(labeler=labeler, created_at__gte=since, is_current=True)
-    return newest.filter(group__project=project).order_by("-created_at", "-id").first()
-
-
 @transaction.atomic
 def undo_last(project: Project, labeler: User, key: uuid.UUID | None = None) -> Ranking | None:
     """Takes the last submit back; the row is kept, marked as undone.
@@ -109,7 +100,7 @@ def undo_last(project: Project, labeler: User, key: uuid.UUID | None = None) -> 
         is_done=False,
         token=token,
         leased_at=now,
-        expires_at=now + timedelta(minutes=project.lease_minutes),
+        expires_at=lease_end(project),
     )
     Draft.objects.update_or_create(
         group_id=ranking.group_id,

@@ -13,7 +13,7 @@ from annotation.judgment.fields import GROUP, answer_fields
 from annotation.models import Assignment, Project, Skip
 from annotation.selectors.assignments import answers_of_group, prompt_of_group
 from annotation.selectors.desks import ranked_today
-from annotation.services.revisions import undoable_ranking
+from annotation.selectors.rankings import undoable_ranking
 from annotation.views.requests import Request
 from annotation.views.words import answer_names, desk_words
 

@@ -16,11 +16,12 @@ from annotation.forms import FlagForm, JudgmentForm, SkipForm
 from annotation.models import Assignment, Project
 from annotation.selectors.assignments import assignment_under, held_assignments
 from annotation.selectors.desks import answers_coming
+from annotation.selectors.rankings import undoable_ranking
 from annotation.services import assignments
 from annotation.services.drafts import draft_for, save_draft
 from annotation.services.flags import flag_prompt
 from annotation.services.rankings import LeaseGone, RankingRefused, submit_and_go_on
-from annotation.services.revisions import undo_last, undoable_ranking
+from annotation.services.revisions import undo_last
 from annotation.views.access import project_for_member
 from annotation.views.desk import assignment_context, desk_page, token_of
 from annotation.views.requests import Request, is_script
