@@ -56,13 +56,18 @@ def rows_of(models: Any) -> Rows:
     }
 
 
-def test_every_field_of_every_row_is_found_again(empty_database: None) -> None:
+def earlier_rows() -> Rows:
+    """Of a database of the earlier version, which is filled."""
     for application, migration in VERSION.items():
         call_command("migrate", application, migration, verbosity=0)
     loader = MigrationExecutor(connection).loader
     earlier = loader.project_state(list(VERSION.items())).apps
     Database(earlier).fill()
-    before = rows_of(earlier.get_models())
+    return rows_of(earlier.get_models())
+
+
+def test_every_field_of_every_row_is_found_again(empty_database: None) -> None:
+    before = earlier_rows()
     assert [model for model, rows in before.items() if not rows] == []
     call_command("migrate", verbosity=0)
     connection.check_constraints()
@@ -72,3 +77,13 @@ def test_every_field_of_every_row_is_found_again(empty_database: None) -> None:
         for row in rows:
             now = found[row["id"]]
             assert {name: now.get(name, "is gone") for name in row} == row, model
+
+
+def test_a_ranking_of_two_ranks_in_a_project_of_verdicts_goes_on_being_shown_as_verdicts(
+    empty_database: None,
+) -> None:
+    [before] = earlier_rows()["annotation.ranking"]
+    assert before["ranks"] == [1, 2, 2]
+    call_command("migrate", verbosity=0)
+    [ranking] = rows_of(apps.get_models())["annotation.ranking"]
+    assert ranking["mode"] == "thumbs"
