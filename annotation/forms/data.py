@@ -1,6 +1,7 @@
 """What admins type about prompts and people, checked."""
 
 import io
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -78,3 +79,4 @@ class NewLabelerForm(forms.Form):
     username = forms.CharField(
         label=_("Name to log in with"), max_length=150, validators=[UnicodeUsernameValidator()]
     )
+    key = forms.UUIDField(required=False, initial=uuid.uuid4, widget=forms.HiddenInput)

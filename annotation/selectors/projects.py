@@ -1,6 +1,9 @@
 """Which projects a user sees: permission is decided here, nowhere else."""
 
+from datetime import timedelta
+
 from django.db.models import Case, Q, QuerySet, When
+from django.utils import timezone
 
 from annotation.models import Membership, Project, User
 from annotation.selectors.compiled import Compiled
@@ -47,6 +50,18 @@ def administered_projects(user: User) -> QuerySet[Project]:
 
 def may_create_projects(user: User) -> bool:
     return user.is_superuser or user.is_staff
+
+
+def made_just_now(user: User, name: str, slug: str) -> Project | None:
+    """The project that the same form made, when it is sent twice."""
+    own = Project.objects.filter(memberships__user=user, memberships__role=Role.OWNER)
+    since = timezone.now() - timedelta(minutes=1)
+    return own.filter(name=name, slug=slug, created_at__gte=since).first()
+
+
+def is_membership(pk: int) -> bool:
+    """Whether somebody is a member under this number, in whatever project."""
+    return Membership.objects.filter(pk=pk).exists()
 
 
 def members_of(project: Project) -> QuerySet[Membership]:

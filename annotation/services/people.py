@@ -1,8 +1,11 @@
 """Who takes part in a project."""
 
-import secrets
+import uuid
+from datetime import timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from annotation.models import Membership, Project, User
@@ -11,6 +14,7 @@ from annotation.services.projects import set_member
 
 # Without letters and digits that are taken for one another when read aloud or copied by hand.
 PASSWORD_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # noqa: S105 (an alphabet)
+SENT_TWICE = timedelta(minutes=1)
 
 
 class PersonRefused(Exception):
@@ -18,28 +22,50 @@ class PersonRefused(Exception):
 
 
 def add_member(project: Project, username: str, role: str) -> Membership:
-    """Adds a user who exists. Raises PersonRefused when there is none or they are in already."""
+    """Adds a user who exists. Sent twice, it is done once.
+
+    Raises PersonRefused when there is none or they are in already, as something else.
+    """
     user = User.objects.filter(username=username, is_active=True).first()
     if user is None:
         raise PersonRefused(
             _("Nobody is called “%(name)s”: check the spelling, or make an account below.")
             % {"name": username}
         )
-    if project.memberships.filter(user=user).exists():
+    if project.memberships.filter(user=user).exclude(role=role).exists():
         raise PersonRefused(_("%(name)s is a member already.") % {"name": username})
     return set_member(project, user, role)
 
 
 @transaction.atomic
-def create_labeler(project: Project, username: str) -> str:
-    """A new account that may rank in the project; returns its password, which is kept nowhere."""
+def create_labeler(project: Project, username: str, key: uuid.UUID) -> str:
+    """A new account that may rank in the project; returns its password, which is kept nowhere.
+
+    `key` is the idempotency key: sent twice, the account is made once and answered the same.
+    """
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # one sending at a time
+    password = _password_under(key, username)
+    just_made = project.members.filter(date_joined__gte=timezone.now() - SENT_TWICE)
+    same = just_made.filter(username=username).first()
+    if same is not None and same.check_password(password):
+        return password
+    taken = PersonRefused(_("The name “%(name)s” is taken: choose another.") % {"name": username})
     if User.objects.filter(username__iexact=username).exists():
-        raise PersonRefused(_("The name “%(name)s” is taken: choose another.") % {"name": username})
-    groups = ("".join(secrets.choice(PASSWORD_ALPHABET) for _i in range(4)) for _g in range(4))
-    password = "-".join(groups)
-    user = User.objects.create_user(username, password=password)
+        raise taken
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(username, password=password)
+    except IntegrityError:  # in another project, at the same moment
+        raise taken from None
     set_member(project, user, Membership.Role.LABELER)
     return password
+
+
+def _password_under(key: uuid.UUID, username: str) -> str:
+    """As good as random for whoever knows not both the key and this installation's secret."""
+    digest = salted_hmac("annotation.services.people", f"{key} {username}", algorithm="sha256")
+    letters = [PASSWORD_ALPHABET[byte % len(PASSWORD_ALPHABET)] for byte in digest.digest()[:16]]
+    return "-".join("".join(letters[start : start + 4]) for start in range(0, 16, 4))
 
 
 @transaction.atomic

@@ -8,14 +8,13 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
 from django.utils.decorators import method_decorator
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
 from annotation.models import User
 from annotation.services.assignments import give_back_ahead
+from annotation.views.requests import on_this_site
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -46,12 +45,7 @@ class Logout(LogoutView):
 @require_POST
 def set_theme(request: HttpRequest) -> HttpResponse:
     """Keeps "light" or "dark" in a cookie; anything else follows the system again."""
-    target = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(
-        target, {request.get_host()}, require_https=request.is_secure()
-    ):
-        target = resolve_url("home")
-    response = HttpResponseRedirect(target)
+    response = HttpResponseRedirect(on_this_site(request, request.POST.get("next", "")))
     theme = request.POST.get("theme")
     if theme in {"light", "dark"}:
         response.set_cookie(

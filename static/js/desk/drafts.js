@@ -1,11 +1,12 @@
 // Nothing said at the desk is lost: kept in the browser at once, on the server half a second later.
+import { fill } from "../filling.js";
 import { post, whyNot } from "../posting.js";
 import { fieldOf } from "./fields.js";
 import { announce } from "./words.js";
 
 const [DEBOUNCE, RETRY, RENEW] = [500, 10_000, 60_000];
 const SENT = "laoshi-sent";
-const NOT_KEPT = ["csrfmiddlewaretoken", "token", "flag_text", "reason"];
+const NOT_KEPT = ["csrfmiddlewaretoken", "token"];
 // What the lease is renewed with: nothing of what was said, which may be older here than elsewhere.
 const RENEWING = ["csrfmiddlewaretoken", "token"];
 // What answers the question of one mode is no answer to that of another.
@@ -172,13 +173,13 @@ export function restore(form) {
   const texts = new URLSearchParams(kept);
   const asked = fieldOf(form, "asked");
   const isOfAnotherMode = asked && texts.has(asked.name) && modeOf(texts.get(asked.name)) !== modeOf(asked.value);
-  for (const field of form.elements) {
-    if (!field.name || field === asked || NOT_KEPT.includes(field.name)) continue;
-    if (isOfAnotherMode && OF_ITS_MODE.includes(field.dataset.field)) continue;
-    const values = texts.getAll(field.name);
-    if (["checkbox", "radio"].includes(field.type)) field.checked = values.includes(field.value);
-    else field.value = values[0] ?? "";
-  }
+  const isKept = (field) =>
+    field.name &&
+    field !== asked &&
+    !NOT_KEPT.includes(field.name) &&
+    !field.closest("[data-unkept]") &&
+    !(isOfAnotherMode && OF_ITS_MODE.includes(field.dataset.field));
+  fill([...form.elements].filter(isKept), texts);
   return true;
 }
 
