@@ -11,7 +11,7 @@
 | POLICY_MODEL | path or hub name of the base policy | SmolLM2-135M-Instruct in var/models/ |
 | VAR_FOLDER | everything that Laoshi writes | var/ |
 | ACCELERATE_CONFIG | accelerate's own file, for several GPUs of this machine | one process |
-| TIME_ZONE | of the schedules and of "today" | UTC |
+| TIME_ZONE | of the schedules, and of pages until a browser says its own | UTC |
 """
 
 import hashlib
@@ -52,6 +52,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "annotation.views.viewer_zone.ViewerZone",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

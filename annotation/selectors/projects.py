@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from django.db.models import Case, Q, QuerySet, When
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
-from annotation.models import Membership, Project, User
+from annotation.models import Membership, Project, Ranking, User
 from annotation.selectors.compiled import Compiled
 
 Role = Membership.Role
@@ -68,3 +68,10 @@ def members_of(project: Project) -> QuerySet[Membership]:
     """Owner, admins, labelers, each by name."""
     rank = Case(When(role=Role.OWNER, then=0), When(role=Role.ADMIN, then=1), default=2)
     return project.memberships.select_related("user").order_by(rank, "user__username")
+
+
+def labelers_of(project: Project) -> QuerySet[User]:
+    """Its members, and whoever ranked in it and was removed since, by name."""
+    own = Ranking.objects.filter(labeler=OuterRef("pk"), group__project=project)
+    memberships = project.memberships.filter(user=OuterRef("pk"))
+    return User.objects.filter(Exists(memberships) | Exists(own)).order_by("username")
