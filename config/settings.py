@@ -12,6 +12,7 @@
 | VAR_FOLDER | everything that Laoshi writes | var/ |
 | ACCELERATE_CONFIG | accelerate's own file, for several GPUs of this machine | one process |
 | TIME_ZONE | of the schedules and of "today" | UTC |
+| TRUSTED_PROXIES | networks whose X-Forwarded-For is believed | this machine's, with https |
 """
 
 import hashlib
@@ -32,6 +33,8 @@ DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.secret("SECRET_KEY", VAR_FOLDER / "secret_key")
 PORT = env.whole_number("PORT", 8000)
 SITE_URL, SITE_HOST, SITE_IS_HTTPS = env.site_url("SITE_URL", f"http://localhost:{PORT}")
+# What ends TLS is a proxy on this machine, where alone the web server listens.
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", ["127.0.0.0/8", "::1"] if SITE_IS_HTTPS else [])
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", [SITE_HOST, "localhost", "127.0.0.1", "[::1]"])
 
 INSTALLED_APPS = [
@@ -99,12 +102,19 @@ if len(bytes(REDIS_SOCKET)) > 100:
     REDIS_SOCKET = Path(tempfile.gettempdir()) / f"laoshi-{_digest}" / "redis.sock"
 REDIS_URL, CELERY_BROKER_URL = env.redis_url("REDIS_URL", REDIS_SOCKET)
 REDIS_IS_EMBEDDED = not env.text("REDIS_URL")
+_REDIS_CACHE = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": REDIS_URL,
+    "KEY_PREFIX": "laoshi",
+    "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
+}
 CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
-        "KEY_PREFIX": "laoshi",
-    }
+    "default": _REDIS_CACHE,
+    "sessions": {**_REDIS_CACHE, "BACKEND": "config.cache.SessionCache"},
+    "process": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
 }
 
 # The state of every job is a database row and beat picks up what a dead worker left behind,
@@ -123,6 +133,7 @@ CELERY_TIMEZONE = TIME_ZONE = env.text("TIME_ZONE", "UTC")
 USE_TZ = True
 
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_CACHE_ALIAS = "sessions"
 AUTH_USER_MODEL = "annotation.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

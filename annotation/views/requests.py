@@ -1,5 +1,8 @@
 """The type of request that a view gets behind the login."""
 
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from django.conf import settings
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
@@ -22,3 +25,31 @@ def posted_number(request: Request, name: str) -> int:
     """The primary key that a form sent; 0, which is nobody's, for anything else."""
     text = request.POST.get(name, "")
     return int(text[:18]) if text.isdecimal() else 0
+
+
+def client_network(request: HttpRequest) -> str:
+    """Whose request it is: an IPv4 address, or the /64 network that an IPv6 customer has whole.
+
+    X-Forwarded-For is believed as far as configured proxies wrote it, from its end.
+    """
+    address = _address(request.META.get("REMOTE_ADDR", ""))
+    for text in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+        named = _address(text.strip())
+        if named is None or address is None or not _is_proxy(address):
+            break
+        address = named
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+
+
+def _is_proxy(address: IPv4Address | IPv6Address) -> bool:
+    return any(address in network for network in settings.TRUSTED_PROXIES)
