@@ -1,12 +1,18 @@
 """The type of request that a view gets behind the login."""
 
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TypeVar
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from django_htmx.middleware import HtmxDetails
 
 from annotation.models import User
+from config import limits
+
+View = TypeVar("View", bound=Callable[..., HttpResponse])
 
 
 class Request(HttpRequest):
@@ -19,6 +25,15 @@ class Request(HttpRequest):
 def is_script(request: Request) -> bool:
     """Whether a page's script sent the form and wants to be told, not to be led on."""
     return request.headers.get("Accept") == "application/json"
+
+
+def takes_upload(view: View) -> View:
+    """For a view that checks who asks, then goes on in one under `csrf_protect`.
+
+    Only so is nothing of a large body read for those who may not send it.
+    """
+    view.largest_body = limits.UPLOAD  # type: ignore[attr-defined]
+    return csrf_exempt(view)
 
 
 def posted_number(request: Request, name: str) -> int:
