@@ -24,7 +24,6 @@ import torch
 from transformers import set_seed
 
 from annotation.lm.chat import Chat
-from annotation.lm.loading import load_tokenizer
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.distributed import Processes, autocast
 from rewardmodel.learning.core.group_packing import Layout, in_budget
@@ -35,7 +34,9 @@ from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
 from rewardmodel.learning.reward.metrics import metrics_of, reward_gate
 from rewardmodel.learning.reward.model import (
     RewardModel,
+    compare_with_plain_tokens,
     new_reward_model,
+    reward_chat,
     save_reward_model,
     score_groups,
 )
@@ -55,7 +56,9 @@ def train(config: RewardConfig, run: RunFolder) -> None:
     if not rows.train:
         skipped = _skipped(rows.skipped)
         raise TrainingFailure(f"No usable group to train on in {config.snapshot}{skipped}.")
-    chat = Chat(load_tokenizer(config.base_model))
+    chat = reward_chat(config.base_model)
+    if accelerator.is_main_process:
+        compare_with_plain_tokens(chat)
     rank = None if config.full else config.lora_rank
     model = new_reward_model(config.base_model, chat, rank, config.group_tokens)
     model.to(accelerator.device).eval()  # dropout stays off

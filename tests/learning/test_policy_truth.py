@@ -71,9 +71,7 @@ def fixed_rollouts(policy: AdaptedPolicy) -> list[Rollout]:
         Rollout(
             prompt=prompt,
             texts=texts,
-            group=EncodedGroup(
-                policy.chat.prompt_ids(prompt), [policy.chat.answer_ids(text) for text in texts]
-            ),
+            group=EncodedGroup(*policy.chat.group_ids(prompt, texts)),
             scores=torch.tensor(scores),
             ended=torch.ones(4),
         )
@@ -230,7 +228,7 @@ def test_a_value_function_starts_as_the_reward_model(tiny: Path, tmp_path: Path)
     model = new_reward_model(str(tiny), chat, None)
     torch.nn.init.normal_(model.network.score.weight, generator=torch.Generator().manual_seed(0))  # type: ignore[arg-type,union-attr]
     save_reward_model(model, chat, tmp_path / "model", 0.5, 2.0)
-    prompt, answer = chat.prompt_ids(PROMPTS[0]), chat.answer_ids("yes")
+    prompt, [answer] = chat.group_ids(PROMPTS[0], ["yes"])
     values = ValueFunction(str(tmp_path / "model"), 4, CPU)(
         pack([EncodedGroup(prompt, [[*answer, 0], answer])], chat.pad)
     )

@@ -149,7 +149,7 @@ def _encode(chat: Chat, rows: Sequence[DemonstrationRow], length: int) -> tuple[
     examples, shortened = [], 0
     for row in rows:
         try:
-            whole = EncodedGroup(chat.prompt_ids(row.prompt), [chat.answer_ids(row.answer)])
+            whole = EncodedGroup(*chat.group_ids(row.prompt, [row.answer]))
         except ChatError as error:
             raise SnapshotError(f"Demonstration {row.id}: {error}") from error
         group = truncate(whole, length + 1)  # the last token is a target only

@@ -165,14 +165,13 @@ class AdaptedPolicy:
         """From the rollout server, given the adapter as it is now, if there is one."""
         if not self.config.rollout_server:
             return sample_with_seeds(self.network, self.chat.tokenizer, prompts, seeds, parameters)
-        encoded = [self.chat.prompt_ids(prompt, self.prompt_limit) for prompt in prompts]
         name = f"laoshi-{uuid4().hex}"
         server = RolloutServer(self.config.rollout_server, name)
         with TemporaryDirectory(dir=Path(self.config.output).absolute().parent) as folder:
             save_adapter(self.adapted, Path(folder))
             server.load_adapter(name, Path(folder))
             stops = stop_ids(self.network, self.chat)
-            answers = server.sample(self.chat, encoded, seeds, parameters, stops)
+            answers = server.sample(self.chat, prompts, seeds, parameters, stops, self.prompt_limit)
             server.unload_adapter(name)
         return answers
 
