@@ -96,8 +96,9 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def require_causal_lm(name: str) -> None:
-    """Raises PolicyUnavailable unless `name` is a causal language model."""
+def require_causal_lm(name: str) -> str:
+    """The kind of the model, such as "llama". Raises PolicyUnavailable unless it is a causal
+    language model whose weights are whole."""
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -116,6 +117,7 @@ def require_causal_lm(name: str) -> None:
             f"The weights at {name} are quantized ({method}): name the model that they were made "
             "from, whose weights are whole."
         )
+    return str(config.model_type)
 
 
 def load_causal_lm(name: str, dtype: torch.dtype) -> PreTrainedModel:

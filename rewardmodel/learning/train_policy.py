@@ -56,8 +56,7 @@ def train(config: PolicyConfig, run: RunFolder) -> None:
     prompts, heldout = read_prompts(Path(config.snapshot), config.heldout_percent)
     if not prompts:
         raise TrainingFailure(f"No prompt to train on in {config.snapshot}.")
-    everything = [row.prompt for row in [*prompts, *heldout]]
-    policy = AdaptedPolicy(config, accelerator.device, everything)
+    policy = AdaptedPolicy(config, accelerator.device, [*prompts, *heldout])
     if config.algorithm == "ppo" and policy.scorer.layout is unpack:
         policy.layout = unpack  # its value function reads the same rows, as a reward model does
     if config.algorithm != "best_of_n":

@@ -124,6 +124,25 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
     assert sha256_of(resumed / "model.safetensors") == sha256_of(whole / "model.safetensors")
 
 
+def test_checkpoints_go_when_a_run_is_done(trained: Path) -> None:
+    assert result_of(trained)
+    assert not Path(f"{trained}.run", "checkpoints").exists()
+
+
+def test_an_error_that_nobody_foresaw_is_written_down_as_a_sentence(
+    tiny: Path, tmp_path: Path, write_rows: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unforeseen(Exception):
+        def __str__(self) -> str:
+            return "it broke\nin the middle\nof many lines"
+
+    kill_at(1, monkeypatch, by=Unforeseen)
+    output = tmp_path / "model"
+    with pytest.raises(Unforeseen):
+        train_reward_model(output, write_rows(shorter_is_better(4)), tiny, minimum_steps=2)
+    assert failure_of(output) == "The run broke off with Unforeseen: it broke in the middle"
+
+
 def test_small_data_is_read_again_until_the_minimum_of_steps(
     tiny: Path, tmp_path: Path, write_rows: Write
 ) -> None:

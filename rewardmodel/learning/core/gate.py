@@ -94,6 +94,11 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile("".join(map("".join, zip(texts, [*values, ""], strict=True))), re.DOTALL)
 
 
+def as_said(value: float) -> float:
+    """Rounded as sentences give it: what reads alike is no gain."""
+    return round(value, 3)
+
+
 @dataclass(frozen=True)
 class Gate:
     """Whether a version may serve, and why, as a sentence."""

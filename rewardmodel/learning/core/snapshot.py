@@ -7,13 +7,14 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from annotation.exchange.jsonl import canonical, holds_half_characters
 from annotation.exchange.split import Split, prompt_key, split_of
-from annotation.lm.chat import Message
+from annotation.lm.chat import ChatError, Message
 
 logger = logging.getLogger(__name__)
 
@@ -139,6 +140,15 @@ def read_demonstrations(path: Path, heldout_percent: int) -> DemonstrationData:
         )
         (data.train if prompt.split == "train" else data.heldout).append(demonstration)
     return data
+
+
+@contextmanager
+def naming(kind: str, row: PromptRow) -> Iterator[None]:
+    """Turns what a chat template refuses into a SnapshotError that names the row."""
+    try:
+        yield
+    except ChatError as error:
+        raise SnapshotError(f"{kind} {row.id}: {error}") from error
 
 
 def _unusable(group: GroupRow) -> str | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rewardmodel.learning.core.gate import Gate, Reason
+from rewardmodel.learning.core.gate import Gate, Reason, as_said
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ def language_gate(
     if new.loss is None:
         return Gate(False, Reason.NO_HELDOUT_TEXT.value)
     if parent is not None and parent.loss is not None:
-        fell = new.loss < parent.loss
+        fell = as_said(new.loss) < as_said(parent.loss)
         change = Reason.LOSS_FELL if fell else Reason.LOSS_NO_GAIN
         before, after = f"{parent.loss:.3f}", f"{new.loss:.3f}"
         return Gate(fell, change % {"before": before, "after": after})
     if entropy is None:
         return Gate(False, Reason.NO_ENTROPY.value)
-    below = new.loss < entropy
+    below = as_said(new.loss) < as_said(entropy)
     verdict = Reason.BELOW_ENTROPY if below else Reason.NOT_BELOW_ENTROPY
     return Gate(below, verdict % {"loss": f"{new.loss:.3f}", "entropy": f"{entropy:.3f}"})

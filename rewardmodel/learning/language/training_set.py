@@ -13,12 +13,12 @@ from accelerate import Accelerator
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from annotation.exchange.files import complete_or_absent
-from annotation.lm.chat import Chat, ChatError, Messages
+from annotation.lm.chat import Chat, Messages
 from annotation.lm.loading import load_tokenizer
 from rewardmodel.learning.configs import LanguageConfig
 from rewardmodel.learning.core.group_packing import EncodedGroup, truncate
 from rewardmodel.learning.core.run_folder import RunFolder
-from rewardmodel.learning.core.snapshot import DemonstrationRow, SnapshotError, read_demonstrations
+from rewardmodel.learning.core.snapshot import DemonstrationRow, naming, read_demonstrations
 from rewardmodel.learning.core.text_packing import (
     IGNORED,
     Example,
@@ -148,10 +148,8 @@ def _encode(chat: Chat, rows: Sequence[DemonstrationRow], length: int) -> tuple[
     """The rows' tokens, at most `length` + 1 each, and how many had to be shortened."""
     examples, shortened = [], 0
     for row in rows:
-        try:
+        with naming("Demonstration", row):
             whole = EncodedGroup(*chat.group_ids(row.prompt, [row.answer]))
-        except ChatError as error:
-            raise SnapshotError(f"Demonstration {row.id}: {error}") from error
         group = truncate(whole, length + 1)  # the last token is a target only
         shortened += group != whole
         examples.append(conversation(group))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardmodel.learning.core.gate import Gate, Reason
+from rewardmodel.learning.core.gate import Gate, Reason, as_said
 from rewardmodel.learning.core.snapshot import GroupRow
 from rewardmodel.learning.reward.calibration import calibration_error, reliability
 from rewardmodel.learning.reward.preferences import (
@@ -76,7 +76,7 @@ def reward_gate(heldout: PreferenceMetrics) -> Gate:
     """A reward model serves when it predicts held-out pairs better than a coin."""
     if heldout.accuracy is None or heldout.log_loss is None:
         return Gate(False, Reason.NO_HELDOUT_PAIR.value)
-    passed = heldout.log_loss < math.log(2)
+    passed = as_said(heldout.log_loss) < as_said(math.log(2))
     verdict = Reason.BELOW_CHANCE if passed else Reason.NOT_BELOW_CHANCE
     loss, accuracy = f"{heldout.log_loss:.3f}", f"{heldout.accuracy:.2f}"
     return Gate(passed, verdict % {"loss": loss, "pairs": heldout.pairs, "accuracy": accuracy})

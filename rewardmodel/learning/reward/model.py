@@ -13,6 +13,7 @@ from jaxtyping import Float
 from peft import PeftModel, TaskType
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 from annotation.lm.chat import Chat, Messages
 from annotation.lm.cpu_linear import use_onednn
@@ -126,8 +127,10 @@ def new_reward_model(
     Its config says how many `group_tokens` a prompt and an answer may have, in training and in
     scoring alike. Raises PolicyUnavailable.
     """
-    require_causal_lm(base_model)
+    kind = require_causal_lm(base_model)
     problem = f"{base_model} cannot become a reward model"
+    if kind not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
+        raise PolicyUnavailable(f"{problem}: transformers has no classifier of the kind {kind!r}.")
     classifier = _load_classifier(base_model, problem, num_labels=1)
     if not isinstance(getattr(classifier, "score", None), nn.Linear):
         raise PolicyUnavailable(
@@ -167,6 +170,7 @@ class RewardScorer:
 
     def __init__(self, folder: str, device: torch.device) -> None:
         """Raises PolicyUnavailable when the folder holds no reward model."""
+        self.folder = folder
         self.chat = Chat(load_tokenizer(folder))
         classifier = _load_classifier(folder, f"There is no reward model at {folder}")
         try:
@@ -187,9 +191,17 @@ class RewardScorer:
     def scores(
         self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int
     ) -> list[Float[Tensor, " K"]]:
-        """Normalised rewards of each prompt's K answers, on the CPU."""
+        """Normalised rewards of each prompt's K answers, on the CPU.
+
+        Raises PolicyUnavailable where one is not finite.
+        """
         encoded = [truncate(encode(self.chat, *group), self.group_tokens) for group in groups]
         raw = score_groups(self.model, self.layout, encoded, self.chat.pad, tokens)
+        if not all(scores.isfinite().all() for scores in raw):
+            raise PolicyUnavailable(
+                f"The reward model at {self.folder} gives scores that are not finite: train it "
+                "again, with a lower learning_rate."
+            )
         return [(scores - self.mean) / max(self.std, 1e-6) for scores in raw]
 
 

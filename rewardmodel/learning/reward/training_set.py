@@ -10,7 +10,7 @@ import torch
 from annotation.lm.chat import Chat
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.group_packing import EncodedGroup, truncate
-from rewardmodel.learning.core.snapshot import GroupRow, PreferenceData, read_demonstrations
+from rewardmodel.learning.core.snapshot import GroupRow, PreferenceData, naming, read_demonstrations
 from rewardmodel.learning.reward.model import encode
 from rewardmodel.learning.reward.preferences import Target, target_of
 
@@ -52,7 +52,10 @@ def encode_training_set(
 
 def _encode_all(chat: Chat, rows: list[GroupRow], longest: int) -> tuple[list[EncodedGroup], int]:
     """The rows' tokens, and how many had to be shortened."""
-    whole = [encode(chat, row.prompt, row.answers) for row in rows]
+    whole = []
+    for row in rows:
+        with naming("Group", row):
+            whole.append(encode(chat, row.prompt, row.answers))
     groups = [truncate(group, longest) for group in whole]
     return groups, sum(a != b for a, b in zip(whole, groups, strict=True))
 
@@ -61,5 +64,8 @@ def _demonstrations(chat: Chat, config: RewardConfig, longest: int) -> list[Enco
     if not config.demonstrations:
         return []
     data = read_demonstrations(Path(config.demonstrations), config.heldout_percent)
-    rows = data.train[:DEMONSTRATIONS]
-    return [truncate(encode(chat, row.prompt, [row.answer]), longest) for row in rows]
+    groups = []
+    for row in data.train[:DEMONSTRATIONS]:
+        with naming("Demonstration", row):
+            groups.append(truncate(encode(chat, row.prompt, [row.answer]), longest))
+    return groups
