@@ -23,6 +23,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin starve 
 from transformers import set_seed
 
 from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.core.account import account, losses_of
 from rewardmodel.learning.core.distributed import Processes, autocast
 from rewardmodel.learning.core.gate import Gate, Reason
 from rewardmodel.learning.core.group_packing import unpack
@@ -57,6 +58,7 @@ def train(config: PolicyConfig, run: RunFolder) -> None:
     if not prompts:
         raise TrainingFailure(f"No prompt to train on in {config.snapshot}.")
     policy = AdaptedPolicy(config, accelerator.device, [*prompts, *heldout])
+    run.tell(account("prompts", len(prompts) + len(heldout), {}, policy.cuts))
     if config.algorithm == "ppo" and policy.scorer.layout is unpack:
         policy.layout = unpack  # its value function reads the same rows, as a reward model does
     if config.algorithm != "best_of_n":
@@ -172,7 +174,7 @@ def _evaluate_and_publish(
         "metrics": {
             **{name: asdict(found) for name, found in measured.items()},
             "steps": stopping.steps,
-            "shortened": policy.shortened,
+            **losses_of({}, policy.cuts),
             "stopped": stopping.stopped,
             "checks": stopping.history,
         },

@@ -18,6 +18,7 @@ import json
 import math
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -133,6 +134,11 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         require_finite(metrics or {}, phase)
         self._last = {"phase": phase, "step": step, "total": total, "metrics": metrics or {}}
         self._write_progress()
+
+    def tell(self, sentence: str) -> None:
+        """For whoever started the run, on the terminal; said once, by the main process."""
+        if self.writes:
+            print(sentence, file=sys.stderr, flush=True)
 
     def publish(self, output: Path, fill: Callable[[Path], None], result: dict[str, Any]) -> None:
         """Makes the output folder, complete with its manifest, then result.json.

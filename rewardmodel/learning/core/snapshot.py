@@ -154,7 +154,7 @@ def naming(kind: str, row: PromptRow) -> Iterator[None]:
 def _unusable(group: GroupRow) -> str | None:
     if len(group.answers) < 2:
         return "only one answer"
-    if any(not answer.strip() for answer in group.answers):
+    if not _are_empty_ones_last(group):
         return "empty answer"
     if not group.rankings:
         return "not ranked"
@@ -163,6 +163,20 @@ def _unusable(group: GroupRow) -> str | None:
     if all(len(set(ranking.ranks)) == 1 for ranking in group.counted):
         return "only ties"
     return None
+
+
+def _are_empty_ones_last(group: GroupRow) -> bool:
+    """Whether nobody who counts called an empty answer better than one that says something.
+
+    An empty answer that somebody did prefer is a slip, or something went wrong with the others.
+    """
+    says_something = [bool(answer.strip()) for answer in group.answers]
+    for ranking in group.counted:
+        pairs = list(zip(ranking.ranks, says_something, strict=True))
+        best_empty = min((rank for rank, said in pairs if not said), default=math.inf)
+        if any(said and rank > best_empty for rank, said in pairs):
+            return False
+    return True
 
 
 def _holds_nan(row: dict[str, Any]) -> bool:

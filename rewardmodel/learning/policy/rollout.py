@@ -129,7 +129,8 @@ class AdaptedPolicy:
             with naming("Prompt", row):
                 lengths.append(len(self.chat.prompt_ids(row.prompt)))
                 self.scorer.chat.prompt_ids(row.prompt)
-        self.shortened = sum(length > self.prompt_limit for length in lengths)
+        too_long = sum(length > self.prompt_limit for length in lengths)
+        self.cuts = {"a prompt that lost its start": too_long} if too_long else {}
         longest = min(max(lengths), self.prompt_limit)
         self.layout = choose_layout(self.log_probs, self.network, longest + config.max_new_tokens)
 
