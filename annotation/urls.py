@@ -18,6 +18,7 @@ from annotation.views import (
 urlpatterns = [
     path("", home.home, name="home"),
     path("login/", session.Login.as_view(), name="login"),
+    path("admin/login/", session.admin_login),
     path("logout/", session.Logout.as_view(), name="logout"),
     path("theme/", session.set_theme, name="theme"),
     path("language/", login_not_required(set_language), name="language"),
@@ -35,7 +36,6 @@ urlpatterns = [
     path("projects/<slug:slug>/write/draft/", write.draft, name="write_draft"),
     path("projects/<slug:slug>/flags/", flags.flags, name="flags"),
     path("projects/<slug:slug>/skips/", flags.skips, name="skips"),
-    path("projects/<slug:slug>/desk/", flags.desk_settings, name="desk_settings"),
     path("projects/<slug:slug>/prompts/", prompts.prompts, name="prompts"),
     path("projects/<slug:slug>/groups/", groups.groups, name="groups"),
     path("projects/<slug:slug>/groups/retry/", groups.retry, name="groups_retry"),

@@ -9,8 +9,8 @@ from django.views.decorators.csrf import csrf_protect
 from annotation.forms import PromptsForm
 from annotation.models import Project
 from annotation.selectors.pages import page_of
-from annotation.selectors.projects import project_for_admin
 from annotation.services.prompts import add_prompts
+from annotation.views.access import project_for_admin
 from annotation.views.requests import Request, takes_upload
 
 

@@ -11,23 +11,30 @@ from peft.tuners import lora
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from annotation.lm.loading import with_adapter
+from annotation.lm.loading import DAMAGE, PolicyUnavailable, brief, with_adapter
+
+
+def with_fresh_adapter(
+    base: PreTrainedModel, rank: int, task: TaskType = TaskType.CAUSAL_LM
+) -> PeftModel:
+    """The base with LoRA (arXiv 2106.09685) of `rank` on every linear layer; changes nothing yet.
+
+    With the task SEQ_CLS the classification head is trained too, whole. Raises PolicyUnavailable.
+    """
+    config = LoraConfig(task_type=task, r=rank, lora_alpha=2 * rank, target_modules="all-linear")
+    try:
+        return cast(PeftModel, get_peft_model(base, config))
+    except DAMAGE as error:
+        raise PolicyUnavailable(
+            f"PEFT puts no adapter on a {type(base).__name__}: {brief(error)} Train all weights "
+            "(full), where the stage can, or use another base model."
+        ) from error
 
 
 def with_trainable_adapter(base: PreTrainedModel, adapter: str | None, rank: int) -> PeftModel:
-    """The base with the adapter of that folder, or with a fresh one that changes nothing yet.
-
-    A fresh one is LoRA (arXiv 2106.09685) of `rank` on every linear layer. Raises
-    PolicyUnavailable.
-    """
+    """The base with the adapter of that folder, else a fresh one. Raises PolicyUnavailable."""
     if adapter is None:
-        fresh = LoraConfig(
-            task_type=TaskType.CAUSAL_LM,
-            r=rank,
-            lora_alpha=2 * rank,
-            target_modules="all-linear",
-        )
-        return cast(PeftModel, get_peft_model(base, fresh))
+        return with_fresh_adapter(base, rank)
     return with_adapter(base, adapter, is_trainable=True)
 
 

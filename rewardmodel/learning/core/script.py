@@ -19,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 
 from annotation.exchange.files import read_json, write_json
 from annotation.lm.chat import ChatError
-from annotation.lm.loading import PolicyUnavailable, is_out_of_memory
+from annotation.lm.loading import PolicyUnavailable, brief, is_out_of_memory
 from rewardmodel.learning.configs import (
     AnyConfig,
     Config,
@@ -29,7 +29,7 @@ from rewardmodel.learning.configs import (
     read_config,
 )
 from rewardmodel.learning.core.checkpoints import changed_inputs, fingerprints
-from rewardmodel.learning.core.gate import Reason
+from rewardmodel.learning.core.gate import Code, Reason, Verdict, word
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure, stop_with_parent
 from rewardmodel.learning.core.snapshot import SnapshotError
 
@@ -52,7 +52,7 @@ def run_script(
         with folder:
             if folder.writes and not flags.stop_with_parent:
                 print(f"Working in {folder.path}: progress.jsonl there says how far.", flush=True)
-            reason = _failure(lambda: _run(read_config(kind, flags), folder, train))
+            reason = _failure(lambda: _run(read_config(kind, flags), folder, train), folder)
             if reason is not None:
                 folder.fail(reason)
     except TrainingFailure as error:  # the folder is another process's: leave it as it is
@@ -61,7 +61,7 @@ def run_script(
         print("Stopped. The same command goes on from the last checkpoint.", file=sys.stderr)
         return INTERRUPTED
     if reason is not None:
-        print(reason, file=sys.stderr)
+        print(word(reason), file=sys.stderr)
         return 1
     if distributed.is_initialized():  # not after a failure: the others may wait for this one
         distributed.destroy_process_group()
@@ -84,6 +84,8 @@ def _run(
         _claim(config, folder, finished)
     if not finished:
         train(config, folder)
+    if folder.writes:
+        folder.drop_checkpoints()
 
 
 def _claim(config: Config, folder: RunFolder, finished: bool) -> None:
@@ -110,16 +112,17 @@ def _claim(config: Config, folder: RunFolder, finished: bool) -> None:
     write_json(folder.inputs, inputs)
 
 
-def _failure(work: Callable[[], None]) -> str | None:
-    """Does the work; returns the reason of an expected failure."""
+def _failure(work: Callable[[], None], folder: RunFolder) -> Reason | None:
+    """Does the work; returns the reason of an expected failure. Any other is written down too."""
     try:
         work()
     except EXPECTED as error:
         return str(error)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        return Reason.OUT_OF_MEMORY.value
+    except Exception as error:
+        if is_out_of_memory(error):
+            return Verdict(Code.OUT_OF_MEMORY)
+        folder.fail(f"The run broke off with {type(error).__name__}: {brief(error)}")
+        raise
     return None
 
 

@@ -1,5 +1,6 @@
 // Marking a passage: selected with mouse, finger or keyboard, kept as offsets in the answer's text.
 // The browser paints the marks (CSS Custom Highlight API): the answer's own markup is not touched.
+import { fieldOf } from "./fields.js";
 
 const LABELS = ["error", "unsupported", "well_put"];
 const WORDS = { error: "highlightError", unsupported: "highlightUnsupported", well_put: "highlightWellPut" };
@@ -9,12 +10,11 @@ const bar = document.getElementById("mark-bar");
 export function startHighlights(form, say, changed, signal) {
   if (!bar) return;
   const answers = [...form.querySelectorAll(".answer")];
-  const fieldOf = (answer) => form.elements[`highlights_${answer.dataset.index}`];
-  const read = (answer) => JSON.parse(fieldOf(answer).value || "[]");
+  const read = (answer) => JSON.parse(fieldOf(answer, "highlights").value || "[]");
   let selected = null;
 
   function write(answer, marks) {
-    fieldOf(answer).value = marks.length ? JSON.stringify(marks) : "";
+    fieldOf(answer, "highlights").value = marks.length ? JSON.stringify(marks) : "";
     show();
     changed();
   }

@@ -1,0 +1,75 @@
+"""What a reward model learns from: groups as tokens, and what each of them is to teach."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from annotation.lm.chat import Chat
+from rewardmodel.learning.configs import RewardConfig
+from rewardmodel.learning.core.group_packing import EncodedGroup, cut_of, truncate
+from rewardmodel.learning.core.snapshot import GroupRow, PreferenceData, naming, read_demonstrations
+from rewardmodel.learning.reward.model import encode
+from rewardmodel.learning.reward.preferences import Target, target_of
+
+DEMONSTRATIONS = 200
+"""Enough for a mean."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """`groups` to train on with a target each, held-out ones, and how many were `shortened` how.
+
+    `demonstrations` are answers that people wrote to training prompts, which show where the
+    scale's 0 is to be. `pad` is the token that fills rows up.
+    """
+
+    groups: list[EncodedGroup]
+    targets: list[Target]
+    heldout: list[EncodedGroup]
+    demonstrations: list[EncodedGroup]
+    shortened: Counter[str]
+    pad: int
+
+
+def encode_training_set(
+    config: RewardConfig, data: PreferenceData, chat: Chat, longest: int, device: torch.device
+) -> TrainingSet:
+    """Prompts and answers of at most `longest` tokens together; targets on the device."""
+    groups, shortened = _encode_all(chat, data.train, longest)
+    heldout, heldout_shortened = _encode_all(chat, data.heldout, longest)
+    return TrainingSet(
+        groups=groups,
+        targets=[target_of(row, config, device) for row in data.train],
+        heldout=heldout,
+        demonstrations=_demonstrations(chat, config, longest),
+        shortened=shortened + heldout_shortened,
+        pad=chat.pad,
+    )
+
+
+def _encode_all(
+    chat: Chat, rows: list[GroupRow], longest: int
+) -> tuple[list[EncodedGroup], Counter[str]]:
+    """The rows' tokens, and how many had to be shortened how."""
+    whole = []
+    for row in rows:
+        with naming("Group", row):
+            whole.append(encode(chat, row.prompt, row.answers))
+    groups = [truncate(group, longest) for group in whole]
+    cuts = [cut_of(*both) for both in zip(whole, groups, strict=True)]
+    return groups, Counter(cut for cut in cuts if cut is not None)
+
+
+def _demonstrations(chat: Chat, config: RewardConfig, longest: int) -> list[EncodedGroup]:
+    if not config.demonstrations:
+        return []
+    data = read_demonstrations(Path(config.demonstrations), config.heldout_percent)
+    groups = []
+    for row in data.train[:DEMONSTRATIONS]:
+        with naming("Demonstration", row):
+            groups.append(truncate(encode(chat, row.prompt, [row.answer]), longest))
+    return groups
