@@ -9,6 +9,8 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from annotation.exchange.untrusted_json import UntrustedDecoder
+from annotation.forms.untrusted_json import UntrustedJSONField
 from annotation.judgment.fields import GROUP, AnswerFields, Content, answer_fields, judgment_of
 from annotation.judgment.judgment import HIGHLIGHT_LABELS, Highlight, Judgment
 from annotation.models import AnswerFlag, Flag, Project, PromptMark, Rating, Skip
@@ -49,8 +51,16 @@ class TypedField(forms.CharField):
         return typed(super().to_python(value) or "")
 
 
-class HighlightsField(forms.JSONField):
+class HighlightsDecoder(UntrustedDecoder):
+    """A quote may begin within a character, and is `typed` before it is stored."""
+
+    checks_texts = False
+
+
+class HighlightsField(UntrustedJSONField):
     """A list of highlights as JSON; an empty field is an empty list."""
+
+    decoder_class = HighlightsDecoder
 
     def clean(self, value: Any) -> tuple[Highlight, ...]:
         found = super().clean(value)

@@ -2,7 +2,8 @@
 
 import secrets
 
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from annotation.models import Membership, Project, User
@@ -32,12 +33,23 @@ def add_member(project: Project, username: str, role: str) -> Membership:
 
 @transaction.atomic
 def create_labeler(project: Project, username: str) -> str:
-    """A new account that may rank in the project; returns its password, which is kept nowhere."""
-    if User.objects.filter(username__iexact=username).exists():
-        raise PersonRefused(_("The name “%(name)s” is taken: choose another.") % {"name": username})
+    """A new account that may rank in the project; returns its password, which is kept nowhere.
+
+    Raises PersonRefused for a name that is taken or reads like one that is.
+    """
+    user = User(username=username)
     groups = ("".join(secrets.choice(PASSWORD_ALPHABET) for _i in range(4)) for _g in range(4))
     password = "-".join(groups)
-    user = User.objects.create_user(username, password=password)
+    user.set_password(password)
+    try:
+        user.full_clean()
+    except ValidationError as error:
+        raise PersonRefused(error.messages[0]) from error
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError as error:  # another request was faster
+        raise PersonRefused(User.taken(username)) from error
     set_member(project, user, Membership.Role.LABELER)
     return password
 
