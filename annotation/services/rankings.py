@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotation.judgment.highlights import is_in_place
 from annotation.judgment.judgment import AnswerRating, BetterAnswer, Details
 from annotation.judgment.scores import BEST, below_first, dense_ranks, scores_of
 from annotation.models import (
@@ -143,6 +144,12 @@ def store_ranking(
         raise RankingRefused(_("Give every answer a rank, then submit."))
     if any(rank < 1 for rank in ranks.values()):
         raise RankingRefused(_("A rank is 1 or more."))
+    for answer in answers:
+        said = details.ratings.get(answer.position, NO_RATING)
+        if not all(is_in_place(highlight, answer.text) for highlight in said.highlights):
+            raise RankingRefused(
+                _("A highlight is not where it was: remove it and mark the passage again.")
+            )
     ranking.ranks = dense_ranks([ranks[answer.position] for answer in answers])
     ranking.marks, ranking.none_acceptable = list(details.marks), details.none_acceptable
     ranking.revision = getattr(answers[0], "last_revision") + 1  # noqa: B009 (annotated)

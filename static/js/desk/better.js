@@ -2,7 +2,7 @@
 
 export function startBetter(form, say, changed) {
   const [source, text] = [form.elements.better_source, form.elements.better];
-  const rawOf = (number) => form.querySelector(`#answer-${number} .raw`)?.value ?? "";
+  const rawOf = (number) => form.querySelector(`#answer-${number} .text`)?.textContent ?? "";
   let [from, copied] = [source.value, rawOf(source.value)];
   source.addEventListener("change", () => {
     // What the labeler typed themselves is overwritten only when they say so.
