@@ -82,6 +82,8 @@ class _Inline:
         at = self.start
         for start, end, html in sorted(self.events, key=lambda event: event[0]):
             self.passage.show(at, start)
+            if not html.startswith("</"):
+                self.passage.skip(end)  # an element holds what it is of, and no sign
             self.passage.page.tag(html)
             at = end
         self.passage.show(at, self.end)

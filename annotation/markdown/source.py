@@ -91,6 +91,10 @@ class Passage:
                 self._offsets.append(line.start - at)
             at += len(line.text) + 1
 
+    def skip(self, end: int) -> None:
+        """As Page.skip, by a place in this text."""
+        self.page.skip(end + self._offsets[bisect_right(self._starts, end) - 1])
+
     def show(self, start: int, end: int, name: str = "") -> None:
         """As Page.show, by places in this text."""
         piece = bisect_right(self._starts, start)
