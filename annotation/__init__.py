@@ -1,0 +1,1 @@
+"""People and data: prompts, answers, and what people said of them; learning is not here."""

@@ -14,7 +14,6 @@ from annotation.models import (
     Answer,
     Assignment,
     Membership,
-    PolicyVersion,
     Project,
     Prompt,
     PromptGroup,
@@ -185,13 +184,6 @@ class TripleAdmin(ReadOnlyAdmin):
 
     def _download(self, chosen: QuerySet[Triple], form: str) -> StreamingHttpResponse:
         return triples_file(chosen.select_related(*self.list_select_related), form, "laoshi")
-
-
-@admin.register(PolicyVersion)
-class PolicyVersionAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "project", "status", "parent", "gate_reason", "created_at"]
-    list_filter = ["project", "status"]
-    list_select_related = ["project", "parent"]
 
 
 @admin.register(Snapshot)

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from annotation.models import Project
+from annotation.selectors.projects import active_projects
 from annotation.services.generation import answer_pending_groups, ask_for_answers, call_worker
 from annotation.services.groups import release_lapsed_claims
 
@@ -13,7 +13,7 @@ GROUPS_A_BATCH = 4
 def keep_queues_full() -> None:
     """Beat: asks for answers wherever fewer groups are ready than the project wants."""
     release_lapsed_claims()
-    for project in Project.objects.filter(is_active=True):
+    for project in active_projects():
         ask_for_answers(project)
 
 

@@ -35,7 +35,6 @@ urlpatterns = [
     path("projects/<slug:slug>/write/draft/", write.draft, name="write_draft"),
     path("projects/<slug:slug>/flags/", flags.flags, name="flags"),
     path("projects/<slug:slug>/skips/", flags.skips, name="skips"),
-    path("projects/<slug:slug>/desk/", flags.desk_settings, name="desk_settings"),
     path("projects/<slug:slug>/prompts/", prompts.prompts, name="prompts"),
     path("projects/<slug:slug>/groups/", groups.groups, name="groups"),
     path("projects/<slug:slug>/groups/retry/", groups.retry, name="groups_retry"),

@@ -28,6 +28,7 @@ from urllib.parse import urlencode
 if __package__ in (None, ""):  # started as a file: make the repository importable
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from annotation.judgment.fields import answer_fields
 from bench.desk_data import ANSWERS, SLUG, bench_database, fill, prepare, settings_for
 from config import embedded_redis
 from config.processes import Process, stop
@@ -88,7 +89,7 @@ class Labeler:
         rank = f"/projects/{SLUG}/rank/"
         found = TOKEN.search(self.ask("GET", rank)[1])
         token = found[1] if found else ""
-        ranks = {f"rank_{index}": str(index) for index in range(1, ANSWERS + 1)}
+        ranks = {answer_fields(number).rank: str(number) for number in range(1, ANSWERS + 1)}
         self.ask("GET", f"{rank}ahead/")
         while token and time.monotonic() < until:
             began = time.monotonic()

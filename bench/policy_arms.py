@@ -30,9 +30,10 @@ from bench.comparison import finish_device, peak_memory, prompts_of
 from bench.peer import trainer_settings
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.distributed import Processes
-from rewardmodel.learning.core.trainer import Learner
+from rewardmodel.learning.core.trainer import Trainer
 from rewardmodel.learning.policy.algorithms import Rloo
 from rewardmodel.learning.policy.rollout import AdaptedPolicy, seeds_of
+from rewardmodel.learning.train_policy import accumulate
 
 Prompts = list[list[Message]]
 STEPS = 2  # the first one warms up
@@ -44,18 +45,16 @@ def our_step(config: PolicyConfig, prompts: Prompts) -> Callable[[int, Prompts],
     """Sample, score, reference, update, as train_policy.py does it."""
     accelerator = Processes()
     policy = AdaptedPolicy(config, accelerator.device, prompts)
-    algorithm = Rloo(config, policy)
-    learner = Learner(accelerator, algorithm.module, config, config.learning_rate, config.steps)
+    algorithm = Rloo(config, policy.log_probs)
+    trainer = Trainer(accelerator, algorithm.module, config, config.learning_rate, config.steps)
 
     def step(number: int, prompts: Prompts) -> None:
         places = range(len(prompts))
         seeds = [seeds_of(config, number, i, config.answers_per_prompt) for i in places]
         experiences = list(policy.experiences(policy.rollouts(prompts, seeds)))
         answers = len(prompts) * config.answers_per_prompt
-        loss = learner.accumulate(
-            experiences, lambda e: algorithm.loss(e, learner.module) / answers
-        )
-        learner.update(number, loss)
+        accumulate(trainer, algorithm, experiences, answers)
+        trainer.step(number)
 
     return step
 

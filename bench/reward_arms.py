@@ -17,9 +17,7 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import torch
 from datasets import Dataset
-from torch import Tensor
 from transformers import TrainerCallback, set_seed
 from trl.trainer.reward_config import RewardConfig as PairConfig
 from trl.trainer.reward_trainer import RewardTrainer
@@ -31,12 +29,19 @@ from bench.comparison import finish_device, peak_memory
 from bench.peer import trainer_settings
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.distributed import Processes
-from rewardmodel.learning.core.group_packing import EncodedGroup, Layout, fit, in_budget, unpack
+from rewardmodel.learning.core.group_packing import (
+    EncodedGroup,
+    Layout,
+    truncate,
+    unpack,
+)
 from rewardmodel.learning.core.snapshot import GroupRow, read_groups
-from rewardmodel.learning.core.trainer import Learner, shuffled
+from rewardmodel.learning.core.trainer import Trainer
 from rewardmodel.learning.reward.metrics import preference_metrics
 from rewardmodel.learning.reward.model import RewardModel, encode, new_reward_model, score_groups
 from rewardmodel.learning.reward.preferences import target_of
+from rewardmodel.learning.reward.training_set import TrainingSet
+from rewardmodel.learning.train_reward import fit
 
 OFFSETS = 20
 Encoded = list[tuple[GroupRow, EncodedGroup]]
@@ -49,7 +54,7 @@ def chosen_groups(rows: list[GroupRow], chat: Chat, config: RewardConfig, count:
     packed rows as for all groups, or nearly.
     """
     encoded = [
-        (row, fit(encode(chat, row.prompt, row.answers), config.group_tokens)) for row in rows
+        (row, truncate(encode(chat, row.prompt, row.answers), config.group_tokens)) for row in rows
     ]
     encoded.sort(key=lambda pair: pair[1].tokens)
     if count >= len(encoded):
@@ -94,24 +99,20 @@ def train_groups(
     """One pass over the groups; seconds."""
     accelerator = Processes()
     model.to(accelerator.device).eval()
-    encoded = [group for _, group in groups]
-    targets = [target_of(row, config, accelerator.device) for row, _ in groups]
+    data = TrainingSet(
+        groups=[group for _, group in groups],
+        targets=[target_of(row, config, accelerator.device) for row, _ in groups],
+        heldout=[],
+        demonstrations=[],
+        shortened=0,
+        pad=chat.pad,
+    )
     per_step = min(config.groups_per_step, len(groups))
-    order = shuffled(len(groups), config.seed, 0, len(groups))
-    steps = [order[at : at + per_step] for at in range(0, len(order), per_step)]
-    learner = Learner(accelerator, model, config, config.learning_rate, len(steps))
+    steps = -(-len(groups) // per_step)  # the last one is filled up, at our cost
+    trainer = Trainer(accelerator, model, config, config.learning_rate, steps)
     start = time.perf_counter()
-    for number, drawn in enumerate(steps):
-
-        def loss_of(indices: list[int], drawn: list[int] = drawn) -> Tensor:
-            batch = layout([encoded[i] for i in indices], chat.pad).to(accelerator.device)
-            scores = learner.module(batch).split([len(encoded[i].answers) for i in indices])
-            losses = [targets[i].loss(s) for i, s in zip(indices, scores, strict=True)]
-            return torch.stack(losses).sum() / len(drawn)
-
-        batches = in_budget([encoded[i] for i in drawn], config.tokens_per_batch, layout)
-        loss = learner.accumulate([[drawn[i] for i in batch] for batch in batches], loss_of)
-        learner.update(number, loss)
+    for _ in fit(config, trainer, layout, data, range(len(groups))):
+        pass
     finish_device()
     return time.perf_counter() - start
 

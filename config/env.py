@@ -2,8 +2,9 @@
 
 import os
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_FOLDER = Path(__file__).resolve().parent.parent
@@ -11,11 +12,7 @@ BASE_FOLDER = Path(__file__).resolve().parent.parent
 # so none is compiled, and a query that comes again is planned once a connection. A PgBouncer that
 # pools transactions has to be of version 1.21 or later for that.
 POSTGRESQL_OPTIONS = {"options": "-c jit=off", "server_side_binding": True, "prepare_threshold": 5}
-DATABASE_ENGINES = {
-    "postgres": "django.db.backends.postgresql",
-    "postgresql": "django.db.backends.postgresql",
-    "sqlite": "django.db.backends.sqlite3",
-}
+SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
 
 
 def text(name: str, default: str = "") -> str:
@@ -80,36 +77,28 @@ def site_url(name: str, default: str) -> tuple[str, str, bool]:
     return value, parts.hostname, parts.scheme == "https"
 
 
-def database(name: str, default: Path) -> dict[str, object]:
+def database(name: str, default: Path) -> dj_database_url.DBConfig:
     """`postgres://user:password@host:port/name` or `sqlite:///path`, as Django's dictionary."""
-    value = text(name)
-    if not value:
-        return {"ENGINE": DATABASE_ENGINES["sqlite"], "NAME": str(default)}
-    parts = urlsplit(value)
-    engine = DATABASE_ENGINES.get(parts.scheme)
-    path = unquote(parts.path[1:])
-    if engine is None or not path:
+    value = text(name, f"sqlite:///{quote(str(default))}")
+    try:
+        found = dj_database_url.parse(value, conn_max_age=60, conn_health_checks=True)
+    except ValueError:
+        found = {}
+    if found.get("ENGINE") not in {SQLITE, POSTGRESQL} or found["NAME"] in {"", ":memory:"}:
         raise ImproperlyConfigured(
             f"{name} is not understood: set it to postgres://user:password@host:5432/name "
             "or to sqlite:///path."
         )
-    if parts.scheme == "sqlite":
-        return {"ENGINE": engine, "NAME": path}
-    return {
-        "ENGINE": engine,
-        "NAME": path,
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname or "",
-        "PORT": str(parts.port or ""),
-        "OPTIONS": {**POSTGRESQL_OPTIONS, **dict(parse_qsl(parts.query))},
-    }
+    if found["ENGINE"] == POSTGRESQL:
+        found["OPTIONS"] = {**POSTGRESQL_OPTIONS, **found.get("OPTIONS", {})}
+    return found
 
 
 def redis_url(name: str, socket: Path) -> tuple[str, str]:
     """Redis as (address for redis-py, address for Celery); by default the private one on `socket`.
 
-    Database 0 holds the broker's queues, whichever address is given; the cache uses a key prefix.
+    Both use the database that a redis:// address names; on a socket the broker's is database 0.
+    The cache's keys have a prefix.
     """
     value = text(name)
     if not value:

@@ -82,9 +82,8 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": env.database("DATABASE_URL", VAR_FOLDER / "laoshi.sqlite3")}
-DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-if DATABASES["default"]["ENGINE"] == env.DATABASE_ENGINES["sqlite"]:
+if DATABASES["default"]["ENGINE"] == env.SQLITE:
     # Immediate transactions take the write lock at the start, so that claims never deadlock.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",

@@ -1,41 +1,76 @@
 """A project's settings, checked."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from annotation.models import Project
+from annotation.forms import LabelingForm
 from rewardmodel.models import TrainingRun
 from rewardmodel.services import check_settings
 
 RESERVED_SLUGS = {"new"}
-GROUPS = [
-    (_("Project"), ["name", "slug", "policy_model", "guidelines", "is_active"]),
-    (_("Ranking"), ["answers_per_group", "overlap", "queue_target", "lease_minutes"]),
-    (_("Answers"), ["temperature", "top_p", "max_new_tokens"]),
-    (
-        _("Learning"),
-        ["training_is_automatic", "training_threshold", "heldout_percent", "kl_budget"],
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page; `anchor` is its address within it."""
+
+    anchor: str
+    title: Promise
+    help_text: Promise | str
+    names: list[str]
+
+
+SECTIONS = [
+    Section(
+        "project", _("Project"), "", ["name", "slug", "policy_model", "guidelines", "is_active"]
     ),
-    (_("For experts"), ["reward_settings", "policy_settings"]),
+    Section(
+        "labeling",
+        _("What labelers are asked"),
+        _("Less is quicker: switch on only what you will use."),
+        LabelingForm.Meta.fields,
+    ),
+    Section(
+        "queue",
+        _("Answers and queue"),
+        _("With two answers a prompt, labelers see them side by side."),
+        [
+            *("answers_per_group", "overlap", "queue_target", "lease_minutes"),
+            *("max_new_tokens", "temperature", "top_p"),
+        ],
+    ),
+    Section(
+        "training",
+        _("Training"),
+        "",
+        [
+            *("training_is_automatic", "training_threshold", "heldout_percent", "kl_budget"),
+            *("reward_settings", "policy_settings"),
+        ],
+    ),
 ]
-WIDE = {"name", "guidelines", "is_active", "training_is_automatic", "policy_model"}
+ONCE = {"slug", "policy_model"}
+"""Chosen when the project is made; they stay."""
+WIDE = {
+    *("name", "policy_model", "guidelines", "is_active", "training_is_automatic"),
+    *LabelingForm.Meta.fields,
+    *("reward_settings", "policy_settings"),
+}
 
 
-class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
-    class Meta:
-        model = Project
-        fields = [
-            name
-            for _title, names in GROUPS
-            for name in names
-            if name not in {"slug", "policy_model"}
-        ]
+class ProjectForm(LabelingForm):
+    class Meta(LabelingForm.Meta):
+        fields = [name for section in SECTIONS for name in section.names if name not in ONCE]
         widgets = {
+            **LabelingForm.Meta.widgets,
             "guidelines": forms.Textarea(attrs={"rows": 10, "dir": "auto"}),
-            "reward_settings": forms.Textarea(attrs={"rows": 5, "class": "code"}),
-            "policy_settings": forms.Textarea(attrs={"rows": 5, "class": "code"}),
+            "reward_settings": forms.Textarea(attrs={"rows": 4, "class": "code"}),
+            "policy_settings": forms.Textarea(attrs={"rows": 4, "class": "code"}),
         }
 
     def clean_reward_settings(self) -> dict[str, Any]:
@@ -56,17 +91,16 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError(str(problem)) from problem
         return values
 
-    def groups(self) -> list[tuple[Any, list[tuple[forms.BoundField, bool]]]]:
-        """(title, [(field, whether it takes the whole width)]) in the order of the page."""
-        return [
-            (title, [(self[name], name in WIDE) for name in names if name in self.fields])
-            for title, names in GROUPS
-        ]
+    def sections(self) -> Iterator[tuple[Section, list[tuple[forms.BoundField, bool]]]]:
+        """Each with its fields and whether a field takes the whole width, as the page has them."""
+        for section in SECTIONS:
+            names = [name for name in section.names if name in self.fields]
+            yield section, [(self[name], name in WIDE) for name in names]
 
 
 class NewProjectForm(ProjectForm):
     class Meta(ProjectForm.Meta):
-        fields = [name for _title, names in GROUPS for name in names]
+        fields = [name for section in SECTIONS for name in section.names]
         help_texts = {
             "slug": _("Part of the project's web address: letters, digits and hyphens. It stays.")
         }

@@ -62,7 +62,8 @@ class TrainingRun(models.Model):
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.QUEUED
     )
-    reason = models.TextField(_("reason"), blank=True)
+    # A verdict as {"code", "values"}, or the free text of a failure; null until the run has ended.
+    reason = models.JSONField(_("reason"), null=True, blank=True)
     snapshot = models.ForeignKey(Snapshot, models.RESTRICT, related_name="runs")
     policy = models.ForeignKey(
         PolicyVersion, models.RESTRICT, related_name="runs", help_text=_("Where the run starts.")

@@ -1,17 +1,23 @@
-"""Reading the loop: where it stands, what is due, what a run printed."""
+"""Reading the loop: where it stands, what is due, its runs and versions, what a run printed."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import Max, Q, QuerySet
+from django.utils import timezone
 
 from annotation.models import PolicyVersion, Project
 from annotation.models.policy import ModelVersion
+from annotation.selectors.desks import midnight
 from annotation.selectors.groups import QueueCounts, queue_counts
-from annotation.selectors.progress import midnight
+from annotation.selectors.projects import active_projects
 from annotation.selectors.rankings import current_rankings
 from rewardmodel.models import RewardModelVersion, TrainingRun
+
+RECENT_RUNS = 5
+SILENCE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -30,17 +36,55 @@ class LoopStatus:
     demonstrations: int
     has_text: bool
     active_run: TrainingRun | None
-    last_run: TrainingRun | None
-
-
-def champion_policy(project: Project) -> PolicyVersion:
-    return project.policyversions.get(status=ModelVersion.Status.CHAMPION)
+    recent_runs: list[TrainingRun]
 
 
 def champion_reward_model(project: Project) -> RewardModelVersion | None:
     return RewardModelVersion.objects.filter(
         project=project, status=ModelVersion.Status.CHAMPION
     ).first()
+
+
+def policies_of(project: Project) -> QuerySet[PolicyVersion]:
+    """The newest first, each with its parent and the run that made it."""
+    return project.policyversions.select_related("parent", "produced_by__reward_model")
+
+
+def reward_models_of(project: Project) -> QuerySet[RewardModelVersion]:
+    """The newest first, each with its parent, its run and what it learned from."""
+    found = RewardModelVersion.objects.filter(project=project)
+    return found.select_related("parent", "produced_by", "snapshot")
+
+
+def runs_of(project: Project) -> QuerySet[TrainingRun]:
+    """The newest first, each with what it read and what it made."""
+    return project.runs.select_related(
+        "snapshot",
+        "policy",
+        "reward_model",
+        "produced_policy",
+        "produced_reward_model",
+        "started_by",
+    )
+
+
+def silent_runs() -> QuerySet[TrainingRun]:
+    """Running runs whose supervisor is silent."""
+    return TrainingRun.objects.filter(
+        status=TrainingRun.Status.RUNNING, heartbeat_at__lt=timezone.now() - SILENCE
+    )
+
+
+def runs_to_pick_up() -> list[int]:
+    """Runs that nobody supervises: their worker died, or their message was lost."""
+    lost = Q(status=TrainingRun.Status.QUEUED, created_at__lt=timezone.now() - SILENCE)
+    found = TrainingRun.objects.filter(lost | Q(pk__in=silent_runs().values("pk")))
+    return list(found.values_list("pk", flat=True))
+
+
+def automatic_projects() -> list[Project]:
+    """Those in which training starts by itself."""
+    return list(active_projects().filter(training_is_automatic=True))
 
 
 def new_rankings(project: Project) -> int:
@@ -71,7 +115,7 @@ def loop_status(project: Project) -> LoopStatus:
         ancestors.append(policies[parent_id])
         parent_id = policies[parent_id].parent_id
     reward_models = list(RewardModelVersion.objects.filter(project=project))
-    run = project.runs.first()
+    runs = list(project.runs.all()[:RECENT_RUNS])
     return LoopStatus(
         queue=queue_counts(project),
         rankings_today=rankings.filter(created_at__gte=midnight()).count(),
@@ -86,19 +130,14 @@ def loop_status(project: Project) -> LoopStatus:
         ancestors=ancestors,
         demonstrations=project.demonstrations.filter(is_current=True).count(),
         has_text=text_folder(project).is_dir(),
-        active_run=run if run and run.is_active else None,
-        last_run=run
-        if run and not run.is_active
-        else project.runs.exclude(status__in=TrainingRun.ACTIVE).first(),
+        active_run=next((run for run in runs if run.is_active), None),
+        recent_runs=runs,
     )
 
 
 def log_tail(run: TrainingRun, lines: int = 40) -> str:
     """The last lines that the training process printed."""
-    return tail(run.folder / "log.txt", lines)
-
-
-def tail(file: Path, lines: int) -> str:
+    file = run.folder / "log.txt"
     if not file.is_file():
         return ""
     return "\n".join(file.read_text(errors="replace").splitlines()[-lines:])

@@ -5,16 +5,11 @@ import logging
 from celery import shared_task
 
 from annotation.models import Project
-from rewardmodel.selectors import new_rankings
+from rewardmodel.selectors import automatic_projects, new_rankings, runs_to_pick_up
 from rewardmodel.services import RunRefused, start_due_run, start_reward_run, start_run
-from rewardmodel.services.claims import runs_to_pick_up
 from rewardmodel.services.runs import enqueue
 
 logger = logging.getLogger(__name__)
-
-
-def _automatic_projects() -> list[Project]:
-    return list(Project.objects.filter(is_active=True, training_is_automatic=True))
 
 
 @shared_task
@@ -22,7 +17,7 @@ def tend_training() -> None:
     """Beat: picks up runs that nobody supervises, and starts what has become due."""
     for run_id in runs_to_pick_up():
         enqueue(run_id)
-    for project in _automatic_projects():
+    for project in automatic_projects():
         start_what_is_due.delay(project.pk)
 
 
@@ -39,7 +34,7 @@ def start_what_is_due(project_id: int) -> None:
 @shared_task
 def train_on_schedule() -> None:
     """Beat, at the hour that an admin set: trains wherever anything new was ranked."""
-    for project in _automatic_projects():
+    for project in automatic_projects():
         if new_rankings(project):
             try:
                 start_reward_run(project)

@@ -1,11 +1,15 @@
 from django.urls import path
+from django.views.generic import RedirectView
 
 from rewardmodel.views import loop, projects, versions
+
+_to_labeling = RedirectView.as_view(url="../settings/#labeling", permanent=True)
 
 urlpatterns = [
     path("projects/new/", projects.new, name="project_new"),
     path("projects/<slug:slug>/", loop.project, name="project"),
     path("projects/<slug:slug>/settings/", projects.settings, name="project_settings"),
+    path("projects/<slug:slug>/desk/", _to_labeling),
     path("projects/<slug:slug>/generate/", loop.generate, name="generate"),
     path("projects/<slug:slug>/runs/start/", loop.start, name="run_start"),
     path("projects/<slug:slug>/runs/<int:pk>/", loop.run, name="run"),

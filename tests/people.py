@@ -2,7 +2,8 @@
 
 import pytest
 
-from annotation.exchange.prompts import PromptRow
+from annotation.exchange.prompts import NewPrompt
+from annotation.lm.completion import Completion
 from annotation.models import Membership, PolicyVersion, Project, PromptGroup, User
 from annotation.services import groups
 from annotation.services.projects import create_project, set_member
@@ -47,7 +48,7 @@ def member(project: Project, name: str, role: str = Membership.Role.LABELER) -> 
 def ask(project: Project, *questions: str) -> None:
     """Adds single-turn prompts to the project."""
     add_prompts(
-        project, [PromptRow(messages=[{"role": "user", "content": text}]) for text in questions]
+        project, [NewPrompt(messages=[{"role": "user", "content": text}]) for text in questions]
     )
 
 
@@ -63,7 +64,8 @@ def answer_everything(project: Project) -> list[PromptGroup]:
     answered = []
     while claimed := groups.claim_groups(project.pk, limit=10):
         for group in claimed:
-            groups.store_answers(group, new_answers(group.answer_count), {"temperature": 1.0})
+            answers = new_answers(group.answer_count)
+            groups.store_answers(group, answers, sampling={"temperature": 1.0})
             answered.append(group)
     return answered
 
@@ -74,10 +76,13 @@ def all_ready(project: Project) -> bool:
     return ready.count() == project.queue_target
 
 
-def new_answers(count: int) -> list[groups.NewAnswer]:
+def new_answers(count: int) -> list[Completion]:
     return [
-        groups.NewAnswer(
-            text=f"Answer **{number}** in full.", seed=number, token_count=6, finish_reason="stop"
+        Completion(
+            text=f"Answer **{number}** in full.",
+            token_ids=tuple(range(6)),
+            finish_reason="stop",
+            seed=number,
         )
         for number in range(count)
     ]

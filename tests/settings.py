@@ -12,7 +12,12 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from jaxtyping import install_import_hook
 from redis import Redis
+
+# The shapes and types in the signatures of the learning code are checked at every call. Here and
+# not by pytest's option, which comes after Django has imported the applications.
+install_import_hook("rewardmodel.learning", "tests.checked")
 
 HELD = "laoshi:tests"
 HELD_SECONDS = 3600

@@ -14,25 +14,25 @@ from annotation.exchange.prompts import (
 
 
 @dataclass(frozen=True)
-class DemonstrationRow:
-    """A prompt and the answer that a person wrote to it."""
+class NewDemonstration:
+    """A prompt to be added, and the answer that a person wrote to it."""
 
     prompt: list[dict[str, str]]
     answer: str
     language: str = ""
 
 
-def read_demonstrations(lines: Iterable[str]) -> Iterator[DemonstrationRow]:
+def parse_demonstrations(lines: Iterable[str]) -> Iterator[NewDemonstration]:
     """Raises UnreadablePrompt at the first line that is no demonstration."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                yield _row(json.loads(line))
+                yield _demonstration(json.loads(line))
             except (UnreadablePrompt, json.JSONDecodeError) as problem:
                 raise UnreadablePrompt(f"Line {number}: {problem}") from problem
 
 
-def _row(value: Any) -> DemonstrationRow:
+def _demonstration(value: Any) -> NewDemonstration:
     messages = value.get("messages") if isinstance(value, dict) else None
     if not isinstance(messages, list) or len(messages) < 2:
         raise UnreadablePrompt('"messages" must be a list that ends with the answer.')
@@ -41,4 +41,4 @@ def _row(value: Any) -> DemonstrationRow:
     if not isinstance(answer, str) or not answer.strip() or last.get("role") != "assistant":
         raise UnreadablePrompt("the last message must be the assistant's, with a text.")
     check_text(answer)
-    return DemonstrationRow(check_messages(prompt), answer, check_language(value.get("lang")))
+    return NewDemonstration(check_messages(prompt), answer, check_language(value.get("lang")))

@@ -9,6 +9,7 @@ from annotation.exchange.jsonl import holds_half_characters
 
 ROLES = ("system", "user", "assistant")
 LONGEST_LANGUAGE = 20
+FEWEST_ANSWERS, MOST_ANSWERS = 2, 9  # to one prompt, as many as a labeler can put in order
 
 
 class UnreadablePrompt(ValueError):
@@ -16,15 +17,15 @@ class UnreadablePrompt(ValueError):
 
 
 @dataclass(frozen=True)
-class PromptRow:
-    """One prompt as read: chat messages, language, number of answers wanted."""
+class NewPrompt:
+    """One prompt to be added: chat messages, language, number of answers wanted."""
 
     messages: list[dict[str, str]]
     language: str = ""
     answers_wanted: int | None = None
 
 
-def read_prompts(lines: Iterable[str]) -> Iterator[PromptRow]:
+def parse_prompts(lines: Iterable[str]) -> Iterator[NewPrompt]:
     """Each non-empty line is a JSON object {"prompt": text or messages, "lang"?, "answers"?},
     or else the text of a single-turn prompt.
 
@@ -35,18 +36,22 @@ def read_prompts(lines: Iterable[str]) -> Iterator[PromptRow]:
         if not line:
             continue
         try:
-            yield _row(json.loads(line)) if line.startswith("{") else _row({"prompt": line})
+            value = json.loads(line) if line.startswith("{") else {"prompt": line}
+            yield _prompt(value)
         except (UnreadablePrompt, json.JSONDecodeError) as problem:
             raise UnreadablePrompt(f"Line {number}: {problem}") from problem
 
 
-def _row(value: dict[str, Any]) -> PromptRow:
+def _prompt(value: dict[str, Any]) -> NewPrompt:
     prompt = value.get("prompt", value.get("messages"))
     messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
     wanted = value.get("answers")
-    if wanted is not None and not (type(wanted) is int and 2 <= wanted <= 9):
-        raise UnreadablePrompt('"answers" must be a whole number from 2 to 9.')
-    return PromptRow(
+    counts = range(FEWEST_ANSWERS, MOST_ANSWERS + 1)
+    if wanted is not None and (type(wanted) is not int or wanted not in counts):
+        raise UnreadablePrompt(
+            f'"answers" must be a whole number from {FEWEST_ANSWERS} to {MOST_ANSWERS}.'
+        )
+    return NewPrompt(
         messages=check_messages(messages),
         language=check_language(value.get("lang")),
         answers_wanted=wanted,

@@ -1,12 +1,12 @@
+"""What people type, checked; what becomes of it is decided in views and services."""
+
 from annotation.forms.data import (
     GIVEN_ROLES,
     AddMemberForm,
     NewLabelerForm,
     PromptsForm,
-    TripleFilterForm,
 )
 from annotation.forms.desk import (
-    DeskSettingsForm,
     FlagForm,
     JudgmentForm,
     ShownAnswer,
@@ -14,18 +14,18 @@ from annotation.forms.desk import (
     WriteForm,
     typed,
 )
+from annotation.forms.labeling import LabelingForm
 
 __all__ = [
     "GIVEN_ROLES",
     "AddMemberForm",
-    "DeskSettingsForm",
     "FlagForm",
     "JudgmentForm",
+    "LabelingForm",
     "NewLabelerForm",
     "PromptsForm",
     "ShownAnswer",
     "SkipForm",
-    "TripleFilterForm",
     "WriteForm",
     "typed",
 ]

@@ -1,34 +1,19 @@
-"""What admins type about prompts, people and triples, checked."""
+"""What admins type about prompts and people, checked."""
 
 import io
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 from django import forms
 from django.contrib.auth.validators import UnicodeUsernameValidator
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
-from annotation.exchange.prompts import UnreadablePrompt, read_prompts
-from annotation.models import Membership, Project, Prompt
-from annotation.selectors.triples import TripleFilter, labelers_of, policy_numbers
+from annotation.exchange.prompts import LONGEST_LANGUAGE, UnreadablePrompt, parse_prompts
+from annotation.models import Membership
 
 GIVEN_ROLES = [
     (role.value, role.label) for role in (Membership.Role.LABELER, Membership.Role.ADMIN)
 ]
-
-
-# Midnight of the days at either end of the calendar is beyond it in some time zone.
-DAYS = [MinValueValidator(date(1900, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
-
-
-def date_input() -> forms.DateInput:
-    return forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-
-
-def score_input() -> forms.NumberInput:
-    return forms.NumberInput(attrs={"step": "any"})
 
 
 class PromptsForm(forms.Form):
@@ -52,7 +37,7 @@ class PromptsForm(forms.Form):
     language = forms.CharField(
         label=_("Language"),
         required=False,
-        max_length=20,
+        max_length=LONGEST_LANGUAGE,
         help_text=_("Of the lines that do not name one, such as en or zh. May stay empty."),
     )
 
@@ -64,7 +49,7 @@ class PromptsForm(forms.Form):
             raise forms.ValidationError(_("Paste lines or choose a file: one of the two."))
         try:
             rows = list(
-                read_prompts(
+                parse_prompts(
                     io.TextIOWrapper(file, encoding="utf-8-sig") if file else io.StringIO(text)
                 )
             )
@@ -93,46 +78,3 @@ class NewLabelerForm(forms.Form):
     username = forms.CharField(
         label=_("Name to log in with"), max_length=150, validators=[UnicodeUsernameValidator()]
     )
-
-
-class TripleFilterForm(forms.Form):
-    """Which triples to show or to download; empty fields leave everything in."""
-
-    q = forms.CharField(label=_("Text"), required=False)
-    labeler = forms.ChoiceField(label=_("Labeler"), required=False)
-    policy = forms.ChoiceField(label=_("Policy"), required=False)
-    split = forms.ChoiceField(
-        label=_("Split"), required=False, choices=[("", _("all")), *Prompt.Split.choices]
-    )
-    language = forms.CharField(label=_("Language"), required=False, max_length=20)
-    lowest = forms.FloatField(
-        label=_("Score from"), required=False, min_value=-1, max_value=1, widget=score_input()
-    )
-    highest = forms.FloatField(
-        label=_("Score to"), required=False, min_value=-1, max_value=1, widget=score_input()
-    )
-    since = forms.DateField(
-        label=_("Ranked from"), required=False, widget=date_input(), validators=DAYS
-    )
-    until = forms.DateField(
-        label=_("Ranked to"), required=False, widget=date_input(), validators=DAYS
-    )
-
-    def __init__(self, project: Project, data: Any) -> None:
-        super().__init__(data)
-        everyone: tuple[str, Any] = ("", _("all"))
-        self.fields["labeler"].choices = [everyone, *labelers_of(project)]  # type: ignore[attr-defined]
-        self.fields["policy"].choices = [  # type: ignore[attr-defined]
-            everyone,
-            *((str(number), number) for number in policy_numbers(project)),
-        ]
-
-    @property
-    def chosen(self) -> TripleFilter:
-        """What was asked for; only after is_valid()."""
-        typed = self.cleaned_data.items()
-        given = {name: value for name, value in typed if value not in ("", None)}
-        for name in ("labeler", "policy"):
-            if name in given:
-                given[name] = int(given[name])
-        return TripleFilter(**given)

@@ -1,22 +1,16 @@
-"""What labelers say at the desk, checked; and what a project asks of them."""
+"""What labelers say at the desk, checked."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from annotation.judgment.judgment import (
-    HIGHLIGHT_LABELS,
-    LONGEST_QUOTE,
-    AnswerRating,
-    BetterAnswer,
-    Details,
-    Highlight,
-)
+from annotation.judgment.fields import GROUP, AnswerFields, Content, answer_fields, judgment_of
+from annotation.judgment.judgment import HIGHLIGHT_LABELS, LONGEST_QUOTE, Highlight, Judgment
 from annotation.models import AnswerFlag, Flag, Project, PromptMark, Rating, Skip
 
 LONGEST_COMMENT = 5000
@@ -27,9 +21,9 @@ GOOD, BAD = 1, 2
 
 @dataclass(frozen=True)
 class ShownAnswer:
-    """One answer at its place on the desk, with what was said of it so far.
+    """One answer as it stands on the desk, with what was said of it so far.
 
-    `index`, from "1", is a text: it stands in a dozen names, none of which is a number to format.
+    `index`, from "1", is a text: no name in which it stands has a number to format.
     """
 
     index: str
@@ -82,11 +76,6 @@ class JudgmentForm(forms.Form):
     `data` is what a browser sent, or the content of a draft.
     """
 
-    comment = TypedField(required=False, max_length=LONGEST_COMMENT)
-    none_acceptable = forms.BooleanField(required=False)
-    better = TypedField(required=False, max_length=LONGEST_ANSWER)
-    better_first = forms.BooleanField(required=False)
-
     def __init__(
         self, project: Project, count: int, data: QueryDict | Mapping[str, Any] | None = None
     ) -> None:
@@ -104,75 +93,59 @@ class JudgmentForm(forms.Form):
         super().full_clean()
 
     def _complete(self) -> None:
-        """Adds the fields that depend on the group: a desk that is only shown needs none."""
-        if "marks" in self.fields:
+        """Adds the fields: a desk that is only shown needs none."""
+        if self.fields:
             return
-        for index in range(1, self.count + 1):
-            self._add_fields(index)
-        self.fields["better_source"] = forms.TypedChoiceField(
+        numbers = range(1, self.count + 1)
+        self.fields[GROUP.comment] = TypedField(required=False, max_length=LONGEST_COMMENT)
+        self.fields[GROUP.none_acceptable] = forms.BooleanField(required=False)
+        self.fields[GROUP.better] = TypedField(required=False, max_length=LONGEST_ANSWER)
+        self.fields[GROUP.better_first] = forms.BooleanField(required=False)
+        for number in numbers:
+            self._add_fields(answer_fields(number))
+        self.fields[GROUP.better_source] = forms.TypedChoiceField(
             required=False,
-            choices=[("", ""), *((str(index), index) for index in range(1, self.count + 1))],
+            choices=[("", ""), *((str(number), number) for number in numbers)],
             coerce=int,
             empty_value=None,
         )
-        self.fields["marks"] = forms.MultipleChoiceField(required=False, choices=self.mark_choices)
+        self.fields[GROUP.marks] = forms.MultipleChoiceField(
+            required=False, choices=self.mark_choices
+        )
 
-    def _add_fields(self, index: int) -> None:
+    def _add_fields(self, names: AnswerFields) -> None:
         unranked = (
             _("Say good or bad of every answer, then submit.")
             if self.is_thumbs
             else _("Give every answer a place, then submit.")
         )
-        self.fields[f"rank_{index}"] = forms.TypedChoiceField(
+        self.fields[names.rank] = forms.TypedChoiceField(
             choices=[(rank, rank) for rank in self.rank_choices],
             coerce=int,
             error_messages={"required": unranked},
         )
         if self.project.asks_quality:
-            self.fields[f"quality_{index}"] = forms.TypedChoiceField(
+            self.fields[names.quality] = forms.TypedChoiceField(
                 choices=[(step, step) for step in self.quality_choices],
                 coerce=int,
                 error_messages={"required": _("Rate the quality of every answer, then submit.")},
             )
-        self.fields[f"flags_{index}"] = forms.MultipleChoiceField(
+        self.fields[names.flags] = forms.MultipleChoiceField(
             required=False, choices=self.flag_choices
         )
-        self.fields[f"highlights_{index}"] = HighlightsField(required=False)
+        self.fields[names.highlights] = HighlightsField(required=False)
 
-    def ranks(self, order: Sequence[int]) -> dict[int, int]:
-        """The rank of each answer by its position; only after is_valid()."""
-        return {
-            position: self.cleaned_data[f"rank_{index}"]
-            for index, position in enumerate(order, start=1)
-        }
-
-    def details(self, order: Sequence[int]) -> Details:
-        said = self.cleaned_data
-        ratings = {
-            position: AnswerRating(
-                quality=said.get(f"quality_{index}"),
-                flags=tuple(said[f"flags_{index}"]),
-                highlights=said[f"highlights_{index}"],
-            )
-            for index, position in enumerate(order, start=1)
-        }
-        all_bad = self.is_thumbs and set(self.ranks(order).values()) == {BAD}
-        is_unacceptable = said["none_acceptable"] or all_bad
-        return Details(ratings, tuple(said["marks"]), is_unacceptable, self._better(order))
-
-    def _better(self, order: Sequence[int]) -> BetterAnswer | None:
-        said = self.cleaned_data
-        if not said["better"]:
-            return None
-        number = said["better_source"]
-        source = None if number is None else order[number - 1]
-        return BetterAnswer(said["better"], source, said["better_first"])
+    def judgment(self, order: Sequence[int]) -> Judgment:
+        """What was said of the answers, shown in this order of positions; after is_valid()."""
+        judged = judgment_of(self.cleaned_data, order)
+        all_bad = self.is_thumbs and set(judged.ranks.values()) == {BAD}
+        return replace(judged, none_acceptable=True) if all_bad else judged
 
     @property
-    def content(self) -> dict[str, Any]:
+    def content(self) -> Content:
         """What was filled in, complete or not: how a draft is kept."""
         self._complete()
-        given: dict[str, Any] = {}
+        given: Content = {}
         for name, field in self.fields.items():
             is_list = isinstance(field, forms.MultipleChoiceField)
             value = self._many(name) if is_list else self._one(name)
@@ -186,42 +159,41 @@ class JudgmentForm(forms.Form):
 
     @property
     def marks_chosen(self) -> list[str]:
-        return self._many("marks")
+        return self._many(GROUP.marks)
 
     @property
     def comment_typed(self) -> str:
-        return self._one("comment")
+        return self._one(GROUP.comment)
 
     @property
     def better_typed(self) -> str:
-        return self._one("better")
+        return self._one(GROUP.better)
 
     @property
     def is_better_first(self) -> bool:
-        return bool(self._one("better_first"))
+        return bool(self._one(GROUP.better_first))
 
     @property
     def is_none_acceptable(self) -> bool:
-        return bool(self._one("none_acceptable"))
+        return bool(self._one(GROUP.none_acceptable))
 
-    def beside(self, texts: Sequence[str]) -> list[ShownAnswer]:
-        """The answers, in the order shown, each with what was said of it.
+    def shown_answers(self, texts: Sequence[str]) -> list[ShownAnswer]:
+        """The answers, in the order shown, each with what was said of it."""
+        return [self._shown_answer(number, text) for number, text in enumerate(texts, start=1)]
 
-        Good or bad is stored as two places; all bad, as one that is not acceptable.
-        """
+    def _shown_answer(self, number: int, text: str) -> ShownAnswer:
+        """Good or bad is stored as two ranks; all bad, as one that is not acceptable."""
+        index, fields = str(number), answer_fields(number)
         all_bad = self.is_thumbs and self.is_none_acceptable
-        return [
-            ShownAnswer(
-                index=str(index),
-                text=text,
-                rank=str(BAD) if all_bad else self._one(f"rank_{index}"),
-                quality=self._one(f"quality_{index}"),
-                flags=self._many(f"flags_{index}"),
-                highlights=self._one(f"highlights_{index}"),
-                is_source=self._one("better_source") == str(index),
-            )
-            for index, text in enumerate(texts, start=1)
-        ]
+        return ShownAnswer(
+            index=index,
+            text=text,
+            rank=str(BAD) if all_bad else self._one(fields.rank),
+            quality=self._one(fields.quality),
+            flags=self._many(fields.flags),
+            highlights=self._one(fields.highlights),
+            is_source=self._one(GROUP.better_source) == index,
+        )
 
     def _one(self, name: str) -> str:
         value = self.data.get(name) or ""
@@ -264,28 +236,3 @@ class WriteForm(forms.Form):
     @property
     def problem(self) -> str:
         return str(self.errors["text"][0])
-
-
-class DeskSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
-    """What a project asks its labelers."""
-
-    answer_flags = forms.MultipleChoiceField(
-        label=_("Remarks on an answer"),
-        choices=AnswerFlag.choices,
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
-    prompt_marks = forms.MultipleChoiceField(
-        label=_("Remarks on the question"),
-        choices=PromptMark.choices,
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
-
-    class Meta:
-        model = Project
-        fields = [
-            *("mode", "asks_quality", "demonstrations_wanted"),
-            *("answer_flags", "prompt_marks"),
-        ]
-        widgets = {"mode": forms.RadioSelect}

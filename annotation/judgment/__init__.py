@@ -1,0 +1,1 @@
+"""What one labeler says of a group, and its scores; without Django, and not its storage."""

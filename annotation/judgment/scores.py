@@ -6,7 +6,7 @@ BEST = 1.0
 
 
 def mid_ranks(ranks: Sequence[int]) -> list[float]:
-    """Each answer's mean place when answers with equal ranks share their places.
+    """Each answer's rank in an order without ties; tied answers share the mean of theirs.
 
     Only the order of `ranks` matters: [1, 1, 5] and [1, 1, 2] both give [1.5, 1.5, 3.0].
     """
@@ -20,7 +20,7 @@ def scores_from_ranks(ranks: Sequence[int]) -> list[float]:
     """1 - 2 (m - 1) / (K - 1) for the mid-rank m of each of K >= 2 answers."""
     if len(ranks) < 2:
         raise ValueError("a score needs at least two ranked answers")
-    return [1 - 2 * (place - 1) / (len(ranks) - 1) for place in mid_ranks(ranks)]
+    return [1 - 2 * (mid_rank - 1) / (len(ranks) - 1) for mid_rank in mid_ranks(ranks)]
 
 
 def below_first(ranks: Sequence[int]) -> list[int]:
@@ -50,5 +50,5 @@ def scores_of(
 
 def dense_ranks(ranks: Sequence[int]) -> list[int]:
     """The same order written as 1, 2, 3 ... without gaps: [2, 5, 2] gives [1, 2, 1]."""
-    places = {rank: place for place, rank in enumerate(sorted(set(ranks)), start=1)}
-    return [places[rank] for rank in ranks]
+    dense = {rank: index for index, rank in enumerate(sorted(set(ranks)), start=1)}
+    return [dense[rank] for rank in ranks]

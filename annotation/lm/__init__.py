@@ -1,0 +1,1 @@
+"""The language-model engine that everything shares; without Django, and without training."""

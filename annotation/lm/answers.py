@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from annotation.lm.chat import Chat, ChatError, Messages
+from annotation.lm.completion import Completion
 from annotation.lm.loading import is_out_of_memory
-from annotation.lm.sampler import Progress, SamplingParameters, derive_seed, sample_with_seeds
+from annotation.lm.sampler import ProgressCallback, SamplingParameters, derive_seed, sample_encoded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -30,16 +31,6 @@ class AnswerRequest:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A distinct, non-empty answer; `seed` alone samples it again for the same prompt."""
-
-    text: str
-    seed: int
-    finish_reason: Literal["stop", "length"]
-    token_count: int
-
-
-@dataclass(frozen=True)
 class AnswerFailure:
     """Why one prompt got no group."""
 
@@ -51,8 +42,8 @@ def answer_group(
     tokenizer: PreTrainedTokenizerBase,
     request: AnswerRequest,
     parameters: SamplingParameters,
-    progress: Progress | None = None,
-) -> list[Answer]:
+    progress: ProgressCallback | None = None,
+) -> list[Completion]:
     """At least 2 and at most `request.count` answers. Raises AnswersUnavailable."""
     [group] = answer_groups(model, tokenizer, [request], parameters, progress)
     if isinstance(group, AnswerFailure):
@@ -65,40 +56,61 @@ def answer_groups(
     tokenizer: PreTrainedTokenizerBase,
     requests: Sequence[AnswerRequest],
     parameters: SamplingParameters,
-    progress: Progress | None = None,
-) -> list[list[Answer] | AnswerFailure]:
+    progress: ProgressCallback | None = None,
+) -> list[list[Completion] | AnswerFailure]:
     """One group for each request, in order; a group that fails does not stop the others.
 
     Answers that are empty, or equal to another one but for whitespace, are sampled again with
     new seeds, at most 3 times. A batch that does not fit in memory is tried prompt by prompt.
     """
-    if not requests:
-        return []
-    failures = _unrenderable(tokenizer, requests)
-    sampled = [i for i in range(len(requests)) if i not in failures]
+    chat = Chat(tokenizer)
+    prompts = [_prompt_ids(chat, request) for request in requests]
+    readable = [
+        (request, ids)
+        for request, ids in zip(requests, prompts, strict=True)
+        if not isinstance(ids, AnswerFailure)
+    ]
+    answered = iter(_answer_readable(model, chat, readable, parameters, progress))
+    return [ids if isinstance(ids, AnswerFailure) else next(answered) for ids in prompts]
+
+
+Readable = tuple[AnswerRequest, list[int]]
+"""A request with the tokens of its prompt."""
+
+
+def _prompt_ids(chat: Chat, request: AnswerRequest) -> list[int] | AnswerFailure:
     try:
-        found = _distinct_answers(
-            model, tokenizer, [requests[i] for i in sampled], parameters, progress
-        )
+        return chat.prompt_ids(request.prompt)
+    except ChatError as error:
+        return AnswerFailure(str(error))
+
+
+def _answer_readable(
+    model: PreTrainedModel,
+    chat: Chat,
+    asked: Sequence[Readable],
+    parameters: SamplingParameters,
+    progress: ProgressCallback | None,
+) -> list[list[Completion] | AnswerFailure]:
+    try:
+        found = _distinct_answers(model, chat, asked, parameters, progress)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        if len(requests) == 1:
-            return [AnswerFailure("Out of memory while answering; use fewer or shorter answers.")]
+    else:
         return [
-            answer_groups(model, tokenizer, [request], parameters, progress)[0]
-            for request in requests
+            _group_or_failure(answers, request)
+            for (request, _), answers in zip(asked, found, strict=True)
         ]
-    groups: list[list[Answer] | AnswerFailure] = []
-    by_index = dict(zip(sampled, found, strict=True))
-    for i, request in enumerate(requests):
-        groups.append(failures[i] if i in failures else _group_or_failure(by_index[i], request))
-    return groups
+    # Only here is what the failed batch held free again.
+    if len(asked) == 1:
+        return [AnswerFailure("Out of memory while answering; use fewer or shorter answers.")]
+    return [_answer_readable(model, chat, [one], parameters, progress)[0] for one in asked]
 
 
 def _group_or_failure(
-    answers: list[Answer], request: AnswerRequest
-) -> list[Answer] | AnswerFailure:
+    answers: list[Completion], request: AnswerRequest
+) -> list[Completion] | AnswerFailure:
     if len(answers) >= 2:
         return answers
     kind = "only one distinct answer" if answers else "only empty answers"
@@ -106,47 +118,26 @@ def _group_or_failure(
     return AnswerFailure(f"The policy gave {kind} in up to {tries} tries.")
 
 
-def _unrenderable(
-    tokenizer: PreTrainedTokenizerBase, requests: Sequence[AnswerRequest]
-) -> dict[int, AnswerFailure]:
-    chat = Chat(tokenizer)
-    failures = {}
-    for i, request in enumerate(requests):
-        try:
-            chat.prompt_ids(request.prompt)
-        except ChatError as error:
-            failures[i] = AnswerFailure(str(error))
-    return failures
-
-
 def _distinct_answers(
     model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    requests: list[AnswerRequest],
+    chat: Chat,
+    asked: Sequence[Readable],
     parameters: SamplingParameters,
-    progress: Progress | None,
-) -> list[list[Answer]]:
-    found: list[dict[str, Answer]] = [{} for _ in requests]
-    prompts = [request.prompt for request in requests]
+    progress: ProgressCallback | None,
+) -> list[list[Completion]]:
+    found: list[dict[str, Completion]] = [{} for _ in asked]
+    prompts = [ids for _, ids in asked]
     for attempt in range(1 + RESAMPLING_ROUNDS):
         seeds = [
             [derive_seed(request.seed, attempt, k) for k in range(request.count - len(answers))]
-            for request, answers in zip(requests, found, strict=True)
+            for (request, _), answers in zip(asked, found, strict=True)
         ]
         if not any(seeds):
             break
-        sampled = sample_with_seeds(model, tokenizer, prompts, seeds, parameters, progress)
+        sampled = sample_encoded(model, chat, prompts, seeds, parameters, progress)
         for answers, completions in zip(found, sampled, strict=True):
             for completion in completions:
                 normalised = " ".join(completion.text.split())
                 if normalised:
-                    answers.setdefault(
-                        normalised,
-                        Answer(
-                            text=completion.text,
-                            seed=completion.seed,
-                            finish_reason=completion.finish_reason,
-                            token_count=len(completion.token_ids),
-                        ),
-                    )
+                    answers.setdefault(normalised, completion)
     return [list(answers.values()) for answers in found]

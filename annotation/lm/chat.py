@@ -30,7 +30,8 @@ class ChatError(ValueError):
 class Chat:
     """One tokenizer's chat template.
 
-    `end_of_turn` is the id of the token that ends an answer, `pad` an id that differs from it.
+    `end_of_turn` is the id of the token that ends an answer, `pad` an id that differs from it, for
+    padding. The tokenizer stays as it is.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -42,7 +43,6 @@ class Chat:
         self.tokenizer = tokenizer
         self.end_of_turn = end_of_turn_id(tokenizer)
         self.pad = _padding_id(tokenizer, self.end_of_turn)
-        tokenizer.pad_token = cast(str, tokenizer.convert_ids_to_tokens(self.pad))
 
     def prompt_ids(self, messages: Messages, limit: int | None = None) -> list[int]:
         """Token ids up to where the answer begins; only the last `limit` of them when given.

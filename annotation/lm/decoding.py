@@ -13,10 +13,10 @@ from transformers import PreTrainedModel
 
 from annotation.lm.packed_attention import REFUSALS
 from annotation.lm.shared_prompt_attention import (
-    IMPLEMENTATION,
     UNUSED_MASK,
     SharedPrompts,
     answer_cache,
+    group_attention_on,
 )
 
 logger = logging.getLogger(__name__)
@@ -145,9 +145,10 @@ def window_of(model: PreTrainedModel) -> int | None:
 
 
 def can_share_prompts(model: PreTrainedModel, longest: int) -> bool:
-    """Whether SharedDecoder answers as RepeatedDecoder does, for rows of up to `longest` tokens.
+    """Whether SharedDecoder with the attention for groups answers as RepeatedDecoder does with the
+    model's own, for rows of up to `longest` tokens.
 
-    Tried once a model, which from then on uses the attention for groups if it passed.
+    Compared once a model, which has its own attention again afterwards.
     """
     window = window_of(model)
     if window is not None and window < longest:
@@ -159,7 +160,6 @@ def can_share_prompts(model: PreTrainedModel, longest: int) -> bool:
 
 @torch.no_grad()
 def _agrees(model: PreTrainedModel) -> bool:
-    before = model.config._attn_implementation
     vocabulary = int(model.config.get_text_config().vocab_size)
     generator = torch.Generator().manual_seed(0)
     prompts, tokens = (
@@ -168,11 +168,10 @@ def _agrees(model: PreTrainedModel) -> bool:
     )
     owner = torch.tensor([0, 0, 1], device=model.device)
     try:
-        model.set_attn_implementation(IMPLEMENTATION)
-        shared, repeated = (
-            _some_logits(kind(model, prompts, owner, 0), torch.tensor(tokens, device=model.device))
-            for kind in (SharedDecoder, RepeatedDecoder)
-        )
+        read = torch.tensor(tokens, device=model.device)
+        repeated = _some_logits(RepeatedDecoder(model, prompts, owner, 0), read)
+        with group_attention_on(model):
+            shared = _some_logits(SharedDecoder(model, prompts, owner, 0), read)
         tolerance = 1e-4 if model.dtype == torch.float32 else 3e-2
         difference = (shared - repeated).abs().max() / repeated.abs().max()
         if difference <= tolerance:
@@ -180,7 +179,6 @@ def _agrees(model: PreTrainedModel) -> bool:
         logger.warning("Prompts are copied for each answer: sharing differs by %.2g.", difference)
     except REFUSALS as error:
         logger.warning("Prompts are copied for each answer: the model refuses (%s).", error)
-    model.set_attn_implementation(before)
     return False
 
 

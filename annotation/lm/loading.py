@@ -74,7 +74,8 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     _require_folder(name, "model")
     try:
         tokenizer = cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(name))
-        Chat(tokenizer)
+        padding = Chat(tokenizer).pad
+        tokenizer.pad_token = cast(str, tokenizer.convert_ids_to_tokens(padding))
     except ChatError as error:
         raise PolicyUnavailable(f"The model at {name} cannot chat: {error}") from error
     except DAMAGE as error:

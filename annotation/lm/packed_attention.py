@@ -2,6 +2,7 @@
 
 On the CPU it is the one in parts, which is fastest there (bench/attention.py). On a GPU the three
 are timed on the first rows of each size that come, and the fastest reads all others of that size.
+No GPU has run this yet: what it would choose there, and gain, is unmeasured.
 """
 
 from __future__ import annotations

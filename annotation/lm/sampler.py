@@ -6,13 +6,14 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from annotation.lm.chat import Chat, Messages
+from annotation.lm.completion import Completion
 from annotation.lm.decoding import (
     Decoder,
     RepeatedDecoder,
@@ -21,6 +22,7 @@ from annotation.lm.decoding import (
     context_of,
 )
 from annotation.lm.loading import PolicyUnavailable
+from annotation.lm.shared_prompt_attention import use_group_attention
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -35,7 +37,7 @@ TOKENS_PER_BATCH = 8192
 # Tokens of the vocabulary that are drawn among as one, see `choose_tokens`.
 BLOCK = 256
 
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +57,6 @@ class SamplingParameters:
             raise ValueError(f"top_p is {self.top_p}; give a number above 0, at most 1.")
 
 
-@dataclass(frozen=True)
-class Completion:
-    """One sampled answer. `token_ids` include the end token when the answer is finished."""
-
-    text: str
-    token_ids: tuple[int, ...]
-    finish_reason: Literal["stop", "length"]
-    seed: int
-
-
 def derive_seed(seed: int, *path: int) -> int:
     """A seed for one part of a job, independent of all others of the same `seed`."""
     digest = hashlib.sha256(repr((seed, *path)).encode()).digest()
@@ -78,7 +70,7 @@ def sample_groups(
     count: int,
     parameters: SamplingParameters,
     seed: int,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[list[Completion]]:
     """`count` answers to each prompt, the same ones for the same seed.
 
@@ -88,27 +80,39 @@ def sample_groups(
     return sample_with_seeds(model, tokenizer, prompts, seeds, parameters, progress)
 
 
-@torch.inference_mode()
 def sample_with_seeds(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Messages],
     seeds: Sequence[Sequence[int]],
     parameters: SamplingParameters,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[list[Completion]]:
-    """One answer to `prompts[i]` for each of `seeds[i]`.
+    """`sample_encoded` of the prompts' tokens. Raises ChatError."""
+    chat = Chat(tokenizer)
+    encoded = [chat.prompt_ids(messages) for messages in prompts]
+    return sample_encoded(model, chat, encoded, seeds, parameters, progress)
+
+
+@torch.inference_mode()
+def sample_encoded(
+    model: PreTrainedModel,
+    chat: Chat,
+    prompts: Sequence[Sequence[int]],
+    seeds: Sequence[Sequence[int]],
+    parameters: SamplingParameters,
+    progress: ProgressCallback | None = None,
+) -> list[list[Completion]]:
+    """One answer to the tokens `prompts[i]` for each of `seeds[i]`.
 
     An answer depends on its prompt and its own seed, not on what else is in the batch. Prompts
     that leave no room for the answer in the model's context lose their start, with one log line.
     """
-    chat = Chat(tokenizer)
     limit = prompt_limit(model, parameters.max_new_tokens)
-    encoded = [chat.prompt_ids(messages) for messages in prompts]
-    shortened = sum(len(ids) > limit for ids in encoded)
+    shortened = sum(len(ids) > limit for ids in prompts)
     if shortened:
         logger.warning("%d of %d prompts lost their start: too long", shortened, len(prompts))
-    encoded = [ids[-limit:] for ids in encoded]
+    encoded = [list(ids[-limit:]) for ids in prompts]
     answers: list[list[Completion]] = [[] for _ in prompts]
     total, done = sum(map(len, seeds)), 0
     was_training = model.training
@@ -116,6 +120,8 @@ def sample_with_seeds(
     try:
         longest = max(map(len, encoded), default=0) + parameters.max_new_tokens
         shared = can_share_prompts(model, longest)
+        if shared:
+            use_group_attention(model)
         for batch in _batches(encoded, seeds, parameters.max_new_tokens, shared):
             sampler = _Batch(
                 model, chat, [encoded[i] for i in batch], [seeds[i] for i in batch], shared

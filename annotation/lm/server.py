@@ -1,5 +1,6 @@
-"""Answers from an OpenAI-compatible server, such as vLLM, instead of the local sampler.
+"""Answers from an OpenAI-compatible server, such as vLLM: the rollouts of a policy update.
 
+A project's queue is answered by the sampler next door, on the worker's own machine.
 Prompts go as token ids to `/v1/completions`, one request an answer with its own seed, many at a
 time. Adapters are loaded and named as vLLM does it (`/v1/load_lora_adapter`); the server must see
 this machine's folders for that.
@@ -16,8 +17,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from annotation.lm.chat import Chat
+from annotation.lm.completion import Completion
 from annotation.lm.loading import PolicyUnavailable
-from annotation.lm.sampler import Completion, SamplingParameters
+from annotation.lm.sampler import SamplingParameters
 
 # What is left out, vLLM takes from the model's generation_config.json: then the answers would not
 # come from the distribution whose probabilities the trainer computes.

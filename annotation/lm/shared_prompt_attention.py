@@ -5,12 +5,14 @@ Registered with transformers under IMPLEMENTATION; for anything but a group it i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -164,6 +166,23 @@ def group_attention(
         )
     read = read_packed((query, key, value), packed, scaling)
     return read.transpose(1, 2).contiguous(), None
+
+
+def use_group_attention(model: PreTrainedModel) -> None:
+    """For models that passed a comparison with their own attention."""
+    if model.config._attn_implementation != IMPLEMENTATION:
+        model.set_attn_implementation(IMPLEMENTATION)
+
+
+@contextmanager
+def group_attention_on(model: PreTrainedModel) -> Iterator[None]:
+    """The model with this attention; with its own again afterwards, whatever happens."""
+    before = model.config._attn_implementation
+    try:
+        use_group_attention(model)
+        yield
+    finally:
+        model.set_attn_implementation(before)
 
 
 AttentionInterface.register(IMPLEMENTATION, group_attention)

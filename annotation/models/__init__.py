@@ -1,11 +1,14 @@
+"""Tables and their constraints, a file a noun; reads are in selectors, writes in services."""
+
 from annotation.models.answer import Answer, PromptGroup
 from annotation.models.demonstration import Demonstration, Writing
 from annotation.models.desk import Draft, Flag, Skip
 from annotation.models.policy import PolicyVersion
 from annotation.models.project import Membership, Project, User
 from annotation.models.prompt import Message, Prompt
-from annotation.models.ranking import AnswerFlag, Assignment, PromptMark, Ranking, Rating, Triple
+from annotation.models.ranking import AnswerFlag, Assignment, PromptMark, Ranking, Rating
 from annotation.models.snapshot import Snapshot
+from annotation.models.triple import Triple
 
 __all__ = [
     "Answer",

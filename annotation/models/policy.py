@@ -28,7 +28,8 @@ class ModelVersion(models.Model):
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.CANDIDATE
     )
-    gate_reason = models.TextField(_("gate"), blank=True)
+    # A verdict as {"code", "values"}, or free text; null where there was no gate to pass.
+    gate_reason = models.JSONField(_("gate"), null=True, blank=True)
     base_model = models.CharField(_("base model"), max_length=500)
     path = models.CharField(
         _("folder"), max_length=500, blank=True, help_text=_("Relative to the var folder.")

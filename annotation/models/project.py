@@ -5,6 +5,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from annotation.exchange.prompts import FEWEST_ANSWERS, MOST_ANSWERS
+
 
 class User(AbstractUser):
     """Whoever logs in. What they may do in a project stands in their membership."""
@@ -16,8 +18,6 @@ class Project(models.Model):
     class Mode(models.TextChoices):
         RANKING = "ranking", _("put the answers in order")
         THUMBS = "thumbs", _("good or bad, one press an answer")
-
-    MOST_ANSWERS = 9
 
     name = models.CharField(_("name"), max_length=100)
     slug = models.SlugField(_("address"), unique=True)
@@ -32,7 +32,7 @@ class Project(models.Model):
     answers_per_group = models.PositiveSmallIntegerField(
         _("answers per prompt"),
         default=4,
-        validators=[MinValueValidator(2), MaxValueValidator(9)],
+        validators=[MinValueValidator(FEWEST_ANSWERS), MaxValueValidator(MOST_ANSWERS)],
     )
     overlap = models.PositiveSmallIntegerField(
         _("rankings per prompt"),
@@ -127,7 +127,9 @@ class Project(models.Model):
         ordering = ["name"]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(answers_per_group__gte=2, answers_per_group__lte=9),
+                condition=models.Q(
+                    answers_per_group__gte=FEWEST_ANSWERS, answers_per_group__lte=MOST_ANSWERS
+                ),
                 name="project_answers_per_group_2_to_9",
             ),
             models.CheckConstraint(

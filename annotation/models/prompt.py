@@ -6,7 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from annotation.exchange.prompts import LONGEST_LANGUAGE
+from annotation.exchange.prompts import FEWEST_ANSWERS, LONGEST_LANGUAGE, MOST_ANSWERS
 from annotation.models.project import Project
 
 
@@ -31,7 +31,7 @@ class Prompt(models.Model):
         _("answers"),
         null=True,
         blank=True,
-        validators=[MinValueValidator(2), MaxValueValidator(9)],
+        validators=[MinValueValidator(FEWEST_ANSWERS), MaxValueValidator(MOST_ANSWERS)],
         help_text=_("Empty: as many as the project asks for."),
     )
     last_policy_number = models.IntegerField(
@@ -46,7 +46,7 @@ class Prompt(models.Model):
             models.UniqueConstraint(fields=["project", "key"], name="prompt_once_per_project"),
             models.CheckConstraint(
                 condition=models.Q(answers_wanted__isnull=True)
-                | models.Q(answers_wanted__gte=2, answers_wanted__lte=9),
+                | models.Q(answers_wanted__gte=FEWEST_ANSWERS, answers_wanted__lte=MOST_ANSWERS),
                 name="prompt_answers_wanted_2_to_9",
             ),
         ]

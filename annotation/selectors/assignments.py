@@ -55,6 +55,18 @@ def _taken_beside() -> Coalesce:
     return count_of(others.filter(Q(is_done=True) | Q(expires_at__gte=Now())), by="group")
 
 
+def next_free(labeler: int, project: int, overlap: int) -> QuerySet[Assignment]:
+    """The one to lease to the labeler; `has_draft`: whether they left a draft of it before."""
+    answers = Answer.objects.filter(group=OuterRef("group"))
+    drafts = Draft.objects.filter(group=OuterRef("group"), labeler=labeler)
+    return (
+        free_for(labeler)
+        .alias(taken=_taken_beside())  # an overlap that was lowered since leaves more assignments
+        .filter(project=project, taken__lt=overlap)
+        .annotate(answer_count=count_of(answers, by="group"), has_draft=Exists(drafts))[:1]
+    )
+
+
 def surplus_of(groups: QuerySet[PromptGroup], overlap: int) -> QuerySet[Assignment]:
     """Free assignments of the groups that are more than the overlap leaves to give."""
     before = Assignment.objects.filter(group=OuterRef("group")).filter(
@@ -77,19 +89,6 @@ def _revisions_by(labeler: User | int) -> QuerySet[Ranking]:
 
 held_assignments = Compiled(
     lambda labeler, project: held_by(labeler).filter(project=project)[:HELD],
-)
-_answers_of_assignment = Answer.objects.filter(group=OuterRef("group"))
-next_free_assignment = Compiled(
-    lambda labeler, project, overlap: (
-        free_for(labeler)
-        .alias(taken=_taken_beside())  # an overlap that was lowered since leaves more assignments
-        .filter(project=project, taken__lt=overlap)
-        .annotate(
-            answer_count=count_of(_answers_of_assignment, by="group"),
-            has_draft=Exists(Draft.objects.filter(group=OuterRef("group"), labeler=labeler)),
-        )
-        .select_for_update(skip_locked=True)[:1]
-    )
 )
 prompt_of_group = Compiled(lambda group: Prompt.objects.filter(groups=group))
 answers_of_group = Compiled(

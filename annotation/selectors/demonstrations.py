@@ -47,7 +47,8 @@ def _wanting(prompts: QuerySet[Prompt], author: User, wanted: int | OuterRef) ->
 def own_writings(project: Project, author: User) -> QuerySet[Writing]:
     """Answers that the author has under way, the newest first; the leased one first of all."""
     own = Writing.objects.filter(author=author, prompt__project=project)
-    return own.select_related("prompt").order_by(F("expires_at").desc(nulls_last=True), "-id")
+    with_all = own.select_related("prompt__project", "author")
+    return with_all.order_by(F("expires_at").desc(nulls_last=True), "-id")
 
 
 def kept_writings(project: Project, author: User) -> QuerySet[Writing]:
@@ -55,6 +56,17 @@ def kept_writings(project: Project, author: User) -> QuerySet[Writing]:
     open_prompts = prompts_to_answer(project, author).filter(pk=OuterRef("prompt"))
     drafts = own_writings(project, author).exclude(text="")
     return drafts.annotate(is_open=Exists(open_prompts))
+
+
+def demonstrations_of(prompt: Prompt, author: User) -> QuerySet[Demonstration]:
+    """The author's current answer to the prompt, if there is one."""
+    return prompt.demonstrations.filter(author=author, is_current=True)
+
+
+def queue_demonstrations(project: Project, author: User) -> QuerySet[Demonstration]:
+    """All revisions of what the author wrote in the queue, and not beside a ranking."""
+    own = project.demonstrations.filter(author=author, ranking=None)
+    return own.select_related("prompt", "author")
 
 
 def own_demonstrations(project: Project, author: User) -> QuerySet[Demonstration]:

@@ -1,11 +1,19 @@
-"""Reading groups: how many stand where in the queue."""
+"""Reading groups: where each stands in the queue, what was said of it, who skipped it."""
 
 from dataclasses import dataclass
 
-from django.db.models import Avg, Count, Q, QuerySet
-from django.shortcuts import get_object_or_404
+from django.db.models import Avg, Count, Exists, OuterRef, Prefetch, Q, QuerySet
 
-from annotation.models import Answer, Assignment, PolicyVersion, Project, PromptGroup, Ranking
+from annotation.models import (
+    Answer,
+    Assignment,
+    Membership,
+    PolicyVersion,
+    Project,
+    PromptGroup,
+    Ranking,
+    Skip,
+)
 
 
 @dataclass(frozen=True)
@@ -74,17 +82,14 @@ class JudgedGroup:
     rankings: list[Ranking]
 
 
-def listed_groups(project: Project, status: str = "") -> QuerySet[PromptGroup]:
-    """With prompt, policy and the number of current rankings; all of them, or of one status."""
-    groups = project.groups.select_related("prompt", "policy").annotate(
-        ranked=Count("rankings", filter=Q(rankings__is_current=True))
-    )
-    return groups.filter(status=status) if status else groups
+def listed_groups(project: Project) -> QuerySet[PromptGroup]:
+    """Each with its prompt, its policy and `ranked`, the number of its current rankings."""
+    ranked = Count("rankings", filter=Q(rankings__is_current=True))
+    return project.groups.select_related("prompt", "policy").annotate(ranked=ranked)
 
 
-def group_with_rankings(project: Project, pk: int) -> JudgedGroup:
-    """One group, its answers and its current rankings. Raises Http404."""
-    group = get_object_or_404(project.groups.select_related("prompt", "policy"), pk=pk)
+def judged_group(group: PromptGroup) -> JudgedGroup:
+    """The group, its answers and its current rankings."""
     rankings = list(
         group.rankings.filter(is_current=True).select_related("labeler").order_by("created_at")
     )
@@ -103,3 +108,32 @@ def group_with_rankings(project: Project, pk: int) -> JudgedGroup:
         for answer in group.answers.select_related("policy")
     ]
     return JudgedGroup(group, answers, rankings)
+
+
+def skipped_groups(project: Project) -> QuerySet[PromptGroup]:
+    """Those in the queue that somebody skipped: one that everybody skips waits for ever."""
+    groups = listed_groups(project).filter(status=PromptGroup.Status.READY)
+    open_assignments = Assignment.objects.filter(group=OuterRef("pk"), is_done=False)
+    skips = Skip.objects.filter(group=OuterRef("pk"))
+    return _with_skips(groups.filter(Exists(skips), Exists(open_assignments)))
+
+
+def withdrawn_groups(project: Project) -> QuerySet[PromptGroup]:
+    return _with_skips(listed_groups(project).filter(status=PromptGroup.Status.WITHDRAWN))
+
+
+def nobody_left(groups: QuerySet[PromptGroup], project: Project) -> QuerySet[PromptGroup]:
+    """Those of the groups that every labeler of the project has skipped, or ranked already."""
+    this_group = {"group": OuterRef(OuterRef("pk")), "labeler": OuterRef("user")}
+    could_rank = (
+        Membership.objects.filter(project=project, role=Membership.Role.LABELER)
+        .exclude(Exists(Skip.objects.filter(**this_group)))
+        .exclude(Exists(Ranking.objects.filter(is_current=True, **this_group)))
+    )
+    return groups.exclude(Exists(could_rank))
+
+
+def _with_skips(groups: QuerySet[PromptGroup]) -> QuerySet[PromptGroup]:
+    """Newest first."""
+    skips = Skip.objects.select_related("labeler").order_by("created_at", "id")
+    return groups.prefetch_related(Prefetch("skips", skips)).order_by("-id")

@@ -1,8 +1,6 @@
 """Which projects a user sees: permission is decided here, nowhere else."""
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import Case, Q, QuerySet, When
-from django.http import Http404
 
 from annotation.models import Membership, Project, User
 from annotation.selectors.compiled import Compiled
@@ -24,20 +22,15 @@ _named = Compiled(lambda slug: Project.objects.filter(slug=slug))
 _joined_and_named = Compiled(lambda user, slug: _joined_by(user).filter(slug=slug))
 
 
-def project_for_member(user: User, slug: str) -> Project:
-    """The project, for anybody who ranks or runs it; strangers learn nothing (404)."""
+def project_of(user: User, slug: str) -> Project | None:
+    """The project at this address, for anybody who ranks or runs it."""
     found = _named(slug) if user.is_superuser else _joined_and_named(user.pk, slug)
-    if not found:
-        raise Http404
-    return found[0]
+    return found[0] if found else None
 
 
-def project_for_admin(user: User, slug: str) -> Project:
-    """The project, for its owner and admins; 404 for strangers, 403 for labelers."""
-    project = project_for_member(user, slug)
-    if not is_admin(user, project):
-        raise PermissionDenied
-    return project
+def active_projects() -> QuerySet[Project]:
+    """Those in which the loop runs."""
+    return Project.objects.filter(is_active=True)
 
 
 def is_admin(user: User, project: Project) -> bool:
@@ -54,11 +47,6 @@ def administered_projects(user: User) -> QuerySet[Project]:
 
 def may_create_projects(user: User) -> bool:
     return user.is_superuser or user.is_staff
-
-
-def check_may_create_projects(user: User) -> None:
-    if not may_create_projects(user):
-        raise PermissionDenied
 
 
 def members_of(project: Project) -> QuerySet[Membership]:

@@ -1,28 +1,30 @@
-"""Reading judgments: native rows for snapshots, triples for people."""
+"""Reading rankings: the current ones, the one that can be undone, native rows for snapshots."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
 
-from annotation.exchange.triples import question_text
+from annotation.judgment.judgment import NO_RATING, Judgment
 from annotation.judgment.scores import below_first
-from annotation.models import (
-    Answer,
-    Demonstration,
-    Project,
-    PromptGroup,
-    Ranking,
-    Rating,
-    Triple,
-)
+from annotation.models import Answer, Project, PromptGroup, Ranking, User
+from annotation.selectors.stored_judgments import stored_judgment, with_judgments
 
-NO_RATING = Rating()
+UNDO_FOR = timedelta(minutes=10)
 WRITTEN = "written"  # the finish reason of an answer that a person wrote
 
 
 def current_rankings(project: Project) -> QuerySet[Ranking]:
     return Ranking.objects.filter(group__project=project, is_current=True)
+
+
+def undoable_ranking(project: Project, labeler: User) -> Ranking | None:
+    """The labeler's newest ranking in the project, when it was stored within ten minutes."""
+    since = timezone.now() - UNDO_FOR
+    newest = Ranking.objects.filter(labeler=labeler, created_at__gte=since, is_current=True)
+    return newest.filter(group__project=project).order_by("-created_at", "-id").first()
 
 
 def group_rows(project: Project, last_ranking_id: int) -> Iterator[dict[str, Any]]:
@@ -31,46 +33,31 @@ def group_rows(project: Project, last_ranking_id: int) -> Iterator[dict[str, Any
     A ranking with an answer that its labeler wrote and placed first has a row of its own, of
     K + 1 answers. What was written without being placed first stands beside the ranks.
     """
-    rankings = (
-        current_rankings(project)
-        .filter(id__lte=last_ranking_id)
-        .order_by("labeler_id")
-        .prefetch_related("ratings", "demonstrations")
-    )
+    rankings = current_rankings(project).filter(id__lte=last_ranking_id).order_by("labeler_id")
     groups = (
         PromptGroup.objects.filter(id__in=rankings.order_by().values("group_id"))
         .select_related("prompt")
         .prefetch_related(
             Prefetch("answers", Answer.objects.order_by("position")),
-            Prefetch("rankings", rankings, to_attr="judged"),
+            Prefetch("rankings", with_judgments(rankings), to_attr="current"),
         )
         .order_by("id")
     )
     for group in groups.iterator(chunk_size=500):
         answers = list(group.answers.all())
-        judged: list[Ranking] = getattr(group, "judged")  # noqa: B009 (prefetched attribute)
-        alike = [ranking for ranking in judged if _first_of(ranking) is None]
+        current: list[Ranking] = getattr(group, "current")  # noqa: B009 (prefetched attribute)
+        judged = [(f"labeler-{one.labeler_id}", stored_judgment(one)) for one in current]
+        alike = [(labeler, judgment) for labeler, judgment in judged if not judgment.is_led]
         if alike:
             yield _group_row(group, answers, alike)
-        for ranking in judged:
-            first = _first_of(ranking)
-            if first is not None:
-                yield _led_row(_group_row(group, answers, [ranking]), ranking, first)
-
-
-def _written_beside(ranking: Ranking) -> Demonstration | None:
-    """The answer that the labeler wrote with the ranking. It stays part of this judgment when
-    they write another one to the same question later."""
-    return next(iter(ranking.demonstrations.all()), None)
-
-
-def _first_of(ranking: Ranking) -> Demonstration | None:
-    written = _written_beside(ranking)
-    return written if written is not None and written.is_first else None
+        for labeler, judgment in judged:
+            if judgment.better and judgment.is_led:
+                row = _group_row(group, answers, [(labeler, judgment)])
+                yield _led_row(row, labeler, judgment.better.text)
 
 
 def _group_row(
-    group: PromptGroup, answers: list[Answer], rankings: list[Ranking]
+    group: PromptGroup, answers: list[Answer], judged: list[tuple[str, Judgment]]
 ) -> dict[str, Any]:
     return {
         "id": f"group-{group.pk}",
@@ -79,46 +66,46 @@ def _group_row(
         "split": group.prompt.split,
         "answers": [answer.text for answer in answers],
         "finish_reasons": [answer.finish_reason for answer in answers],
-        "rankings": [_ranking_row(ranking, answers) for ranking in rankings],
+        "rankings": [_ranking_row(labeler, judgment) for labeler, judgment in judged],
     }
 
 
-def _led_row(row: dict[str, Any], ranking: Ranking, first: Demonstration) -> dict[str, Any]:
+def _led_row(row: dict[str, Any], labeler: str, first: str) -> dict[str, Any]:
     """The row of one ranking with the answer that its labeler wrote and placed before all.
 
     Nobody else saw that answer, so this ranking stands in a row of its own, and only there.
     """
-    [said] = row["rankings"]
-    said["ranks"] = [*below_first(said["ranks"]), 1]
-    for name, nothing in (("ratings", None), ("flags", []), ("highlights", [])):
-        if name in said:
-            said[name] = [*said[name], nothing]
     return {
         **row,
-        "id": f"{row['id']}-labeler-{ranking.labeler_id}",
-        "answers": [*row["answers"], first.text],
+        "id": f"{row['id']}-{labeler}",
+        "answers": [*row["answers"], first],
         "finish_reasons": [*row["finish_reasons"], WRITTEN],
     }
 
 
-def _ranking_row(ranking: Ranking, answers: list[Answer]) -> dict[str, Any]:
-    """With what was said beside the ranks, if anything; lists are in the order of the answers."""
-    ratings = {rating.answer_id: rating for rating in ranking.ratings.all()}
-    said = [ratings.get(answer.pk, NO_RATING) for answer in answers]
-    row = {"labeler": f"labeler-{ranking.labeler_id}", "ranks": ranking.ranks}
-    if any(rating.quality for rating in said):
-        row["ratings"] = [rating.quality for rating in said]
-    if any(rating.flags for rating in said):
-        row["flags"] = [rating.flags for rating in said]
-    if any(rating.highlights for rating in said):
-        row["highlights"] = [rating.highlights for rating in said]
-    if ranking.marks:
-        row["marks"] = ranking.marks
-    if ranking.none_acceptable:
+def _ranking_row(labeler: str, judgment: Judgment) -> dict[str, Any]:
+    """With what was said beside the ranks, if anything; lists are in the order of the answers.
+
+    An answer that the labeler wrote and placed first is the last of them, and has no rating.
+    """
+    positions = sorted(judgment.ranks)
+    ranks = [judgment.ranks[position] for position in positions]
+    ratings = [judgment.ratings.get(position, NO_RATING) for position in positions]
+    if judgment.is_led:
+        ranks, ratings = [*below_first(ranks), 1], [*ratings, NO_RATING]
+    row: dict[str, Any] = {"labeler": labeler, "ranks": ranks}
+    if any(rating.quality for rating in ratings):
+        row["ratings"] = [rating.quality for rating in ratings]
+    if any(rating.flags for rating in ratings):
+        row["flags"] = [list(rating.flags) for rating in ratings]
+    if any(rating.highlights for rating in ratings):
+        row["highlights"] = [list(rating.highlights) for rating in ratings]
+    if judgment.marks:
+        row["marks"] = list(judgment.marks)
+    if judgment.none_acceptable:
         row["none_acceptable"] = True
-    written = _written_beside(ranking)
-    if written is not None and not written.is_first:
-        row["better"] = written.text
+    if judgment.better and not judgment.is_led:
+        row["better"] = judgment.better.text
     return row
 
 
@@ -129,49 +116,4 @@ def prompt_rows(project: Project) -> Iterator[dict[str, Any]]:
             "lang": prompt.language,
             "prompt": prompt.messages,
             "split": prompt.split,
-        }
-
-
-def triples(project: Project) -> QuerySet[Triple]:
-    """The project's current triples, newest first, with all that a page or a file shows."""
-    return (
-        Triple.objects.filter(project=project, ranking__is_current=True)
-        .select_related(
-            *("answer__policy", "demonstration"),
-            *("ranking__group__prompt", "ranking__labeler"),
-        )
-        .order_by("-id")
-    )
-
-
-def triple_rows(queryset: QuerySet[Triple]) -> Iterator[dict[str, Any]]:
-    """Rows for annotation.exchange.triples; the question is given as messages and as text.
-
-    An answer that a labeler wrote and placed first is a row too: no policy, its end "written".
-    """
-    rated = queryset.prefetch_related("ranking__ratings")
-    for triple in rated.iterator(chunk_size=1000):
-        group, answer = triple.ranking.group, triple.answer
-        rating = next(
-            (one for one in triple.ranking.ratings.all() if one.answer_id == triple.answer_id),
-            NO_RATING,
-        )
-        yield {
-            "question": question_text(group.prompt.messages),
-            "messages": group.prompt.messages,
-            "answer": triple.text,
-            "score": round(triple.score, 6),
-            "rank": triple.rank,
-            "quality": rating.quality,
-            "flags": " ".join(rating.flags),
-            "marks": " ".join(triple.ranking.marks),
-            "none_acceptable": triple.ranking.none_acceptable,
-            "comment": triple.ranking.comment,
-            "labeler": triple.ranking.labeler.username,
-            "group": group.pk,
-            "policy": triple.policy_number,
-            "split": group.prompt.split,
-            "language": group.prompt.language,
-            "finish_reason": answer.finish_reason if answer else WRITTEN,
-            "ranked_at": triple.ranking.created_at.isoformat(),
         }

@@ -1,64 +1,67 @@
-"""The triples that somebody asked for, page by page."""
+"""Reading triples, for a page or a file."""
 
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from collections.abc import Iterator
+from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
-from annotation.models import Project, Triple
-from annotation.selectors.rankings import triples
+from annotation.exchange.triples import question_text
+from annotation.models import Project, Rating, Triple
+from annotation.selectors.rankings import WRITTEN
 
+UNRATED = Rating()
 # A search reads the first turns of a conversation and the answer.
 SEARCHED_TURNS = 4
 
 
-@dataclass(frozen=True)
-class TripleFilter:
-    """None leaves everything in. Scores and days are inclusive; a day is one of TIME_ZONE."""
-
-    q: str | None = None
-    labeler: int | None = None
-    policy: int | None = None
-    split: str | None = None
-    language: str | None = None
-    lowest: float | None = None
-    highest: float | None = None
-    since: date | None = None
-    until: date | None = None
+def triples(project: Project) -> QuerySet[Triple]:
+    """The project's current triples, newest first, with all that a page or a file shows."""
+    return (
+        Triple.objects.filter(project=project, ranking__is_current=True)
+        .select_related(
+            *("answer__policy", "demonstration"),
+            *("ranking__group__prompt", "ranking__labeler"),
+        )
+        .order_by("-id")
+    )
 
 
-def filtered_triples(project: Project, wanted: TripleFilter) -> QuerySet[Triple]:
-    """Newest first."""
-    asked = {
-        "ranking__labeler_id": wanted.labeler,
-        "answer__policy__number": wanted.policy,
-        "ranking__group__prompt__split": wanted.split,
-        "ranking__group__prompt__language": wanted.language,
-        "score__gte": wanted.lowest,
-        "score__lte": wanted.highest,
-        "ranking__created_at__gte": wanted.since and _midnight(wanted.since),
-        "ranking__created_at__lt": wanted.until and _midnight(wanted.until + timedelta(days=1)),
-    }
-    queryset = triples(project).filter(**{k: v for k, v in asked.items() if v is not None})
-    if wanted.q:
-        found = Q(answer__text__icontains=wanted.q) | Q(demonstration__text__icontains=wanted.q)
-        for turn in range(SEARCHED_TURNS):
-            turn_text = f"ranking__group__prompt__messages__{turn}__content__icontains"
-            found |= Q(**{turn_text: wanted.q})
-        queryset = queryset.filter(found)
-    return queryset
+def with_text(triples: QuerySet[Triple], text: str) -> QuerySet[Triple]:
+    """Those whose answer, or one of the first turns of whose question, contains the text."""
+    found = Q(answer__text__icontains=text) | Q(demonstration__text__icontains=text)
+    for turn in range(SEARCHED_TURNS):
+        found |= Q(**{f"ranking__group__prompt__messages__{turn}__content__icontains": text})
+    return triples.filter(found)
 
 
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
+def triple_rows(queryset: QuerySet[Triple]) -> Iterator[dict[str, Any]]:
+    """Rows for annotation.exchange.triples; the question is given as messages and as text.
 
-
-def labelers_of(project: Project) -> list[tuple[str, str]]:
-    """(id, name) of the members, as choices of a form."""
-    people = project.members.order_by("username").values_list("id", "username")
-    return [(str(pk), name) for pk, name in people]
-
-
-def policy_numbers(project: Project) -> list[int]:
-    return list(project.policyversions.values_list("number", flat=True))
+    An answer that a labeler wrote and placed first is a row too: no policy, its end "written".
+    """
+    rated = queryset.prefetch_related("ranking__ratings")
+    for triple in rated.iterator(chunk_size=1000):
+        group, answer = triple.ranking.group, triple.answer
+        rating = next(
+            (one for one in triple.ranking.ratings.all() if one.answer_id == triple.answer_id),
+            UNRATED,
+        )
+        yield {
+            "question": question_text(group.prompt.messages),
+            "messages": group.prompt.messages,
+            "answer": triple.text,
+            "score": round(triple.score, 6),
+            "rank": triple.rank,
+            "quality": rating.quality,
+            "flags": " ".join(rating.flags),
+            "marks": " ".join(triple.ranking.marks),
+            "none_acceptable": triple.ranking.none_acceptable,
+            "comment": triple.ranking.comment,
+            "labeler": triple.ranking.labeler.username,
+            "group": group.pk,
+            "policy": triple.policy_number,
+            "split": group.prompt.split,
+            "language": group.prompt.language,
+            "finish_reason": answer.finish_reason if answer else WRITTEN,
+            "ranked_at": triple.ranking.created_at.isoformat(),
+        }

@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from annotation.models import Assignment, Flag, Project, PromptGroup, Skip, User
+from annotation.models import Assignment, Project, PromptGroup, Skip, User
 from annotation.selectors.assignments import (
+    assignment_under,
     held_assignments,
     held_by,
-    next_free_assignment,
+    next_free,
     surplus_of,
 )
+from annotation.selectors.compiled import Compiled
 from annotation.services.drafts import draft_of_assignment
 
 FREED: dict[str, object] = {
@@ -24,6 +26,11 @@ FREED: dict[str, object] = {
     "leased_at": None,
     "shown_order": [],
 }
+_lock_next_free = Compiled(
+    lambda labeler, project, overlap: next_free(labeler, project, overlap).select_for_update(
+        skip_locked=True
+    )
+)
 
 
 @transaction.atomic
@@ -82,7 +89,7 @@ def take_ahead(project: Project, labeler: User) -> Assignment | None:
 
 def _next_free(project: Project, labeler: User) -> Assignment | None:
     """The next free assignment, leased to the labeler but not shown yet."""
-    free = next_free_assignment(labeler.pk, project.pk, project.overlap)
+    free = _lock_next_free(labeler.pk, project.pk, project.overlap)
     if not free:
         return None
     assignment = free[0]
@@ -147,34 +154,14 @@ def skip_group(labeler: User, token: uuid.UUID, reason: str) -> bool:
 
     False when the lease is gone already.
     """
-    assignment = Assignment.objects.filter(token=token, labeler=labeler, is_done=False).first()
-    if assignment is None:
+    assignment = assignment_under(labeler, token)
+    if assignment is None or assignment.is_done:
         return False
     Skip.objects.get_or_create(
         group_id=assignment.group_id, labeler=labeler, defaults={"reason": reason}
     )
     Assignment.objects.filter(pk=assignment.pk, token=token, is_done=False).update(**FREED)
     return True
-
-
-def flag_prompt(labeler: User, token: uuid.UUID, text: str) -> Flag | None:
-    """Tells the admins about the prompt of the group that is leased under `token`."""
-    assignment = (
-        Assignment.objects.filter(token=token, labeler=labeler).select_related("group").first()
-    )
-    if assignment is None:
-        return None
-    return Flag.objects.create(
-        project_id=assignment.project_id,
-        prompt_id=assignment.group.prompt_id,
-        labeler=labeler,
-        text=text,
-    )
-
-
-def resolve_flag(flag: Flag, by: User) -> None:
-    flag.resolved_at, flag.resolved_by = timezone.now(), by
-    flag.save(update_fields=["resolved_at", "resolved_by"])
 
 
 @transaction.atomic

@@ -6,7 +6,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from annotation.exchange.prompts import read_prompts
+from annotation.exchange.prompts import parse_prompts
 from annotation.models import Membership, Project, User
 from annotation.services.projects import create_project, set_member
 from annotation.services.prompts import add_prompts
@@ -42,7 +42,7 @@ def load_demo() -> bool:
         labeler = User.objects.create_user(name, password=passwords[name])
         set_member(project, labeler, Membership.Role.LABELER)
     with (FOLDER / "prompts.jsonl").open(encoding="utf-8") as lines:
-        add_prompts(project, read_prompts(lines))
+        add_prompts(project, parse_prompts(lines))
     _write_accounts(passwords)
     return True
 

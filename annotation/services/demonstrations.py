@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Max
 
-from annotation.exchange.demonstrations import DemonstrationRow
-from annotation.exchange.prompts import PromptRow
+from annotation.exchange.demonstrations import NewDemonstration
+from annotation.exchange.prompts import NewPrompt
 from annotation.exchange.split import prompt_key
 from annotation.models import Answer, Demonstration, Project, Prompt, Ranking, User
+from annotation.selectors.demonstrations import demonstrations_of
 from annotation.services.prompts import add_prompts
 
 
@@ -17,6 +18,7 @@ def write_demonstration(
     prompt: Prompt,
     author: User,
     text: str,
+    *,
     source: Answer | None = None,
     ranking: Ranking | None = None,
     is_first: bool = False,
@@ -39,15 +41,14 @@ def write_demonstration(
 
 
 @transaction.atomic
-def import_demonstrations(project: Project, author: User, rows: Iterable[DemonstrationRow]) -> int:
+def import_demonstrations(project: Project, author: User, rows: Iterable[NewDemonstration]) -> int:
     """Adds prompts and answers from a file; returns how many answers are new or changed."""
     by_key = {prompt_key(row.prompt): row for row in rows}
-    add_prompts(project, [PromptRow(row.prompt, row.language) for row in by_key.values()])
+    add_prompts(project, [NewPrompt(row.prompt, row.language) for row in by_key.values()])
     written = 0
     for prompt in project.prompts.filter(key__in=by_key).iterator():
         text = by_key[prompt.key].answer
-        own = prompt.demonstrations.filter(author=author, is_current=True, text=text)
-        if not own.exists():
+        if not demonstrations_of(prompt, author).filter(text=text).exists():
             write_demonstration(prompt, author, text)
             written += 1
     return written

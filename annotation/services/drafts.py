@@ -1,18 +1,13 @@
 """Keeping judgments that are still under way."""
 
-import re
 import uuid
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from annotation.judgment.fields import Content, reordered
 from annotation.models import Assignment, Draft, User
 from annotation.selectors.assignments import drafts_of
-
-Content = dict[str, Any]
-PER_ANSWER = re.compile(r"(\w+)_(\d+)")
 
 
 @transaction.atomic
@@ -56,20 +51,3 @@ def draft_of_assignment(assignment: Assignment, labeler_id: int, token: uuid.UUI
         draft.token, draft.shown_order = token, assignment.shown_order
         draft.save()
     return draft
-
-
-def reordered(content: Mapping[str, Any], old: Sequence[int], new: Sequence[int]) -> Content:
-    """Fields named by an answer's number, such as rank_2, under the numbers of another order."""
-    if list(old) == list(new):
-        return dict(content)
-    numbers = {str(old.index(position) + 1): new.index(position) + 1 for position in new}
-    moved = {}
-    for name, value in content.items():
-        match = PER_ANSWER.fullmatch(name)
-        if match is None:
-            moved[name] = value
-        elif match[2] in numbers:
-            moved[f"{match[1]}_{numbers[match[2]]}"] = value
-    if content.get("better_source") in numbers:
-        moved["better_source"] = str(numbers[content["better_source"]])
-    return moved

@@ -101,16 +101,4 @@ def _answer(groups: Sequence[PromptGroup]) -> None:
         if isinstance(answers, AnswerFailure):
             group_service.fail_group(group, answers.reason)
         else:
-            group_service.store_answers(
-                group,
-                [
-                    group_service.NewAnswer(
-                        text=answer.text,
-                        seed=answer.seed,
-                        token_count=answer.token_count,
-                        finish_reason=answer.finish_reason,
-                    )
-                    for answer in answers
-                ],
-                asdict(parameters),
-            )
+            group_service.store_answers(group, answers, sampling=asdict(parameters))

@@ -3,29 +3,20 @@
 import hashlib
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from annotation.lm.completion import Completion
 from annotation.models import Answer, Assignment, PolicyVersion, Project, Prompt, PromptGroup
 from annotation.selectors.groups import unranked_groups
+from annotation.selectors.policies import champion_policy
 from annotation.services.assignments import fit_assignments, keep_for_holder
 
 CLAIM = timedelta(seconds=60)
 Status = PromptGroup.Status
-
-
-@dataclass(frozen=True)
-class NewAnswer:
-    """One generated answer on its way into the database."""
-
-    text: str
-    seed: int
-    token_count: int
-    finish_reason: str
 
 
 @transaction.atomic
@@ -39,7 +30,7 @@ def top_up(project: Project) -> int:
     project.groups.filter(status=Status.FAILED, attempts__lt=PromptGroup.MAX_ATTEMPTS).update(
         status=Status.PENDING
     )
-    policy = project.policyversions.get(status=PolicyVersion.Status.CHAMPION)
+    policy = champion_policy(project)
     missing = project.queue_target - unranked_groups(project)
     if missing > 0:
         prompts = list(
@@ -105,7 +96,7 @@ def _hold(group: PromptGroup) -> PromptGroup | None:
 
 @transaction.atomic
 def store_answers(
-    group: PromptGroup, answers: Iterable[NewAnswer], sampling: dict[str, float]
+    group: PromptGroup, answers: Iterable[Completion], *, sampling: dict[str, float]
 ) -> bool:
     """Stores the answers and opens the group's assignments; False when the claim was lost."""
     held = _hold(group)
@@ -119,7 +110,7 @@ def store_answers(
             policy_id=held.policy_id,
             sampling=sampling,
             seed=answer.seed,
-            token_count=answer.token_count,
+            token_count=len(answer.token_ids),
             finish_reason=answer.finish_reason,
         )
         for position, answer in enumerate(answers)

@@ -3,17 +3,10 @@
 from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import Max
 
-from annotation.models import Project
 from annotation.models.policy import ModelVersion
 
 V = TypeVar("V", bound=ModelVersion)
-
-
-def next_number(versions: type[ModelVersion], project: Project) -> int:
-    highest = versions._default_manager.filter(project=project).aggregate(Max("number"))
-    return (highest["number__max"] or 0) + 1
 
 
 @transaction.atomic

@@ -1,9 +1,12 @@
 """Projects and the people in them."""
 
+from collections.abc import Collection
+
 from django.conf import settings
 from django.db import transaction
 
 from annotation.models import Membership, PolicyVersion, Project, User
+from annotation.services.assignments import fit_assignments
 
 
 @transaction.atomic
@@ -16,9 +19,16 @@ def create_project(project: Project, owner: User) -> Project:
         number=0,
         status=PolicyVersion.Status.CHAMPION,
         base_model=project.policy_model or settings.POLICY_MODEL,
-        gate_reason="The base model serves until a version that was taught beats it.",
     )
     return project
+
+
+@transaction.atomic
+def change_project(project: Project, changed: Collection[str]) -> None:
+    """Saves the project; `changed` names the settings that are others than before."""
+    project.save()
+    if "overlap" in changed:
+        fit_assignments(project)
 
 
 def set_member(project: Project, user: User, role: str) -> Membership:

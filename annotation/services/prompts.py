@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
-from annotation.exchange.prompts import PromptRow
+from annotation.exchange.prompts import NewPrompt
 from annotation.exchange.split import prompt_key, split_of
 from annotation.models import Project, Prompt
 
 
 @transaction.atomic
-def add_prompts(project: Project, rows: Iterable[PromptRow]) -> int:
+def add_prompts(project: Project, rows: Iterable[NewPrompt]) -> int:
     """Adds the prompts that the project does not have yet; returns how many those were."""
     prompts = {}
     for row in rows:

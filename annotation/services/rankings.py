@@ -1,15 +1,15 @@
 """Storing what labelers judged."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation.judgment.highlights import is_in_place
-from annotation.judgment.judgment import AnswerRating, BetterAnswer, Details
-from annotation.judgment.scores import BEST, below_first, dense_ranks, scores_of
+from annotation.judgment.judgment import NO_RATING, BetterAnswer, Judgment
+from annotation.judgment.scores import BEST, below_first, scores_of
 from annotation.models import (
     Answer,
     Assignment,
@@ -22,12 +22,9 @@ from annotation.models import (
     User,
 )
 from annotation.selectors.assignments import answers_to_rank, assignment_under
-from annotation.selectors.said import says_the_same
+from annotation.selectors.stored_judgments import says_the_same, texts_of
 from annotation.services.assignments import finish, go_on, lock_user
 from annotation.services.demonstrations import write_demonstration
-
-NOTHING_MORE = Details()
-NO_RATING = AnswerRating()
 
 
 class RankingRefused(Exception):
@@ -39,81 +36,61 @@ class LeaseGone(RankingRefused):
 
 
 @transaction.atomic
-def submit_ranking(
-    labeler: User,
-    token: uuid.UUID,
-    ranks: Mapping[int, int],
-    comment: str = "",
-    details: Details = NOTHING_MORE,
-) -> Ranking:
+def submit_ranking(labeler: User, judgment: Judgment, *, token: uuid.UUID) -> Ranking:
     """Stores ranking, ratings and triples of what is leased under `token`, in one transaction.
 
-    `ranks` maps each answer's position to its rank, 1 is best, equal ranks tie. The token is
-    the idempotency key: sent twice, the ranking is stored once and the stored one returned.
-    Raises LeaseGone when it is not the labeler's any more, RankingRefused when an answer has no
-    rank or when another judgment was stored under the token.
+    The token is the idempotency key: sent twice, the ranking is stored once and the stored one
+    returned. Raises LeaseGone when it is not the labeler's any more, RankingRefused when an answer
+    has no rank or when another judgment was stored under the token.
     """
-    return _submit(labeler, token, assignment_under(labeler, token), ranks, comment, details)
+    return _submit(labeler, judgment, token, assignment_under(labeler, token))
 
 
 @transaction.atomic
 def submit_and_go_on(
     project: Project,
     labeler: User,
-    assignment: Assignment | None,
-    held: Sequence[Assignment],
+    judgment: Judgment,
+    *,
     token: uuid.UUID,
-    ranks: Mapping[int, int],
-    comment: str,
-    details: Details,
+    assignment: Assignment | None,
+    others: Sequence[Assignment],
 ) -> tuple[Assignment | None, Assignment | None]:
-    """`submit_ranking` of the assignment read under `token`, then `go_on`, in one transaction."""
-    if not held:
+    """`submit_ranking` of the assignment read under `token`, then `go_on`, in one transaction.
+
+    `others` are the assignments that the labeler holds beside it.
+    """
+    if not others:
         lock_user(labeler)  # as `go_on` will have to, and before any assignment, as everywhere
-    _submit(labeler, token, assignment, ranks, comment, details)
-    return go_on(project, labeler, held)
+    _submit(labeler, judgment, token, assignment)
+    return go_on(project, labeler, others)
 
 
 def _submit(
-    labeler: User,
-    token: uuid.UUID,
-    assignment: Assignment | None,
-    ranks: Mapping[int, int],
-    comment: str,
-    details: Details,
+    labeler: User, judgment: Judgment, token: uuid.UUID, assignment: Assignment | None
 ) -> Ranking:
     if assignment is None or not finish(assignment):
-        return _stored_before(labeler, token, assignment, ranks, comment, details)
+        return _stored_before(labeler, judgment, token, assignment)
     spent = timezone.now() - assignment.leased_at if assignment.leased_at else None
-    ranking = store_ranking(
-        Ranking(
-            group_id=assignment.group_id,
-            labeler=labeler,
-            shown_order=assignment.shown_order,
-            comment=comment,
-            seconds=spent.total_seconds() if spent else None,
-            idempotency_key=token,
-        ),
-        assignment.project_id,
-        ranks,
-        details,
+    ranking = Ranking(
+        group_id=assignment.group_id,
+        labeler=labeler,
+        shown_order=assignment.shown_order,
+        seconds=spent.total_seconds() if spent else None,
+        idempotency_key=token,
     )
+    store_ranking(ranking, judgment, project_id=assignment.project_id)
     Draft.objects.filter(group_id=assignment.group_id, labeler=labeler).delete()
     return ranking
 
 
 def _stored_before(
-    labeler: User,
-    token: uuid.UUID,
-    assignment: Assignment | None,
-    ranks: Mapping[int, int],
-    comment: str,
-    details: Details,
+    labeler: User, judgment: Judgment, token: uuid.UUID, assignment: Assignment | None
 ) -> Ranking:
     """The ranking that this submit repeats. Raises RankingRefused when it says something else."""
     kept = Ranking.objects.filter(labeler=labeler, undone_at__isnull=True)
     stored = kept.filter(idempotency_key=token).first()
-    if stored is not None and says_the_same(stored, ranks, comment, details):
+    if stored is not None and says_the_same(stored, judgment):
         return stored
     if stored is not None:
         raise RankingRefused(
@@ -132,29 +109,29 @@ def _stored_before(
     )
 
 
-def store_ranking(
-    ranking: Ranking, project_id: int, ranks: Mapping[int, int], details: Details
-) -> Ranking:
-    """Saves the ranking as the newest revision, with ratings and triples. Raises RankingRefused.
+def store_ranking(ranking: Ranking, judgment: Judgment, *, project_id: int) -> None:
+    """Saves the new row with the judgment, as the newest revision, with its ratings and triples.
 
-    A better answer that the labeler placed first is scored too, and the others below it.
+    Raises RankingRefused when the judgment does not rank just the group's answers, or marks a
+    passage that is not in one.
     """
     answers = answers_to_rank(ranking.group_id, ranking.labeler_id)
-    if set(ranks) != {answer.position for answer in answers}:
+    if set(judgment.ranks) != {answer.position for answer in answers}:
         raise RankingRefused(_("Give every answer a rank, then submit."))
-    if any(rank < 1 for rank in ranks.values()):
+    if any(rank < 1 for rank in judgment.ranks.values()):
         raise RankingRefused(_("A rank is 1 or more."))
     for answer in answers:
-        said = details.ratings.get(answer.position, NO_RATING)
+        said = judgment.ratings.get(answer.position, NO_RATING)
         if not all(is_in_place(highlight, answer.text) for highlight in said.highlights):
             raise RankingRefused(
                 _("A highlight is not where it was: remove it and mark the passage again.")
             )
-    ranking.ranks = dense_ranks([ranks[answer.position] for answer in answers])
-    ranking.marks, ranking.none_acceptable = list(details.marks), details.none_acceptable
+    judgment = judgment.normalised(texts_of(ranking.group_id))
+    ranking.ranks = [judgment.ranks[answer.position] for answer in answers]
+    ranking.comment, ranking.marks = judgment.comment, list(judgment.marks)
+    ranking.none_acceptable = judgment.none_acceptable
     ranking.revision = getattr(answers[0], "last_revision") + 1  # noqa: B009 (annotated)
     ranking.save(force_insert=True)
-    ratings = [details.ratings.get(answer.position, NO_RATING) for answer in answers]
     Rating.objects.bulk_create(
         Rating(
             ranking=ranking,
@@ -163,31 +140,44 @@ def store_ranking(
             flags=list(rating.flags),
             highlights=list(rating.highlights),
         )
-        for answer, rating in zip(answers, ratings, strict=True)
-        if not rating.is_empty
+        for answer in answers
+        if (rating := judgment.ratings.get(answer.position))
     )
-    first = _write_better(ranking, answers, details.better) if details.better else None
-    placed = below_first(ranking.ranks) if first else ranking.ranks
-    scores = scores_of(ranking.ranks, [rating.quality for rating in ratings], bool(first))
-    of_ranking = {"project_id": project_id, "ranking": ranking}
-    triples = [
-        Triple(answer=answer, rank=rank, score=score, **of_ranking)
-        for answer, rank, score in zip(answers, placed, scores, strict=True)
-    ]
-    if first:
-        triples.append(Triple(demonstration=first, rank=1, score=BEST, **of_ranking))
-    Triple.objects.bulk_create(triples)
-    return ranking
+    written = _write_better(ranking, answers, judgment.better) if judgment.better else None
+    qualities = [judgment.ratings.get(one.position, NO_RATING).quality for one in answers]
+    _store_triples(ranking, answers, qualities, written, project_id)
 
 
 def _write_better(
     ranking: Ranking, answers: Sequence[Answer], better: BetterAnswer
-) -> Demonstration | None:
-    """Stores what the labeler wrote; returned when it is an answer of its own, placed first."""
+) -> Demonstration:
     source = next((answer for answer in answers if answer.position == better.source), None)
-    texts = Answer.objects.filter(group=ranking.group_id).values_list("text", flat=True)
-    is_first = better.leads(list(texts))
-    written = write_demonstration(
-        ranking.group.prompt, ranking.labeler, better.text, source, ranking, is_first
+    return write_demonstration(
+        ranking.group.prompt,
+        ranking.labeler,
+        better.text,
+        source=source,
+        ranking=ranking,
+        is_first=better.is_first,
     )
-    return written if is_first else None
+
+
+def _store_triples(
+    ranking: Ranking,
+    answers: Sequence[Answer],
+    qualities: Sequence[int | None],
+    written: Demonstration | None,
+    project_id: int,
+) -> None:
+    """One for each answer; what the labeler wrote and placed first is one more, the best."""
+    first = written if written is not None and written.is_first else None
+    ranks = below_first(ranking.ranks) if first else ranking.ranks
+    scores = scores_of(ranking.ranks, qualities, first is not None)
+    of_ranking = {"project_id": project_id, "ranking": ranking}
+    triples = [
+        Triple(answer=answer, rank=rank, score=score, **of_ranking)
+        for answer, rank, score in zip(answers, ranks, scores, strict=True)
+    ]
+    if first:
+        triples.append(Triple(demonstration=first, rank=1, score=BEST, **of_ranking))
+    Triple.objects.bulk_create(triples)

@@ -1,31 +1,24 @@
 """Changing one's mind: a new revision of a ranking, and taking the last submit back."""
 
 import uuid
-from collections.abc import Mapping
-from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotation.judgment.judgment import Details
+from annotation.judgment.fields import content_of
+from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Demonstration, Draft, Project, PromptGroup, Ranking, User
-from annotation.selectors.said import form_content, says_the_same
-from annotation.services.assignments import lock_user
-from annotation.services.rankings import NOTHING_MORE, RankingRefused, store_ranking
-
-UNDO_FOR = timedelta(minutes=10)
+from annotation.selectors.rankings import undoable_ranking
+from annotation.selectors.stored_judgments import says_the_same, stored_judgment
+from annotation.services.assignments import lease_end, lock_user
+from annotation.services.rankings import RankingRefused, store_ranking
 
 
 @transaction.atomic
 def revise_ranking(
-    labeler: User,
-    ranking_id: int,
-    key: uuid.UUID,
-    ranks: Mapping[int, int],
-    comment: str = "",
-    details: Details = NOTHING_MORE,
+    labeler: User, ranking_id: int, judgment: Judgment, *, key: uuid.UUID
 ) -> Ranking:
     """Stores a new revision of the labeler's own ranking; the old one is kept, not current.
 
@@ -36,7 +29,7 @@ def revise_ranking(
     old = locked.filter(pk=ranking_id).first()
     stored = own.filter(idempotency_key=key).first()  # by another sending, which the lock let end
     is_undone = stored is not None and stored.undone_at is not None
-    if stored is not None and not is_undone and says_the_same(stored, ranks, comment, details):
+    if stored is not None and not is_undone and says_the_same(stored, judgment):
         return stored
     if old is None or not old.is_current or stored is not None:
         raise RankingRefused(_("This ranking was changed meanwhile: open the newest one."))
@@ -45,11 +38,10 @@ def revise_ranking(
         group=old.group,
         labeler=labeler,
         shown_order=old.shown_order,
-        comment=comment,
         seconds=old.seconds,
         idempotency_key=key,
     )
-    store_ranking(new, old.group.project_id, ranks, details)
+    store_ranking(new, judgment, project_id=old.group.project_id)
     _settle_answer(old)
     return new
 
@@ -71,13 +63,6 @@ def _settle_answer(ranking: Ranking) -> None:
     newest = own.filter(holds).order_by("-revision").values_list("pk", flat=True).first()
     own.filter(is_current=True).exclude(pk=newest or 0).update(is_current=False)
     own.filter(pk=newest or 0).update(is_current=True)
-
-
-def undoable_ranking(project: Project, labeler: User) -> Ranking | None:
-    """The labeler's newest ranking in the project, when it was stored within ten minutes."""
-    since = timezone.now() - UNDO_FOR
-    newest = Ranking.objects.filter(labeler=labeler, created_at__gte=since, is_current=True)
-    return newest.filter(group__project=project).order_by("-created_at", "-id").first()
 
 
 @transaction.atomic
@@ -115,7 +100,7 @@ def undo_last(project: Project, labeler: User, key: uuid.UUID | None = None) -> 
         is_done=False,
         token=token,
         leased_at=now,
-        expires_at=now + timedelta(minutes=project.lease_minutes),
+        expires_at=lease_end(project),
     )
     Draft.objects.update_or_create(
         group_id=ranking.group_id,
@@ -123,7 +108,7 @@ def undo_last(project: Project, labeler: User, key: uuid.UUID | None = None) -> 
         defaults={
             "token": token,
             "shown_order": ranking.shown_order,
-            "content": form_content(ranking),
+            "content": content_of(stored_judgment(ranking), ranking.shown_order),
         },
     )
     return None

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from annotation.models import Demonstration, Project, Prompt, User, Writing
-from annotation.selectors.demonstrations import own_writings, prompts_to_answer
+from annotation.selectors.demonstrations import demonstrations_of, own_writings, prompts_to_answer
 from annotation.services.assignments import lease_end, lock_user
 from annotation.services.demonstrations import write_demonstration
 
@@ -69,7 +69,7 @@ def keep_writing(writing: Writing, text: str) -> datetime | None:
     What comes late, after the author's answer was stored, is no draft any more.
     """
     is_open = _is_still_open(writing)
-    if is_open or not _own_answers(writing).exists():
+    if is_open or not demonstrations_of(writing.prompt, writing.author).exists():
         writing.text = text
         writing.expires_at = lease_end(writing.prompt.project) if is_open else None
         writing.save()
@@ -80,7 +80,7 @@ def submit_writing(writing: Writing, text: str) -> Demonstration:
     """Stores the answer; sent twice, it is stored once. Raises WritingRefused, the draft kept."""
     with transaction.atomic():
         is_open = _is_still_open(writing)
-        stored = _own_answers(writing).filter(text=text).first()
+        stored = demonstrations_of(writing.prompt, writing.author).filter(text=text).first()
         if stored is None and is_open:
             stored = write_demonstration(writing.prompt, writing.author, text)
         writing.text, writing.expires_at = "" if stored else text, None
@@ -98,14 +98,10 @@ def change_answer(written: Demonstration, text: str) -> Demonstration:
     once. Raises WritingRefused when it was changed meanwhile, or belongs to a ranking.
     """
     lock_user(written.author)
-    current = written.prompt.demonstrations.filter(author=written.author, is_current=True).first()
+    current = demonstrations_of(written.prompt, written.author).first()
     if current is not None and current.ranking_id is None:
         if current.text == text:
             return current
         if current == written:
             return write_demonstration(written.prompt, written.author, text)
     raise WritingRefused(_("This answer was changed meanwhile: open the newest one."))
-
-
-def _own_answers(writing: Writing) -> QuerySet[Demonstration]:
-    return writing.prompt.demonstrations.filter(author=writing.author, is_current=True)

@@ -1,0 +1,1 @@
+"""How templates of every application show texts, numbers and judgments; no queries."""

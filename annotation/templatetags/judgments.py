@@ -10,11 +10,11 @@ register = template.Library()
 
 @register.filter
 def order(ranking: Ranking) -> str:
-    """ "B > A = C": best first, equal places joined by "="."""
-    places: dict[int, list[str]] = {}
+    """ "B > A = C": best first, equal ranks joined by "="."""
+    by_rank: dict[int, list[str]] = {}
     for index, position in enumerate(ranking.shown_order, start=1):
-        places.setdefault(ranking.ranks[position], []).append(letter(index))
-    return " > ".join(" = ".join(places[rank]) for rank in sorted(places))
+        by_rank.setdefault(ranking.ranks[position], []).append(letter(index))
+    return " > ".join(" = ".join(by_rank[rank]) for rank in sorted(by_rank))
 
 
 @register.filter

@@ -137,9 +137,3 @@ def beginning(text: str, length: int) -> str:
 def letter(index: int) -> str:
     """1 is A, 2 is B: what an answer is called, in the order shown."""
     return chr(ord("A") + index - 1)
-
-
-@register.filter
-def percent(share: float) -> str:
-    """0.726 is 73 %."""
-    return f"{share:.0%}".replace("%", " %")

@@ -9,10 +9,11 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from annotation.forms import FlagForm, JudgmentForm
+from annotation.judgment.fields import GROUP, answer_fields
 from annotation.models import Assignment, Project, Skip
 from annotation.selectors.assignments import answers_of_group, prompt_of_group
-from annotation.selectors.progress import ranked_today
-from annotation.services.revisions import undoable_ranking
+from annotation.selectors.desks import ranked_today
+from annotation.selectors.rankings import undoable_ranking
 from annotation.views.requests import Request
 from annotation.views.words import answer_names, desk_words
 
@@ -30,12 +31,16 @@ def group_context(
 ) -> dict[str, Any]:
     """The group in the order shown; nothing here tells which answer is which."""
     texts = {answer.position: answer.text for answer in answers_of_group(group_id)}
-    shown = form.beside([texts[position] for position in order])
+    shown = form.shown_answers([texts[position] for position in order])
     return {
         "project": project,
         "prompt": prompt_of_group(group_id)[0],
-        "answers": [(answer, answer_names(int(answer.index))) for answer in shown],
+        "answers": [
+            (answer, answer_names(number), answer_fields(number))
+            for number, answer in enumerate(shown, start=1)
+        ],
         "form": form,
+        "fields": GROUP,
         "is_pair": len(order) == 2 and not form.is_thumbs,
         "words": desk_words(),
         "skip_reasons": Skip.Reason.choices,

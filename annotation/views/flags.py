@@ -1,17 +1,17 @@
-"""What labelers told the admins or passed over, and what the desk asks of labelers."""
+"""What labelers told the admins, or passed over."""
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
-from annotation.forms import DeskSettingsForm
 from annotation.models import Project
+from annotation.selectors.flags import flags_of
+from annotation.selectors.groups import nobody_left, skipped_groups, withdrawn_groups
 from annotation.selectors.pages import page_of
-from annotation.selectors.projects import project_for_admin
-from annotation.selectors.skips import nobody_left, skipped_groups, withdrawn_groups
-from annotation.services.assignments import resolve_flag
+from annotation.services.flags import resolve_flag
 from annotation.services.groups import put_back_group, withdraw_group
+from annotation.views.access import project_for_admin
 from annotation.views.requests import Request, posted_number
 
 MOST_STUCK = 100
@@ -20,20 +20,17 @@ MOST_STUCK = 100
 def flags(request: Request, slug: str) -> HttpResponse:
     project = project_for_admin(request.user, slug)
     if request.method == "POST":
-        open_flags = project.flags.filter(resolved_at__isnull=True)
+        open_flags = flags_of(project, is_resolved=False)
         flag = get_object_or_404(open_flags, pk=posted_number(request, "flag"))
         resolve_flag(flag, request.user)
         messages.success(request, _("Marked as resolved."))
         return redirect("flags", slug)
     is_resolved = request.GET.get("state") == "resolved"
-    found = project.flags.filter(resolved_at__isnull=not is_resolved)
     context = {
         "project": project,
         "section": "flags",
         "is_resolved": is_resolved,
-        "page": page_of(
-            found.select_related("prompt", "labeler", "resolved_by"), request.GET.get("before", "")
-        ),
+        "page": page_of(flags_of(project, is_resolved), request.GET.get("before", "")),
         "query": "state=resolved" if is_resolved else "",
     }
     return render(request, "annotation/flags.html", context)
@@ -69,14 +66,3 @@ def _move(request: Request, project: Project) -> None:
             messages.success(request, _("The group is in the queue again."))
     elif withdraw_group(group):
         messages.success(request, _("The group is withdrawn: nobody gets it any more."))
-
-
-def desk_settings(request: Request, slug: str) -> HttpResponse:
-    project = project_for_admin(request.user, slug)
-    form = DeskSettingsForm(request.POST if request.method == "POST" else None, instance=project)
-    if form.is_valid():
-        form.save()
-        messages.success(request, _("The settings are stored."))
-        return redirect("desk_settings", slug)
-    context = {"project": project, "section": "desk", "form": form}
-    return render(request, "annotation/desk_settings.html", context)

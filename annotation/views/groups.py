@@ -2,38 +2,39 @@
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from annotation.filters import GroupFilter
 from annotation.models import PromptGroup
-from annotation.selectors.groups import group_with_rankings, listed_groups, queue_counts
+from annotation.selectors.groups import judged_group, listed_groups, queue_counts
 from annotation.selectors.pages import page_of
-from annotation.selectors.projects import project_for_admin
 from annotation.services.groups import retry_failed_groups
+from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
 
 
 def groups(request: Request, slug: str) -> HttpResponse:
     project = project_for_admin(request.user, slug)
-    status = request.GET.get("status", "")
-    if status not in PromptGroup.Status.values:
-        status = ""
+    wanted = GroupFilter(request.GET, listed_groups(project))
+    found = wanted.qs
     context = {
         "project": project,
         "section": "groups",
-        "status": status,
+        "status": wanted.form.cleaned_data.get("status", ""),
         "statuses": PromptGroup.Status.choices,
         "queue": queue_counts(project),
-        "page": page_of(listed_groups(project, status), request.GET.get("before", "")),
-        "query": f"status={status}" if status else "",
+        "page": page_of(found, request.GET.get("before", "")),
+        "query": wanted.query,
     }
     return render(request, "annotation/groups.html", context)
 
 
 def group(request: Request, slug: str, pk: int) -> HttpResponse:
     project = project_for_admin(request.user, slug)
-    context = {"project": project, "section": "groups", **vars(group_with_rankings(project, pk))}
+    group = get_object_or_404(listed_groups(project), pk=pk)
+    context = {"project": project, "section": "groups", **vars(judged_group(group))}
     return render(request, "annotation/group.html", context)
 
 

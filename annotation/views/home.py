@@ -11,6 +11,6 @@ from annotation.views.requests import Request
 def home(request: Request) -> HttpResponse:
     return render(
         request,
-        "annotation/home.html",
+        "home.html",
         {"desks": desks_of(request.user), "may_create": may_create_projects(request.user)},
     )

@@ -9,12 +9,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from annotation.forms import JudgmentForm
+from annotation.judgment.fields import GROUP, content_of
+from annotation.selectors.desks import kept_drafts, own_rankings, progress_of, rankings_by
 from annotation.selectors.pages import page_of
-from annotation.selectors.progress import kept_drafts, own_rankings, progress_of, rankings_by
-from annotation.selectors.projects import project_for_member
-from annotation.selectors.said import form_content
+from annotation.selectors.stored_judgments import stored_judgment
 from annotation.services.rankings import RankingRefused
 from annotation.services.revisions import revise_ranking
+from annotation.views.access import project_for_member
 from annotation.views.desk import group_context, token_of
 from annotation.views.requests import Request
 
@@ -22,12 +23,15 @@ from annotation.views.requests import Request
 @never_cache
 def mine(request: Request, slug: str) -> HttpResponse:
     project = project_for_member(request.user, slug)
-    found = own_rankings(project, request.user).select_related("group__prompt")
+    found = own_rankings(project, request.user)
     context = {
         "project": project,
         "page": page_of(found, request.GET.get("before", "")),
         "progress": progress_of(project, request.user),
-        "drafts": kept_drafts(project, request.user)[:20],
+        "drafts": [
+            (draft, draft.content.get(GROUP.comment))
+            for draft in kept_drafts(project, request.user)[:20]
+        ],
     }
     return render(request, "annotation/mine.html", context)
 
@@ -38,16 +42,16 @@ def revise(request: Request, slug: str, pk: int) -> HttpResponse:
     # Sent twice, the second time finds a ranking that the first one replaced.
     is_sent = request.method == "POST"
     found = rankings_by(project, request.user) if is_sent else own_rankings(project, request.user)
-    ranking = get_object_or_404(found.select_related("group__prompt"), pk=pk)
+    ranking = get_object_or_404(found, pk=pk)
     order, problem = ranking.shown_order, ""
     key = token_of(request) if is_sent else uuid.uuid4()
-    form = JudgmentForm(project, len(order), request.POST if is_sent else form_content(ranking))
+    content = request.POST if is_sent else content_of(stored_judgment(ranking), order)
+    form = JudgmentForm(project, len(order), content)
     if is_sent:
         try:
             if not form.is_valid():
                 raise RankingRefused(form.problem)
-            comment, details = form.cleaned_data["comment"], form.details(order)
-            revise_ranking(request.user, pk, key, form.ranks(order), comment, details)
+            revise_ranking(request.user, pk, form.judgment(order), key=key)
         except RankingRefused as refusal:
             problem = str(refusal)
         else:

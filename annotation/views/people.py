@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from annotation.forms import GIVEN_ROLES, AddMemberForm, NewLabelerForm
 from annotation.models import Project
-from annotation.selectors.projects import members_of, project_for_admin
+from annotation.selectors.projects import members_of
 from annotation.services.people import (
     PersonRefused,
     add_member,
@@ -17,6 +17,7 @@ from annotation.services.people import (
     create_labeler,
     remove_member,
 )
+from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
 
 

@@ -7,8 +7,8 @@ from django.utils.translation import ngettext
 
 from annotation.forms import PromptsForm
 from annotation.selectors.pages import page_of
-from annotation.selectors.projects import project_for_admin
 from annotation.services.prompts import add_prompts
+from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
 
 

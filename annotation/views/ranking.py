@@ -11,15 +11,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
+from annotation.exchange.prompts import MOST_ANSWERS
 from annotation.forms import FlagForm, JudgmentForm, SkipForm
 from annotation.models import Assignment, Project
 from annotation.selectors.assignments import assignment_under, held_assignments
 from annotation.selectors.desks import answers_coming
-from annotation.selectors.projects import project_for_member
+from annotation.selectors.rankings import undoable_ranking
 from annotation.services import assignments
 from annotation.services.drafts import draft_for, save_draft
+from annotation.services.flags import flag_prompt
 from annotation.services.rankings import LeaseGone, RankingRefused, submit_and_go_on
-from annotation.services.revisions import undo_last, undoable_ranking
+from annotation.services.revisions import undo_last
+from annotation.views.access import project_for_member
 from annotation.views.desk import assignment_context, desk_page, token_of
 from annotation.views.requests import Request, is_script
 
@@ -85,9 +88,14 @@ def _submit(request: Request, project: Project) -> HttpResponse:
     try:
         if not form.is_valid():
             raise (RankingRefused if order else LeaseGone)(form.problem)
-        judgment = form.ranks(order), form.cleaned_data["comment"], form.details(order)
-        others = list(held.values())
-        now, after = submit_and_go_on(project, request.user, assignment, others, token, *judgment)
+        now, after = submit_and_go_on(
+            project,
+            request.user,
+            form.judgment(order),
+            token=token,
+            assignment=assignment,
+            others=list(held.values()),
+        )
     except RankingRefused as refusal:
         return _refused(request, project, form, refusal)
     if not is_script(request):
@@ -102,7 +110,7 @@ def _refused(
 ) -> HttpResponse:
     """The same group with what was said; another one when the lease went to somebody else."""
     token = token_of(request)
-    content = JudgmentForm(project, project.MOST_ANSWERS, request.POST).content
+    content = JudgmentForm(project, MOST_ANSWERS, request.POST).content
     is_kept = save_draft(request.user, token, content)
     is_gone = isinstance(refusal, LeaseGone)
     problem = str(refusal)
@@ -132,7 +140,7 @@ def draft(request: Request, slug: str) -> HttpResponse:
 
 
 def _keep(request: Request, project: Project) -> bool:
-    content = JudgmentForm(project, project.MOST_ANSWERS, request.POST).content
+    content = JudgmentForm(project, MOST_ANSWERS, request.POST).content
     return save_draft(request.user, token_of(request), content)
 
 
@@ -165,7 +173,7 @@ def flag(request: Request, slug: str) -> HttpResponse:
     form = FlagForm(request.POST)
     if not form.is_valid():
         messages.warning(request, str(form.errors["flag_text"][0]))
-    elif assignments.flag_prompt(request.user, token_of(request), form.cleaned_data["flag_text"]):
+    elif flag_prompt(request.user, token_of(request), form.cleaned_data["flag_text"]):
         messages.success(request, _("The admins see it now. You can go on, or skip this group."))
     return redirect("rank", slug)
 

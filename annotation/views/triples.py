@@ -9,12 +9,11 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from annotation.exchange.triples import csv_lines, jsonl_lines
-from annotation.forms import TripleFilterForm
+from annotation.filters import TripleFilter
 from annotation.models import Triple
 from annotation.selectors.pages import page_of
-from annotation.selectors.projects import project_for_admin
-from annotation.selectors.rankings import triple_rows
-from annotation.selectors.triples import TripleFilter, filtered_triples
+from annotation.selectors.triples import triple_rows
+from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
 
 Writer = Callable[[Iterable[Mapping[str, Any]]], Iterator[str]]
@@ -26,28 +25,25 @@ FILES: dict[str, tuple[str, Writer]] = {
 
 def triples(request: Request, slug: str) -> HttpResponse:
     project = project_for_admin(request.user, slug)
-    form = TripleFilterForm(project, request.GET)
-    wanted = form.chosen if form.is_valid() else None
-    found = filtered_triples(project, wanted) if wanted else Triple.objects.none()
-    asked = request.GET.copy()
-    asked.pop("before", None)
+    wanted = TripleFilter(project, request.GET)
+    found = wanted.qs if wanted.is_valid() else Triple.objects.none()
     context = {
         "project": project,
         "section": "triples",
-        "form": form,
-        "is_filtered": wanted not in {None, TripleFilter()},
+        "form": wanted.form,
+        "is_filtered": wanted.form.has_changed(),
         "page": page_of(found, request.GET.get("before", "")),
-        "query": asked.urlencode(),
+        "query": wanted.query,
     }
     return render(request, "annotation/triples.html", context)
 
 
 def download(request: Request, slug: str, form: str) -> HttpResponseBase:
     project = project_for_admin(request.user, slug)
-    asked = TripleFilterForm(project, request.GET)
-    if form not in FILES or not asked.is_valid():
+    wanted = TripleFilter(project, request.GET)
+    if form not in FILES or not wanted.is_valid():
         raise Http404
-    return triples_file(filtered_triples(project, asked.chosen), form, project.slug)
+    return triples_file(wanted.qs, form, project.slug)
 
 
 def triples_file(found: Any, form: str, name: str) -> StreamingHttpResponse:

@@ -17,9 +17,9 @@ from annotation.selectors.demonstrations import (
     kept_writings,
     own_demonstrations,
     own_writings,
+    queue_demonstrations,
 )
 from annotation.selectors.pages import page_of
-from annotation.selectors.projects import project_for_member
 from annotation.services.writing import (
     WritingRefused,
     change_answer,
@@ -27,6 +27,7 @@ from annotation.services.writing import (
     submit_writing,
     take_prompt,
 )
+from annotation.views.access import project_for_member
 from annotation.views.requests import Request, is_script, posted_number
 from annotation.views.words import write_words
 
@@ -77,7 +78,7 @@ def _refused(problem: str) -> HttpResponse:
 
 
 def _writing_of(request: Request, project: Project) -> Writing:
-    own = own_writings(project, request.user).select_related("prompt__project", "author")
+    own = own_writings(project, request.user)
     return get_object_or_404(own, pk=posted_number(request, "token"))
 
 
@@ -109,8 +110,7 @@ def _seconds_left(writing: Writing | None) -> int | None:
 def rewrite(request: Request, slug: str, pk: int) -> HttpResponse:
     """Changes an answer that was written here; one beside a ranking is changed with the ranking."""
     project = project_for_member(request.user, slug)
-    own = project.demonstrations.filter(author=request.user, ranking=None)
-    written = get_object_or_404(own.select_related("prompt", "author"), pk=pk)
+    written = get_object_or_404(queue_demonstrations(project, request.user), pk=pk)
     form, problem = WriteForm(initial={"text": written.text}), ""
     if request.method == "POST":
         form = WriteForm(request.POST)

@@ -1,0 +1,1 @@
+"""Training on a bare machine, from a snapshot to a run folder; no Django and no database."""

@@ -15,36 +15,35 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 if __package__ in (None, ""):  # started as a file: make the repository importable from anywhere
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from accelerate import Accelerator
-from torch import Tensor, nn
 from transformers import set_seed
 
 from annotation.exchange.files import read_json, write_json
 from rewardmodel.learning.configs import LanguageConfig
-from rewardmodel.learning.core.distributed import Processes
+from rewardmodel.learning.core.distributed import Processes, autocast
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance, run_script
-from rewardmodel.learning.core.text_packing import Example, learned_in, length_of, row_batches
-from rewardmodel.learning.core.trainer import Learner, shuffled
+from rewardmodel.learning.core.text_packing import learned_in, length_of, row_batches
+from rewardmodel.learning.core.trainer import Trainer, shuffled
 from rewardmodel.learning.language.metrics import LanguageMetrics, language_gate
 from rewardmodel.learning.language.model import (
     LanguageModel,
-    Lessons,
     check,
-    demonstration_lessons,
+    peak_learning_rate,
+)
+from rewardmodel.learning.language.training_set import (
+    TrainingSet,
+    demonstration_training_set,
     get_tokenizer,
     metrics_to_report,
-    peak_learning_rate,
-    text_lessons,
+    text_training_set,
 )
 
 
@@ -57,45 +56,41 @@ def train(config: LanguageConfig, run: RunFolder) -> None:
     tokenizer = get_tokenizer(config, run, accelerator)
     model = LanguageModel(config, tokenizer, accelerator.device)
     if config.stage == "text":
-        lessons = text_lessons(config, tokenizer, run, accelerator, model.row_tokens)
+        data = text_training_set(config, tokenizer, run, accelerator, model.row_tokens)
     else:
-        lessons = demonstration_lessons(config, tokenizer, model.row_tokens)
-    if not lessons.train:
+        data = demonstration_training_set(config, tokenizer, model.row_tokens)
+    if not data.train:
         raise TrainingFailure(f"Nothing to train on in {config.snapshot}.")
-    journal = Journal(config, run, model, lessons, accelerator)
+    journal = Journal(config, run, model, data, accelerator)
     journal.before()
 
-    per_step = min(config.examples_per_step, len(lessons.train))
-    steps = config.steps or -(-config.epochs * len(lessons.train) // per_step)
-    learner = Learner(accelerator, model.losses, config, peak_learning_rate(config), steps)
-    start, _ = learner.resume(run.checkpoints)
+    per_step = min(config.examples_per_step, len(data.train))
+    steps = config.steps or -(-config.epochs * len(data.train) // per_step)
+    trainer = Trainer(accelerator, model.losses, config, peak_learning_rate(config), steps)
+    start, _ = trainer.resume(run.checkpoints)
     journal.resume(start)
     for step in range(start, steps):
         began = time.monotonic()
-        order = shuffled(len(lessons.train), config.seed, step * per_step, per_step)
-        chosen = [lessons.train[i] for i in order]
-        loss_of = partial(_mean_loss, learner.module, model, learned_in(chosen))
-        mine = learner.shard(chosen, "examples_per_step")
-        batches = list(row_batches(mine, model.row_tokens, config.tokens_per_batch))
-        loss = learner.accumulate(batches, loss_of)
-        updated = learner.update(step, loss)
-        read = sum(map(length_of, chosen))
-        speed = {"tokens_per_second": journal.learned(read, time.monotonic() - began)}
-        run.progress("training", step + 1, steps, {**updated, **speed})
+        drawn = shuffled(len(data.train), config.seed, step * per_step, per_step)
+        examples = [data.train[i] for i in drawn]
+        learned = learned_in(examples)
+        mine = trainer.shard(examples, "examples_per_step")
+        for rows in trainer.passes(
+            list(row_batches(mine, model.row_tokens, config.tokens_per_batch))
+        ):
+            batch = model.layout(rows).to(model.device)
+            with autocast(model.device):
+                loss = trainer.module(batch).sum() / learned  # -log p, mean over the step's tokens
+            trainer.backward(loss)
+        updated = trainer.step(step)
+        speed = journal.learned(sum(map(length_of, examples)), time.monotonic() - began)
+        run.progress("training", step + 1, steps, {**updated, "tokens_per_second": speed})
         if (step + 1) * config.evaluations // steps > step * config.evaluations // steps:
             journal.note(step + 1, steps)
-        learner.save(run.checkpoints, step + 1)
+        trainer.save(run.checkpoints, step + 1)
     if accelerator.is_main_process:
         run.progress("saving", 0, 1)
-        run.publish(Path(config.output), model.save, journal.result(steps, learner.peak))
-
-
-def _mean_loss(
-    losses: nn.Module, model: LanguageModel, learned: int, rows: Sequence[Example]
-) -> Tensor:
-    """The rows' part of the mean loss over all `learned` tokens of a step."""
-    batch = model.layout(rows).to(model.device)
-    return cast(Tensor, losses(batch)).sum() / learned
+        run.publish(Path(config.output), model.save, journal.result(steps, trainer.peak))
 
 
 class Journal:
@@ -106,10 +101,10 @@ class Journal:
         config: LanguageConfig,
         run: RunFolder,
         model: LanguageModel,
-        lessons: Lessons,
+        data: TrainingSet,
         accelerator: Accelerator,
     ) -> None:
-        self.config, self.run, self.model, self.lessons = config, run, model, lessons
+        self.config, self.run, self.model, self.data = config, run, model, data
         self.accelerator = accelerator
         self.file = run.path / "journal.json"
         self.parent: dict[str, Any] | None = None
@@ -126,10 +121,10 @@ class Journal:
             self.parent = read_json(self.file)["parent"]
             return
         self.run.progress("evaluating", 0, 1)
-        metrics = self.model.evaluate(self.lessons.heldout, self.accelerator)
+        metrics = self.model.evaluate(self.data.heldout, self.accelerator)
         self.parent = {"metrics": asdict(metrics), "answers": []}
         if self.accelerator.is_main_process:
-            self.parent["answers"] = self.model.answers(self.lessons.prompts)
+            self.parent["answers"] = self.model.answers(self.data.prompts)
         self._keep()
 
     def resume(self, start: int) -> None:
@@ -146,10 +141,10 @@ class Journal:
     def note(self, step: int, steps: int) -> None:
         """Held-out loss after `step` steps, and with raw text a sample."""
         self.run.progress("evaluating", step, steps)
-        metrics = self.model.evaluate(self.lessons.heldout, self.accelerator)
+        metrics = self.model.evaluate(self.data.heldout, self.accelerator)
         note: dict[str, Any] = {"step": step, **asdict(metrics)}
-        if self.lessons.opening and self.accelerator.is_main_process:
-            note |= self.model.go_on(self.lessons.opening)
+        if self.data.opening and self.accelerator.is_main_process:
+            note |= self.model.go_on(self.data.opening)
         self.notes.append(note)
         self._keep()
         if metrics.loss is not None:
@@ -157,36 +152,36 @@ class Journal:
 
     def result(self, steps: int, learning_rate: float) -> dict[str, Any]:
         """Everything of result.json but the output."""
-        lessons = self.lessons
+        data = self.data
         last = self.notes[-1]
         new = LanguageMetrics(last["tokens"], last["loss"], last["perplexity"])
         parent = None if self.parent is None else LanguageMetrics(**self.parent["metrics"])
-        before = None if parent is None else metrics_to_report(parent, lessons)
+        before = None if parent is None else metrics_to_report(parent, data)
         return {
             "metrics": {
                 "stage": self.config.stage,
                 "parent": before,
-                "new": metrics_to_report(new, lessons),
-                **lessons.facts,
+                "new": metrics_to_report(new, data),
+                **data.facts,
                 "steps": steps,
                 "learning_rate": learning_rate,
                 "trained_weights": self.model.trained,
                 "tokens_per_second": self.tokens / self.seconds if self.seconds else None,
                 "curve": [[note["step"], note["loss"]] for note in self.notes],
             },
-            "gate": asdict(language_gate(parent, new, lessons.facts["unigram_entropy"])),
+            "gate": language_gate(parent, new, data.facts["unigram_entropy"]).report(),
             "samples": self._samples(),
             "provenance": provenance(self.config, self.run),
         }
 
     def _samples(self) -> list[dict[str, Any]]:
         """Text along the way, or the same prompts answered before and after."""
-        if self.parent is None or not self.lessons.prompts:
+        if self.parent is None or not self.data.prompts:
             names = ("step", "loss", "prompt", "text")
             return [{name: note[name] for name in names} for note in self.notes if "text" in note]
         self.run.progress("sampling", 0, 1)
-        after = self.model.answers(self.lessons.prompts)
-        triples = zip(self.lessons.prompts, self.parent["answers"], after, strict=True)
+        after = self.model.answers(self.data.prompts)
+        triples = zip(self.data.prompts, self.parent["answers"], after, strict=True)
         return [{"prompt": p, "before": old, "after": new} for p, old, new in triples]
 
     def _keep(self) -> None:

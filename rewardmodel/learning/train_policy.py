@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +20,19 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin starve a busy machine
 
-from accelerate import Accelerator
-from torch import Tensor, nn
 from transformers import set_seed
 
 from rewardmodel.learning.configs import PolicyConfig
-from rewardmodel.learning.core.distributed import Processes
-from rewardmodel.learning.core.gate import Gate, Reason
+from rewardmodel.learning.core.distributed import Processes, autocast
+from rewardmodel.learning.core.gate import Code, Gate, Verdict, report
+from rewardmodel.learning.core.group_packing import unpack
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance, run_script
 from rewardmodel.learning.core.snapshot import PromptRow, read_prompts
-from rewardmodel.learning.core.trainer import Learner, Weights, shuffled
+from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
 from rewardmodel.learning.policy.algorithms import Algorithm, new_algorithm
 from rewardmodel.learning.policy.best_of_n import report_best_of_n
-from rewardmodel.learning.policy.early_stopping import Watch
+from rewardmodel.learning.policy.early_stopping import EarlyStopping
 from rewardmodel.learning.policy.metrics import PolicyMetrics, policy_gate
 from rewardmodel.learning.policy.pretraining_mix import PretrainingMix, TextBatch, WithText
 from rewardmodel.learning.policy.rollout import (
@@ -59,6 +58,8 @@ def train(config: PolicyConfig, run: RunFolder) -> None:
         raise TrainingFailure(f"No prompt to train on in {config.snapshot}.")
     everything = [row.prompt for row in [*prompts, *heldout]]
     policy = AdaptedPolicy(config, accelerator.device, everything)
+    if config.algorithm == "ppo" and policy.scorer.layout is unpack:
+        policy.layout = unpack  # its value function reads the same rows, as a reward model does
     if config.algorithm != "best_of_n":
         _update(config, run, accelerator, policy, prompts, heldout)
     elif accelerator.is_main_process:
@@ -68,63 +69,73 @@ def train(config: PolicyConfig, run: RunFolder) -> None:
 def _update(
     config: PolicyConfig,
     run: RunFolder,
-    accelerator: Accelerator,
+    accelerator: Processes,
     policy: AdaptedPolicy,
     prompts: list[PromptRow],
     heldout: list[PromptRow],
 ) -> None:
-    """The loop: sample, score, update; until the steps are done or the watch says stop."""
+    """The loop: sample, score, update; until the steps are done or a check says stop."""
     algorithm = new_algorithm(config, policy)
     text = PretrainingMix(config, run, accelerator, policy) if config.pretraining_text else None
     module = WithText(algorithm.module, text.losses) if text else algorithm.module
-    learner = Learner(accelerator, module, config, config.learning_rate, config.steps)
-    parent = learner.weights()
-    start, extra = learner.resume(run.checkpoints)
-    watch = Watch(config, accelerator, policy, [row.prompt for row in heldout], parent)
-    watch.restore(extra)
+    trainer = Trainer(accelerator, module, config, config.learning_rate, config.steps)
+    parent = trainer.weights()
+    start, extra = trainer.resume(run.checkpoints)
+    stopping = EarlyStopping(config, accelerator, policy, [row.prompt for row in heldout], parent)
+    stopping.restore(extra)
     answers = min(config.prompts_per_step, len(prompts)) * config.answers_per_prompt
-    loss_of = partial(_part_of_mean, algorithm, learner.module, answers)
     for step in range(start, config.steps):
         run.progress("sampling", step, config.steps)
-        rollouts = _answer(config, policy, learner, prompts, step)
+        rollouts = _answer(config, policy, trainer, prompts, step)
         run.progress("training", step, config.steps)
+        experiences = list(policy.experiences(rollouts))
         # Text first: the last pass of a step is the one whose gradients are exchanged.
-        batches = [*(text.batches(step) if text else []), *policy.experiences(rollouts)]
-        loss = learner.accumulate(batches, loss_of)
-        sums = summarise(rollouts, config.missing_end_penalty).to(accelerator.device)
+        batches: list[Experience | TextBatch] = [
+            *(text.batches(step) if text else []),
+            *experiences,
+        ]
+        accumulate(trainer, algorithm, batches, answers)
+        sums = summarise(experiences, config.missing_end_penalty).to(accelerator.device)
         metrics = metrics_of(accelerator.reduce(sums, reduction="sum"))
-        if watch.stops(step, metrics, learner.weights()):
-            learner.set_weights(watch.kept)
+        if stopping.stops(step, metrics, trainer.weights()):
+            trainer.set_weights(stopping.kept)
             break
-        updated = learner.update(step, loss)
+        updated = trainer.step(step)
         for _ in range(1, config.inner_epochs):
-            updated = learner.update(step, learner.accumulate(batches, loss_of))
+            accumulate(trainer, algorithm, batches, answers)
+            updated = trainer.step(step)
         run.progress("training", step + 1, config.steps, {**asdict(metrics), **updated})
-        learner.save(run.checkpoints, step + 1, watch.state())
+        trainer.save(run.checkpoints, step + 1, stopping.state())
     if accelerator.is_main_process:
-        _evaluate_and_publish(config, run, policy, learner, parent, heldout, watch)
+        _evaluate_and_publish(config, run, policy, trainer, parent, heldout, stopping)
 
 
-def _part_of_mean(
-    algorithm: Algorithm, module: nn.Module, answers: int, batch: Experience | TextBatch
-) -> Tensor:
-    """A batch's part of the step's loss, which is the mean over so many answers."""
-    if isinstance(batch, TextBatch):
-        return batch.loss(module)
-    return algorithm.loss(batch, module) / answers
+def accumulate(
+    trainer: Trainer, algorithm: Algorithm, batches: Sequence[Experience | TextBatch], answers: int
+) -> None:
+    """Adds the gradient of the step's loss, the mean over its `answers`; no weight moves yet."""
+    for batch in trainer.passes(batches):
+        with autocast(trainer.accelerator.device):
+            if isinstance(batch, TextBatch):
+                loss = batch.price * trainer.module(batch.rows).sum()
+            else:
+                new = algorithm.read(trainer.module, batch.batch)
+                batch.old = batch.old or new.detached()
+                loss = algorithm.loss(new, batch.old, batch) / answers
+        trainer.backward(loss)
 
 
 def _answer(
     config: PolicyConfig,
     policy: AdaptedPolicy,
-    learner: Learner,
+    trainer: Trainer,
     prompts: list[PromptRow],
     step: int,
 ) -> list[Rollout]:
     """This process's share of the step's prompts, answered; the same seeds in any share."""
     per_step = min(config.prompts_per_step, len(prompts))
     order = shuffled(len(prompts), config.seed, step * per_step, per_step)
-    mine = learner.shard(list(enumerate(order)), "prompts_per_step")
+    mine = trainer.shard(list(enumerate(order)), "prompts_per_step")
     return policy.rollouts(
         [prompts[i].prompt for _, i in mine],
         [seeds_of(config, step, place, config.answers_per_prompt) for place, _ in mine],
@@ -135,50 +146,43 @@ def _evaluate_and_publish(
     config: PolicyConfig,
     run: RunFolder,
     policy: AdaptedPolicy,
-    learner: Learner,
+    trainer: Trainer,
     parent: Weights,
     heldout: list[PromptRow],
-    watch: Watch,
+    stopping: EarlyStopping,
 ) -> None:
     """Answers the held-out prompts with the same seeds before and after, and judges."""
     rows = heldout[: config.heldout_prompts]
-    new = learner.weights()
+    seeds = [heldout_seeds(config, place) for place in range(len(rows))]
+    new = trainer.weights()
     measured: dict[str, PolicyMetrics] = {}
     answered: list[list[Rollout]] = []
     for name, weights in {"parent": parent, "new": new}.items():
         run.progress("evaluating", len(answered), 2)
-        learner.set_weights(weights)
-        rollouts = _answer_heldout(config, policy, rows)
+        trainer.set_weights(weights)
+        rollouts = policy.rollouts([row.prompt for row in rows], seeds)
         answered.append(rollouts)
         if rollouts:
-            measured[name] = metrics_of(summarise(rollouts, config.missing_end_penalty))
+            experiences = policy.measured(rollouts)
+            measured[name] = metrics_of(summarise(experiences, config.missing_end_penalty))
     if measured:
-        gate = policy_gate(measured["parent"], measured["new"], config.kl_budget, watch.stopped)
+        gate = policy_gate(measured["parent"], measured["new"], config.kl_budget, stopping.stopped)
     else:
-        gate = Gate(False, Reason.NO_HELDOUT_PROMPT.value)
+        gate = Gate(False, Verdict(Code.NO_HELDOUT_PROMPTS))
     result = {
         "metrics": {
             **{name: asdict(found) for name, found in measured.items()},
-            "steps": watch.steps,
+            "steps": stopping.steps,
             "shortened": policy.shortened,
-            "stopped": watch.stopped,
-            "checks": watch.history,
+            "stopped": report(stopping.stopped) if stopping.stopped else None,
+            "checks": stopping.history,
         },
-        "gate": asdict(gate),
+        "gate": gate.report(),
         "samples": _samples(*answered),
         "provenance": provenance(config, run),
     }
     run.progress("saving", 0, 1)
     run.publish(Path(config.output), policy.save, result)
-
-
-def _answer_heldout(
-    config: PolicyConfig, policy: AdaptedPolicy, rows: list[PromptRow]
-) -> list[Rollout]:
-    seeds = [heldout_seeds(config, place) for place in range(len(rows))]
-    rollouts = policy.rollouts([row.prompt for row in rows], seeds)
-    policy.measure(rollouts)
-    return rollouts
 
 
 def _samples(before: list[Rollout], after: list[Rollout]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,40 +21,27 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin starve a busy machine
 
 import torch
-from torch import Tensor, nn
 from transformers import set_seed
 
 from annotation.lm.chat import Chat
 from annotation.lm.loading import load_tokenizer
 from rewardmodel.learning.configs import RewardConfig
-from rewardmodel.learning.core.distributed import Processes
-from rewardmodel.learning.core.group_packing import EncodedGroup, fit, in_budget
+from rewardmodel.learning.core.distributed import Processes, autocast
+from rewardmodel.learning.core.group_packing import Layout, in_budget
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance, run_script
-from rewardmodel.learning.core.snapshot import (
-    GroupRow,
-    PreferenceData,
-    read_demonstrations,
-    read_groups,
-)
-from rewardmodel.learning.core.trainer import Learner, Weights, shuffled
-from rewardmodel.learning.reward.agreement import (
-    accuracy_by_labeler,
-    human_ceiling,
-    length_correlation,
-)
-from rewardmodel.learning.reward.calibration import reliability
-from rewardmodel.learning.reward.metrics import PreferenceMetrics, preference_metrics, reward_gate
+from rewardmodel.learning.core.snapshot import PreferenceData, read_groups
+from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
+from rewardmodel.learning.reward.metrics import metrics_of, reward_gate
 from rewardmodel.learning.reward.model import (
-    encode,
+    RewardModel,
     new_reward_model,
     save_reward_model,
     score_groups,
 )
-from rewardmodel.learning.reward.preferences import strict_votes, target_of
-
-SAMPLES = 5
-DEMONSTRATIONS = 200  # enough for a mean
+from rewardmodel.learning.reward.preferences import listwise_loss
+from rewardmodel.learning.reward.report import curve_point, heldout_report, samples
+from rewardmodel.learning.reward.training_set import TrainingSet, encode_training_set
 
 
 def train(config: RewardConfig, run: RunFolder) -> None:
@@ -62,122 +49,129 @@ def train(config: RewardConfig, run: RunFolder) -> None:
     accelerator = Processes()
     set_seed(config.seed)
     run.progress("loading", 0, 1)
-    data = read_groups(
+    rows = read_groups(
         Path(config.snapshot), config.heldout_percent, labeler_weights=config.labeler_weights
     )
-    if not data.train:
-        skipped = _skipped(data.skipped)
+    if not rows.train:
+        skipped = _skipped(rows.skipped)
         raise TrainingFailure(f"No usable group to train on in {config.snapshot}{skipped}.")
-    lessons = Lessons(config, data, accelerator.device)
-    everything = range(len(lessons.groups))
-    steps = _steps(config, len(everything))
-    learner = Learner(accelerator, lessons.model, config, config.learning_rate, steps)
-    fresh = learner.weights() if config.learning_curve else {}
-    start, _ = learner.resume(run.checkpoints)
-    for step in range(start, steps):
-        run.progress("training", step + 1, steps, lessons.update(learner, step, everything))
-        learner.save(run.checkpoints, step + 1)
-    curve = _learning_curve(run, lessons, learner, fresh) if config.learning_curve else []
+    chat = Chat(load_tokenizer(config.base_model))
+    rank = None if config.full else config.lora_rank
+    model = new_reward_model(config.base_model, chat, rank, config.group_tokens)
+    model.to(accelerator.device).eval()  # dropout stays off
+    layout = model.choose_layout(model.group_tokens)
+    data = encode_training_set(config, rows, chat, model.group_tokens, accelerator.device)
+
+    steps = _steps(config, len(data.groups))
+    trainer = Trainer(accelerator, model, config, config.learning_rate, steps)
+    fresh = trainer.weights() if config.learning_curve else {}
+    start, _ = trainer.resume(run.checkpoints)
+    for done, metrics in fit(config, trainer, layout, data, range(len(data.groups)), start):
+        run.progress("training", done, steps, metrics)
+        trainer.save(run.checkpoints, done)
+
+    curve = []
+    if config.learning_curve:
+        curve = _learning_curve(config, run, trainer, model, layout, data, rows, fresh)
     if accelerator.is_main_process:
-        _evaluate_and_publish(run, lessons, steps, curve)
+        _evaluate_and_publish(config, run, model, layout, chat, data, rows, steps, curve)
 
 
-class Lessons:
-    """The groups as tokens, what each is to teach, and the model that is to learn it."""
-
-    def __init__(self, config: RewardConfig, data: PreferenceData, device: torch.device) -> None:
-        """Raises the errors of loading."""
-        self.config, self.data, self.device = config, data, device
-        self.chat = chat = Chat(load_tokenizer(config.base_model))
-        rank = None if config.full else config.lora_rank
-        self.model = model = new_reward_model(config.base_model, chat, rank, config.group_tokens)
-        model.to(device).eval()  # dropout stays off
-        longest = model.group_tokens
-        self.layout = model.choose_layout(longest)
-        self.groups, shortened = _encode_all(chat, data.train, longest)
-        self.heldout, heldout_shortened = _encode_all(chat, data.heldout, longest)
-        self.shortened = shortened + heldout_shortened
-        self.demonstrations = _demonstrations(chat, config, longest)
-        self.targets = [target_of(row, config, device) for row in data.train]
-
-    def update(self, learner: Learner, step: int, among: Sequence[int]) -> dict[str, float]:
-        """The step's groups, drawn from those of `among`, give one update; its metrics."""
-        config, groups = self.config, self.groups
-        per_step = min(config.groups_per_step, len(among))
-        places = shuffled(len(among), config.seed, step * per_step, per_step)
-        chosen = learner.shard([among[place] for place in places], "groups_per_step")
-        batches = in_budget([groups[i] for i in chosen], config.tokens_per_batch, self.layout)
-        loss = learner.accumulate(
-            [[chosen[i] for i in batch] for batch in batches],
-            lambda indices: self.loss(learner.module, indices) / per_step,
-        )
-        return learner.update(step, loss)
-
-    def loss(self, module: nn.Module, indices: Sequence[int]) -> Tensor:
-        """Summed over those groups; `module` is the model, prepared for training."""
-        groups, layout, chat = self.groups, self.layout, self.chat
-        batch = layout([groups[i] for i in indices], chat.pad).to(self.device)
-        scores = module(batch).split([len(groups[i].answers) for i in indices])
-        losses = [self.targets[i].loss(s) for i, s in zip(indices, scores, strict=True)]
-        return torch.stack(losses).sum()
-
-    def score(self, encoded: Sequence[EncodedGroup]) -> list[Tensor]:
-        budget = self.config.tokens_per_batch
-        return score_groups(self.model, self.layout, encoded, self.chat.pad, budget)
+def fit(
+    config: RewardConfig,
+    trainer: Trainer,
+    layout: Layout,
+    data: TrainingSet,
+    among: Sequence[int],
+    start: int = 0,
+) -> Iterator[tuple[int, dict[str, float]]]:
+    """Learns from the groups `among` those of the data; yields finished steps and their metrics."""
+    device = trainer.accelerator.device
+    per_step = min(config.groups_per_step, len(among))
+    for step in range(start, trainer.steps):
+        drawn = shuffled(len(among), config.seed, step * per_step, per_step)
+        mine = trainer.shard([among[i] for i in drawn], "groups_per_step")
+        groups = [data.groups[i] for i in mine]
+        targets = [data.targets[i] for i in mine]
+        for chosen in trainer.passes(list(in_budget(groups, config.tokens_per_batch, layout))):
+            batch = layout([groups[i] for i in chosen], data.pad).to(device)
+            with autocast(device):
+                scores = trainer.module(batch).split([len(groups[i].answers) for i in chosen])
+                losses = [
+                    targets[i].weight * listwise_loss(r, targets[i].shares, targets[i].margins)
+                    for i, r in zip(chosen, scores, strict=True)
+                ]
+                loss = torch.stack(losses).sum() / per_step
+            trainer.backward(loss)
+        yield step + 1, trainer.step(step)
 
 
 def _learning_curve(
-    run: RunFolder, lessons: Lessons, learner: Learner, fresh: Weights
+    config: RewardConfig,
+    run: RunFolder,
+    trainer: Trainer,
+    model: RewardModel,
+    layout: Layout,
+    data: TrainingSet,
+    rows: PreferenceData,
+    fresh: Weights,
 ) -> list[dict[str, Any]]:
     """Held-out metrics after learning, from `fresh` on, from ever larger parts of the groups."""
-    trained, curve = learner.weights(), []
-    config, processes = lessons.config, learner.accelerator.num_processes
-    for part in _nested_parts(len(lessons.groups), config.seed, processes):
-        learner.restart(fresh, _steps(config, len(part)))
-        for step in range(learner.steps):
-            lessons.update(learner, step, part)
-            run.progress("evaluating", step + 1, learner.steps)
-        found = _metrics(lessons.score(lessons.heldout), lessons.data.heldout)
-        curve.append(_point(len(part), found))
-    learner.set_weights(trained)
+    trained, curve = trainer.weights(), []
+    for part in _nested_parts(len(data.groups), config.seed, trainer.accelerator.num_processes):
+        trainer.restart(fresh, _steps(config, len(part)))
+        for done, _ in fit(config, trainer, layout, data, part):
+            run.progress("evaluating", done, trainer.steps)
+        scores = score_groups(model, layout, data.heldout, data.pad, config.tokens_per_batch)
+        curve.append(curve_point(len(part), metrics_of(scores, rows.heldout)))
+    trainer.set_weights(trained)
     return curve
 
 
 def _evaluate_and_publish(
-    run: RunFolder, lessons: Lessons, steps: int, curve: list[dict[str, Any]]
+    config: RewardConfig,
+    run: RunFolder,
+    model: RewardModel,
+    layout: Layout,
+    chat: Chat,
+    data: TrainingSet,
+    rows: PreferenceData,
+    steps: int,
+    curve: list[dict[str, Any]],
 ) -> None:
     """Scores all groups, judges by the held-out ones, and leaves model and result."""
-    config, data = lessons.config, lessons.data
-    run.progress("evaluating", 0, 2)
-    train_scores = lessons.score(lessons.groups)
-    run.progress("evaluating", 1, 2)
-    heldout_scores = lessons.score(lessons.heldout)
-    heldout = _metrics(heldout_scores, data.heldout)
+    scores = []
+    for part, groups in enumerate((data.groups, data.heldout, data.demonstrations)):
+        run.progress("evaluating", part, 3)
+        scores.append(score_groups(model, layout, groups, data.pad, config.tokens_per_batch))
+    train_scores, heldout_scores, demonstration_scores = scores
+    heldout = metrics_of(heldout_scores, rows.heldout)
     rewards = torch.cat(train_scores)
-    shown = torch.cat([torch.empty(0), *lessons.score(lessons.demonstrations)])
-    mean, std = (shown if len(shown) else rewards).mean().item(), rewards.std().item()
-    whole = [_point(len(lessons.groups), heldout)] if config.learning_curve else []
+    zero_at = torch.cat(demonstration_scores) if demonstration_scores else rewards
+    mean, std = zero_at.mean().item(), rewards.std().item()
+    if config.learning_curve:
+        curve = [*curve, curve_point(len(data.groups), heldout)]
     result = {
         "metrics": {
             "heldout": asdict(heldout),
-            "train": asdict(_metrics(train_scores, data.train)),
-            **_report(heldout_scores, lessons.heldout, data.heldout),
-            "learning_curve": [*curve, *whole],
+            "train": asdict(metrics_of(train_scores, rows.train)),
+            **heldout_report(heldout_scores, data.heldout, rows.heldout),
+            "learning_curve": curve,
             "reward_mean": mean,
             "reward_std": std,
-            "demonstrations": len(shown),
+            "demonstrations": len(demonstration_scores),
             "steps": steps,
-            "shortened": lessons.shortened,
-            "skipped": dict(data.skipped),
+            "shortened": data.shortened,
+            "skipped": dict(rows.skipped),
         },
-        "gate": asdict(reward_gate(heldout)),
-        "samples": _samples(data, heldout_scores, mean, std),
+        "gate": reward_gate(heldout).report(),
+        "samples": samples(rows.heldout, heldout_scores, mean, std),
         "provenance": provenance(config, run),
     }
     run.progress("saving", 0, 1)
     run.publish(
         Path(config.output),
-        lambda folder: save_reward_model(lessons.model, lessons.chat, folder, mean, std),
+        lambda folder: save_reward_model(model, chat, folder, mean, std),
         result,
     )
 
@@ -194,63 +188,9 @@ def _nested_parts(groups: int, seed: int, least: int) -> list[list[int]]:
     return [order[:size] for size in sizes if size >= max(1, least)]
 
 
-def _point(groups: int, found: PreferenceMetrics) -> dict[str, Any]:
-    """One of the learning curve."""
-    return {"groups": groups, "log_loss": found.log_loss, "accuracy": found.accuracy}
-
-
-def _metrics(scores: Sequence[Tensor], rows: Sequence[GroupRow]) -> PreferenceMetrics:
-    return preference_metrics(scores, [[r.ranks for r in row.counted] for row in rows])
-
-
-def _report(
-    scores: Sequence[Tensor], groups: Sequence[EncodedGroup], rows: Sequence[GroupRow]
-) -> dict[str, Any]:
-    """What else the held-out groups say."""
-    votes = [strict_votes([ranking.ranks for ranking in row.counted]) for row in rows]
-    lengths = [[len(answer) for answer in group.answers] for group in groups]
-    return {
-        "length_correlation": asdict(length_correlation(scores, lengths, rows)),
-        "human_ceiling": asdict(human_ceiling(scores, rows)),
-        "labelers": [asdict(each) for each in accuracy_by_labeler(scores, rows)],
-        "reliability": [asdict(each) for each in reliability(scores, votes)],
-    }
-
-
-def _encode_all(chat: Chat, rows: list[GroupRow], longest: int) -> tuple[list[EncodedGroup], int]:
-    """The rows' tokens, and how many had to be shortened."""
-    whole = [encode(chat, row.prompt, row.answers) for row in rows]
-    groups = [fit(group, longest) for group in whole]
-    return groups, sum(a != b for a, b in zip(whole, groups, strict=True))
-
-
-def _demonstrations(chat: Chat, config: RewardConfig, longest: int) -> list[EncodedGroup]:
-    """Answers that people wrote to training prompts, which show where the scale's 0 is to be."""
-    if not config.demonstrations:
-        return []
-    data = read_demonstrations(Path(config.demonstrations), config.heldout_percent)
-    rows = data.train[:DEMONSTRATIONS]
-    return [fit(encode(chat, row.prompt, [row.answer]), longest) for row in rows]
-
-
 def _skipped(reasons: Counter[str]) -> str:
     counted = ", ".join(f"{count} with {reason}" for reason, count in sorted(reasons.items()))
     return f" (skipped: {counted})" if counted else ""
-
-
-def _samples(
-    data: PreferenceData, scores: list[Tensor], mean: float, std: float
-) -> list[dict[str, Any]]:
-    """Some held-out groups with the model's normalised rewards beside the ranks."""
-    return [
-        {
-            "prompt": row.prompt,
-            "answers": row.answers,
-            "rankings": [ranking.ranks for ranking in row.rankings],
-            "rewards": ((group - mean) / max(std, 1e-6)).tolist(),
-        }
-        for row, group in list(zip(data.heldout, scores, strict=True))[:SAMPLES]
-    ]
 
 
 if __name__ == "__main__":

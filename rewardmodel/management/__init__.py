@@ -1,0 +1,1 @@
+"""What is typed at a terminal; the work is done by services."""

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import Membership, Project, User
 from annotation.services.assignments import take_assignment
 from annotation.services.projects import set_member
@@ -43,6 +44,6 @@ def rank_everything(
             ranks = {position: best_first.index(s) + 1 for position, s in scores.items()}
             if assignment.token is None:
                 raise RuntimeError(f"{assignment} was handed out without a token")
-            submit_ranking(labeler, assignment.token, ranks)
+            submit_ranking(labeler, Judgment(ranks), token=assignment.token)
             rankings += 1
     return rankings

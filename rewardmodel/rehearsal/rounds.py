@@ -8,17 +8,18 @@ from typing import Any
 
 from django.utils import timezone
 
-from annotation.exchange.prompts import PromptRow
+from annotation.exchange.prompts import NewPrompt
 from annotation.models import PolicyVersion, Project, Prompt, PromptGroup, User
+from annotation.selectors.policies import champion_policy
 from annotation.services.generation import ask_for_answers, call_worker
 from annotation.services.projects import create_project
 from annotation.services.prompts import add_prompts
 from config.celery import app
+from rewardmodel.learning.core.gate import from_json, word
 from rewardmodel.models import TrainingRun
 from rewardmodel.rehearsal.evaluation import Trial, bootstrap, try_policy, win_rate
 from rewardmodel.rehearsal.labelers import hire, rank_everything
 from rewardmodel.rehearsal.teachers import Teacher
-from rewardmodel.selectors import champion_policy
 from rewardmodel.services import start_policy_run, start_reward_run
 
 LOOK_EVERY = 1.0  # seconds
@@ -36,7 +37,7 @@ class Plan:
     teacher_name: str
     teacher: Teacher
     rounds: int
-    prompts: Sequence[PromptRow]
+    prompts: Sequence[NewPrompt]
     labelers: int
     noise: float
     heldout_answers: int
@@ -89,8 +90,8 @@ def rehearse(plan: Plan, say: Say) -> tuple[Project, list[dict[str, Any]]]:
                 "round": number,
                 "seconds": round(time.monotonic() - began, 1),
                 "rankings": rankings,
-                "reward_model": {"gate": reward_run.reason, **reward_run.metrics},
-                "policy": {"gate": policy_run.reason, **policy_run.metrics} if policy_run else None,
+                "reward_model": _reported(reward_run),
+                "policy": _reported(policy_run) if policy_run else None,
                 "true_teacher": _compared(base, newest),
             }
         )
@@ -99,6 +100,14 @@ def rehearse(plan: Plan, say: Say) -> tuple[Project, list[dict[str, Any]]]:
         for messages, before, after in zip(heldout, base.samples, newest.samples, strict=True)
     ]
     return project, reports
+
+
+def _reported(run: TrainingRun) -> dict[str, Any]:
+    return {"gate": _reason(run), **run.metrics}
+
+
+def _reason(run: TrainingRun) -> str:
+    return word(from_json(run.reason)) if run.reason else ""
 
 
 def _compared(base: Trial, newest: Trial) -> dict[str, Any]:
@@ -170,8 +179,8 @@ def _finished(run: TrainingRun, say: Say) -> TrainingRun:
             say(now)
             said = now
     if run.status != TrainingRun.Status.SUCCEEDED:
-        raise RehearsalStopped(f"Run {run.pk} {run.status}: {run.reason}")
-    say(f"  {run.reason}")
+        raise RehearsalStopped(f"Run {run.pk} {run.status}: {_reason(run)}")
+    say(f"  {_reason(run)}")
     return run
 
 

@@ -1,3 +1,5 @@
+"""Runs from start to outcome, every write to runs and versions; training is in learning/."""
+
 from rewardmodel.services.runs import (
     RunRefused,
     check_settings,

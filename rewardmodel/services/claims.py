@@ -6,7 +6,6 @@ wakes up again changes nothing.
 
 import uuid
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -14,23 +13,16 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from rewardmodel.models import TrainingRun
+from rewardmodel.selectors import silent_runs
 
 Status = TrainingRun.Status
-SILENCE = timedelta(seconds=30)
-
-
-def _stopped() -> QuerySet[TrainingRun]:
-    """Running runs whose supervisor is silent."""
-    return TrainingRun.objects.filter(
-        status=Status.RUNNING, heartbeat_at__lt=timezone.now() - SILENCE
-    )
 
 
 @transaction.atomic
 def claim_run(run_id: int) -> TrainingRun | None:
     """Takes a queued run, or a running one whose supervisor died; None when it is not free."""
     now = timezone.now()
-    free = Q(status=Status.QUEUED) | Q(pk__in=_stopped().values("pk"))
+    free = Q(status=Status.QUEUED) | Q(pk__in=silent_runs().values("pk"))
     claimed = TrainingRun.objects.filter(free, pk=run_id).update(
         status=Status.RUNNING,
         supervisor=uuid.uuid4(),
@@ -68,13 +60,3 @@ def beat(run: TrainingRun, progress: Mapping[str, Any] | None) -> bool:
     for name, value in changes.items():
         setattr(run, name, value)
     return True
-
-
-def runs_to_pick_up() -> list[int]:
-    """Runs that nobody supervises: their worker died, or their message was lost."""
-    lost = Q(status=Status.QUEUED, created_at__lt=timezone.now() - SILENCE)
-    return list(
-        TrainingRun.objects.filter(lost | Q(pk__in=_stopped().values("pk"))).values_list(
-            "pk", flat=True
-        )
-    )

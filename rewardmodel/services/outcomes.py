@@ -12,14 +12,17 @@ from django.utils import timezone
 
 from annotation.models import PolicyVersion
 from annotation.models.policy import ModelVersion
-from annotation.services.policies import next_number, promote
-from rewardmodel.learning.core.gate import Reason
+from annotation.selectors.policies import next_number
+from annotation.services.policies import promote
+from rewardmodel.learning.core.gate import Code, Reason, Verdict, as_json, read_report
 from rewardmodel.models import RewardModelVersion, TrainingRun
-from rewardmodel.selectors import champion_reward_model, tail
+from rewardmodel.selectors import champion_reward_model, log_tail
 from rewardmodel.services.claims import held
 from rewardmodel.services.runs import enqueue
 
 Kind, Status = TrainingRun.Kind, TrainingRun.Status
+WHOLE_MODELS = (Kind.TEXT, Kind.DEMONSTRATIONS)
+LAST_WORDS = 5  # lines of the log
 
 
 @transaction.atomic
@@ -30,10 +33,10 @@ def complete_run(run: TrainingRun, result: Mapping[str, Any]) -> None:
         return
     if result["output"] is None:  # a report, such as best of n: there is no version
         locked.metrics = result["metrics"]
-        _finish(locked, Status.SUCCEEDED, result["gate"]["reason"])
+        _finish(locked, Status.SUCCEEDED, read_report(result["gate"]))
         return
     passed, reason = _gate(locked, result)
-    fields = _version_fields(locked, result) | {"gate_reason": reason}
+    fields = _version_fields(locked, result) | {"gate_reason": as_json(reason)}
     version: RewardModelVersion | PolicyVersion
     if locked.kind == Kind.REWARD:
         version = locked.produced_reward_model = _reward_model_version(locked, fields)
@@ -46,13 +49,10 @@ def complete_run(run: TrainingRun, result: Mapping[str, Any]) -> None:
     _finish(locked, Status.SUCCEEDED, reason)
 
 
-WHOLE_MODELS = (Kind.TEXT, Kind.DEMONSTRATIONS)
-
-
 def _version_fields(run: TrainingRun, result: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "project": run.project,
-        **_place(run, result),
+        **_paths(run, result),
         "sha256": result["sha256"],
         "metrics": result["metrics"],
         "provenance": {
@@ -65,7 +65,7 @@ def _version_fields(run: TrainingRun, result: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def _place(run: TrainingRun, result: Mapping[str, Any]) -> dict[str, str]:
+def _paths(run: TrainingRun, result: Mapping[str, Any]) -> dict[str, str]:
     """A whole model is its own base, without an adapter; all else lies beside its base."""
     if run.kind in WHOLE_MODELS:
         return {"base_model": result["output"], "path": ""}
@@ -90,15 +90,15 @@ def _policy_version(run: TrainingRun, fields: dict[str, Any]) -> PolicyVersion:
     )
 
 
-def _gate(run: TrainingRun, result: Mapping[str, Any]) -> tuple[bool, str]:
+def _gate(run: TrainingRun, result: Mapping[str, Any]) -> tuple[bool, Reason]:
     """The training process's verdict; a policy's does not count when another serves by now."""
     if run.kind != Kind.REWARD and run.policy.status != ModelVersion.Status.CHAMPION:
-        return False, Reason.OTHER_CHAMPION.value
-    return result["gate"]["passed"], result["gate"]["reason"]
+        return False, Verdict(Code.OTHER_CHAMPION)
+    return result["gate"]["passed"], read_report(result["gate"])
 
 
 @transaction.atomic
-def fail_run(run: TrainingRun, reason: str) -> None:
+def fail_run(run: TrainingRun, reason: Reason) -> None:
     locked = held(run).select_for_update(of=("self",)).first()
     if locked is not None:
         _finish(locked, Status.FAILED, reason)
@@ -108,7 +108,7 @@ def fail_run(run: TrainingRun, reason: str) -> None:
 def cancel_run(run: TrainingRun) -> None:
     locked = held(run).select_for_update(of=("self",)).first()
     if locked is not None:
-        _finish(locked, Status.CANCELLED, "")
+        _finish(locked, Status.CANCELLED)
 
 
 @transaction.atomic
@@ -118,17 +118,18 @@ def try_again(run: TrainingRun) -> None:
     if locked is None:
         return
     if locked.attempts >= TrainingRun.MAX_ATTEMPTS:
-        last_words = tail(locked.folder / "log.txt", 5)
-        reason = Reason.DIED_IN_PLACE % {"times": locked.attempts, "words": last_words}
-        _finish(locked, Status.FAILED, reason)
+        last_words = log_tail(locked, LAST_WORDS)
+        verdict = Verdict(Code.PROCESS_DIED, {"times": locked.attempts, "words": last_words})
+        _finish(locked, Status.FAILED, verdict)
         return
     locked.status, locked.supervisor = Status.QUEUED, None
     locked.save(update_fields=["status", "supervisor"])
     transaction.on_commit(partial(enqueue, locked.pk), robust=True)
 
 
-def _finish(run: TrainingRun, status: str, reason: str) -> None:
-    run.status, run.reason, run.supervisor = status, reason, None
+def _finish(run: TrainingRun, status: str, reason: Reason | None = None) -> None:
+    run.status, run.supervisor = status, None
+    run.reason = None if reason is None else as_json(reason)
     run.finished_at = timezone.now()
     run.save()
     checkpoints = run.folder / "checkpoints"

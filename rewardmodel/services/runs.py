@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation.models import Project, Snapshot, User
+from annotation.selectors.policies import champion_policy
 from annotation.selectors.rankings import current_rankings
 from annotation.services.snapshots import (
     take_demonstrations_snapshot,
@@ -30,7 +31,6 @@ from rewardmodel.learning.configs import (
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import (
     active_run,
-    champion_policy,
     champion_reward_model,
     new_rankings,
     text_folder,
@@ -68,7 +68,7 @@ def start_text_run(
     """
     if not source.exists():
         raise RunRefused(
-            _("There is no text at %(place)s: put a file or a folder there.") % {"place": source}
+            _("There is no text at %(path)s: put a file or a folder there.") % {"path": source}
         )
     take = partial(take_text_snapshot, source=source)
     return _start(project, Kind.TEXT, take, overrides or {}, started_by)

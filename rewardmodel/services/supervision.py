@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from rewardmodel.learning.core.gate import Reason
+from rewardmodel.learning.core.gate import Code, Verdict, read_report
 from rewardmodel.models import TrainingRun
 from rewardmodel.services.claims import beat, claim_run
 from rewardmodel.services.outcomes import cancel_run, complete_run, fail_run, try_again
@@ -36,7 +36,7 @@ def supervise(run_id: int) -> None:
     if run is None:
         return
     if run.attempts > TrainingRun.MAX_ATTEMPTS:
-        fail_run(run, Reason.WORKER_DIED.value)
+        fail_run(run, Verdict(Code.WORKER_DIED))
         return
     process = _launch(run)
     try:
@@ -108,7 +108,7 @@ def _record(run: TrainingRun) -> None:
     if result is not None:
         complete_run(run, result)
     elif failure is not None:
-        fail_run(run, failure["reason"])
+        fail_run(run, read_report(failure))
     else:
         try_again(run)
 

@@ -1,0 +1,1 @@
+"""How templates show metrics and verdicts; a verdict is worded in learning/core/gate.py."""

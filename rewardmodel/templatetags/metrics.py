@@ -1,11 +1,13 @@
-"""Metrics as people read them; what each means stands in rewardmodel/learning/evaluate.py."""
+"""Metrics as people read them; what each means stands in docs/learning.md."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django import template
-from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
+
+from annotation.templatetags.numbers import figure
+from rewardmodel.templatetags.reasons import worded
 
 register = template.Library()
 
@@ -61,29 +63,12 @@ def phase_name(phase: str) -> str:
 
 
 @register.filter
-def figure(value: Any) -> str:
-    """Three significant digits for a float that needs them; a dash for what is not known."""
-    if value is None or value == "":
-        return "–"
-    if not isinstance(value, float):
-        return str(value)
-    if value != 0 and not 0.001 <= abs(value) < 100_000:
-        return f"{value:.2e}"
-    size = abs(value)
-    decimals = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
-    return str(number_format(value, decimals))
-
-
-@register.filter
-def percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.0f} %"
-
-
-@register.filter
 def rows_of(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(name, figure) of each metric; those of a part carry its name first. Lists are for charts."""
     for name, value in metrics.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and "code" in value:  # why training stopped early
+            yield metric_name(name), worded(value)
+        elif isinstance(value, Mapping):
             for inner, part in rows_of(value):
                 yield f"{metric_name(name)}: {inner}", part
         elif value is not None and value != "" and not isinstance(value, list):

@@ -1,18 +1,17 @@
-"""What became of a run, in the language of the page."""
+"""What became of a run or a version, in the language of the page."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from django import template
 from django.utils.translation import gettext
 
-from rewardmodel.learning.core import gate as reasons
+from rewardmodel.learning.core.gate import from_json, word
 
 register = template.Library()
 
 
 @register.filter
-def in_this_language(sentence: str) -> str:
-    """A stored English sentence, translated where its template is known."""
-    found = reasons.read(sentence)
-    if found is None:
-        return sentence
-    reason, values = found
-    return gettext(reason) % {name: in_this_language(value) for name, value in values.items()}
+def worded(stored: str | Mapping[str, Any] | None) -> str:
+    """The sentence of a stored verdict; free text as it is; "" where nothing was said."""
+    return word(from_json(stored), gettext) if stored else ""

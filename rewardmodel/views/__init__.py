@@ -1,0 +1,1 @@
+"""HTTP and its words for runs, versions and settings; no writes, no queries."""

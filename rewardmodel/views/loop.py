@@ -11,32 +11,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from annotation.models import Project
-from annotation.selectors.projects import project_for_admin
 from annotation.services.generation import ask_for_answers
+from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
 from rewardmodel.charts import charts_of, reliability_of
 from rewardmodel.models import TrainingRun
-from rewardmodel.selectors import log_tail, loop_status
+from rewardmodel.selectors import log_tail, loop_status, runs_of
 from rewardmodel.services import RunRefused, request_cancel, start_run
-
-RECENT_RUNS = 5
 
 
 def project(request: Request, slug: str) -> HttpResponse:
     project = project_for_admin(request.user, slug)
-    context = {
-        "project": project,
-        "section": "loop",
-        "status": loop_status(project),
-        "recent_runs": list(project.runs.all()[:RECENT_RUNS]),
-    }
+    context = {"project": project, "section": "loop", "status": loop_status(project)}
     return _polled(request, "rewardmodel/project.html", "rewardmodel/_loop.html", context)
 
 
 def run(request: Request, slug: str, pk: int) -> HttpResponse:
     project = project_for_admin(request.user, slug)
-    run = _run_of(project, pk)
+    run = get_object_or_404(runs_of(project), pk=pk)
     context = {
         "project": project,
         "section": "loop",
@@ -84,21 +76,9 @@ def start(request: Request, slug: str) -> HttpResponse:
 @require_POST
 def cancel(request: Request, slug: str, pk: int) -> HttpResponse:
     project = project_for_admin(request.user, slug)
-    request_cancel(_run_of(project, pk))
+    request_cancel(get_object_or_404(runs_of(project), pk=pk))
     messages.info(request, _("The run is being cancelled. This takes a few seconds."))
     return redirect("project", slug)
-
-
-def _run_of(project: Project, pk: int) -> TrainingRun:
-    runs = project.runs.select_related(
-        "snapshot",
-        "policy",
-        "reward_model",
-        "produced_policy",
-        "produced_reward_model",
-        "started_by",
-    )
-    return get_object_or_404(runs, pk=pk)
 
 
 def _polled(request: Request, page: str, fragment: str, context: dict[str, Any]) -> HttpResponse:

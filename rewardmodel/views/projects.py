@@ -1,14 +1,12 @@
 """Making a project, and changing what it asks for."""
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from annotation.selectors.projects import check_may_create_projects, project_for_admin
-from annotation.services.assignments import fit_assignments
-from annotation.services.projects import create_project
+from annotation.services.projects import change_project, create_project
+from annotation.views.access import check_may_create_projects, project_for_admin
 from annotation.views.requests import Request
 from rewardmodel.forms import NewProjectForm, ProjectForm
 
@@ -29,10 +27,7 @@ def settings(request: Request, slug: str) -> HttpResponse:
     project = project_for_admin(request.user, slug)
     form = ProjectForm(request.POST if request.method == "POST" else None, instance=project)
     if form.is_valid():
-        with transaction.atomic():
-            form.save()
-            if "overlap" in form.changed_data:
-                fit_assignments(project)
+        change_project(form.save(commit=False), form.changed_data)
         messages.success(request, _("The settings are stored."))
         return redirect("project_settings", slug)
     # A refused form has written what was typed into its instance; the page shows what is stored.

@@ -1,0 +1,1 @@
+"""What the services and selectors of annotation promise, without HTTP."""

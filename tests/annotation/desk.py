@@ -3,10 +3,11 @@
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 
-from annotation.judgment.judgment import Details
+from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Project, Ranking, User
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
@@ -22,10 +23,10 @@ def take(project: Project, labeler: User) -> tuple[Assignment, uuid.UUID]:
 
 
 def rank(
-    project: Project, labeler: User, ranks: Mapping[int, int] = BEST_FIRST, **details: object
+    project: Project, labeler: User, ranks: Mapping[int, int] = BEST_FIRST, **said: Any
 ) -> Ranking:
     _assignment, token = take(project, labeler)
-    return submit_ranking(labeler, token, ranks, details=Details(**details))  # type: ignore[arg-type]
+    return submit_ranking(labeler, Judgment(ranks, **said), token=token)
 
 
 def expire(**which: object) -> None:

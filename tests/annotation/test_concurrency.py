@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Project, Ranking, User
 from annotation.services.assignments import take_ahead, take_assignment
 from annotation.services.rankings import submit_ranking
@@ -24,7 +25,7 @@ def rank_all(project: Project, labeler: User, is_ahead: bool) -> None:
                 take_ahead(project, labeler)
             ranks = {position: position + 1 for position in assignment.shown_order}
             assert assignment.token is not None
-            submit_ranking(labeler, assignment.token, ranks)
+            submit_ranking(labeler, Judgment(ranks), token=assignment.token)
     finally:
         connection.close()
 

@@ -1,9 +1,10 @@
 """What is half said is kept."""
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import Draft, PromptGroup, User
-from annotation.selectors.progress import kept_drafts
+from annotation.selectors.desks import kept_drafts
 from annotation.services.assignments import give_back, skip_group
-from annotation.services.drafts import draft_for, reordered, save_draft
+from annotation.services.drafts import draft_for, save_draft
 from annotation.services.rankings import submit_ranking
 from tests.annotation.desk import BEST_FIRST, expire, take
 from tests.people import member
@@ -49,12 +50,6 @@ def test_a_draft_in_which_nothing_was_said_is_not_listed(group: PromptGroup, lab
     assert not kept_drafts(group.project, labeler).exists()
 
 
-def test_fields_of_an_answer_move_with_it() -> None:
-    content = {"rank_1": "2", "flags_3": ["opinion"], "comment": "x"}
-    moved = {"rank_3": "2", "flags_1": ["opinion"], "comment": "x"}
-    assert reordered(content, [5, 6, 7], [7, 6, 5]) == moved
-
-
 def test_nobody_writes_into_the_draft_of_another(
     group: PromptGroup, labeler: User, stranger: User
 ) -> None:
@@ -66,5 +61,5 @@ def test_nobody_writes_into_the_draft_of_another(
 def test_a_submit_ends_the_draft(group: PromptGroup, labeler: User) -> None:
     _assignment, token = take(group.project, labeler)
     save_draft(labeler, token, {"comment": "so far"})
-    submit_ranking(labeler, token, BEST_FIRST)
+    submit_ranking(labeler, Judgment(BEST_FIRST), token=token)
     assert not Draft.objects.exists()

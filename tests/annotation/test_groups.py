@@ -66,8 +66,8 @@ def test_a_claim_that_lapsed_frees_the_group_and_its_late_answers_are_dropped(
     lapse()
     assert groups.release_lapsed_claims() == 1
     [again] = groups.claim_groups(project.pk, 1)
-    assert groups.store_answers(lost, new_answers(3), {}) is False
-    assert groups.store_answers(again, new_answers(3), {}) is True
+    assert groups.store_answers(lost, new_answers(3), sampling={}) is False
+    assert groups.store_answers(again, new_answers(3), sampling={}) is True
     assert again.answers.count() == 3
 
 

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Flag, Project, PromptGroup, User
 from annotation.services.assignments import (
-    flag_prompt,
     give_back,
     give_back_ahead,
     renew_lease,
@@ -14,6 +14,7 @@ from annotation.services.assignments import (
     take_ahead,
     take_assignment,
 )
+from annotation.services.flags import flag_prompt
 from annotation.services.rankings import submit_ranking
 from tests.annotation.desk import BEST_FIRST, expire, rank, take
 from tests.people import member, ready_group
@@ -62,7 +63,7 @@ def test_a_lease_is_renewed_while_it_is_worked_on(group: PromptGroup, labeler: U
     until = renew_lease(group.project, labeler, token)
     assert until is not None
     assert until > timezone.now()
-    assert submit_ranking(labeler, token, BEST_FIRST)
+    assert submit_ranking(labeler, Judgment(BEST_FIRST), token=token)
 
 
 def test_a_lease_that_somebody_else_has_taken_is_not_renewed(
@@ -83,7 +84,7 @@ def test_the_group_ahead_is_the_one_that_comes_next(project: Project, labeler: U
     assert ahead.pk != now.pk
     assert take_ahead(project, labeler) == ahead
     assert take_assignment(project, labeler) == now
-    submit_ranking(labeler, token, BEST_FIRST)
+    submit_ranking(labeler, Judgment(BEST_FIRST), token=token)
     assert take_assignment(project, labeler) == ahead
 
 

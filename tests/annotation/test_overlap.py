@@ -1,5 +1,6 @@
 """How often a group may be ranked, when the project changes its mind."""
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Project, PromptGroup, User
 from annotation.services import groups
 from annotation.services.assignments import fit_assignments, give_back, take_assignment
@@ -45,7 +46,7 @@ def test_held_assignments_beyond_the_overlap_may_be_finished_but_are_not_handed_
     take(project, other)
     set_overlap(project, 1)
     assert Assignment.objects.filter(is_done=False).count() == 2
-    submit_ranking(labeler, token, BEST_FIRST)
+    submit_ranking(labeler, Judgment(BEST_FIRST), token=token)
     give_back(project, other)
     assert take_assignment(project, other) is None
 
@@ -55,7 +56,7 @@ def test_a_group_whose_answers_come_late_gets_the_overlap_of_now(project: Projec
     groups.top_up(project)
     [claimed] = groups.claim_groups(project.pk, limit=1)
     set_overlap(project, 3)
-    groups.store_answers(claimed, new_answers(claimed.answer_count), {"temperature": 1.0})
+    groups.store_answers(claimed, new_answers(claimed.answer_count), sampling={"temperature": 1.0})
     assert numbers(claimed) == [0, 1, 2]
 
 

@@ -2,14 +2,14 @@ import json
 
 import pytest
 
-from annotation.exchange.prompts import UnreadablePrompt, read_prompts
+from annotation.exchange.prompts import UnreadablePrompt, parse_prompts
 from annotation.models import Project, Prompt
 from annotation.services.demo import FOLDER
 from annotation.services.prompts import add_prompts
 
 
 def test_a_plain_line_is_a_single_turn_prompt() -> None:
-    [row] = read_prompts(["  How do I boil an egg?  ", ""])
+    [row] = parse_prompts(["  How do I boil an egg?  ", ""])
     assert row.messages == [{"role": "user", "content": "How do I boil an egg?"}]
 
 
@@ -21,7 +21,7 @@ def test_a_json_line_may_hold_a_conversation_a_language_and_a_number_of_answers(
             {"role": "user", "content": "Bye"},
         ]
     )
-    [row] = read_prompts([f'{{"prompt": {turns}, "lang": "en", "answers": 6}}'])
+    [row] = parse_prompts([f'{{"prompt": {turns}, "lang": "en", "answers": 6}}'])
     assert (len(row.messages), row.language, row.answers_wanted) == (3, "en", 6)
 
 
@@ -41,22 +41,22 @@ def test_a_json_line_may_hold_a_conversation_a_language_and_a_number_of_answers(
 )
 def test_an_unreadable_line_is_named_with_what_is_wrong(line: str, complaint: str) -> None:
     with pytest.raises(UnreadablePrompt, match=complaint):
-        list(read_prompts(["fine", line]))
+        list(parse_prompts(["fine", line]))
 
 
 def test_a_prompt_is_kept_once_however_often_it_is_added(project: Project) -> None:
-    rows = list(read_prompts(["one", "two", "one"]))
+    rows = list(parse_prompts(["one", "two", "one"]))
     assert add_prompts(project, rows) == 2
-    assert add_prompts(project, [*rows, *read_prompts(["three"])]) == 1
+    assert add_prompts(project, [*rows, *parse_prompts(["three"])]) == 1
     assert project.prompts.count() == 3
 
 
 def test_the_split_is_decided_by_the_prompt_alone(project: Project) -> None:
     texts = [f"Question {number}?" for number in range(300)]
-    add_prompts(project, read_prompts(texts))
+    add_prompts(project, parse_prompts(texts))
     first = dict(project.prompts.values_list("key", "split"))
     project.prompts.all().delete()
-    add_prompts(project, read_prompts(reversed(texts)))
+    add_prompts(project, parse_prompts(reversed(texts)))
     assert dict(project.prompts.values_list("key", "split")) == first
     heldout = project.prompts.filter(split=Prompt.Split.HELDOUT).count()
     assert 35 <= heldout <= 85  # 20 percent of 300
@@ -64,7 +64,7 @@ def test_the_split_is_decided_by_the_prompt_alone(project: Project) -> None:
 
 def test_the_demo_brings_forty_english_and_twenty_chinese_prompts_some_of_several_turns() -> None:
     with (FOLDER / "prompts.jsonl").open(encoding="utf-8") as lines:
-        rows = list(read_prompts(lines))
+        rows = list(parse_prompts(lines))
     assert sum(row.language == "en" for row in rows) >= 40
     assert sum(row.language == "zh" for row in rows) >= 20
     assert sum(len(row.messages) > 1 for row in rows) >= 10

@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from annotation.judgment.judgment import AnswerRating, BetterAnswer, Details
+from annotation.judgment.judgment import AnswerRating, BetterAnswer, Judgment
 from annotation.models import Assignment, Project, PromptGroup, Ranking, Triple, User
 from annotation.services import rankings
 from annotation.services.assignments import fit_assignments, give_back, take_assignment
@@ -15,8 +15,13 @@ from annotation.services.rankings import LeaseGone, RankingRefused, submit_ranki
 from annotation.services.revisions import undo_last
 from tests.people import member, ready_group
 
-BETTER = [None, BetterAnswer("Salt it.", 1), BetterAnswer("Salt it!", 1, True)]
 CHANGES: list[dict[str, Any]] = [
+    {"ranks": {0: 3, 1: 2, 2: 1}},
+    {"ranks": {}},
+    {"comment": "Unclear."},
+    {"better": None},
+    {"better": BetterAnswer("Salt it.", 1)},
+    {"better": BetterAnswer("Salt it!", 1, True)},
     {"marks": ("sensitive",)},
     {"none_acceptable": True},
     {"ratings": {}},
@@ -38,7 +43,7 @@ def rank(project: Project, labeler: User, **changes: int) -> Ranking:
     """The labeler ranks the next group: the first answer best, the last worst."""
     assignment = take(project, labeler)
     ranks = {position: position + 1 for position in assignment.shown_order}
-    return submit_ranking(labeler, token_of(assignment), ranks)
+    return submit_ranking(labeler, Judgment(ranks), token=token_of(assignment))
 
 
 @pytest.fixture
@@ -55,14 +60,14 @@ def test_a_submit_stores_ranking_and_triples(group: PromptGroup, labeler: User) 
 
 def test_ties_are_kept(group: PromptGroup, labeler: User) -> None:
     assignment = take(group.project, labeler)
-    ranking = submit_ranking(labeler, token_of(assignment), {0: 2, 1: 2, 2: 5})
+    ranking = submit_ranking(labeler, Judgment({0: 2, 1: 2, 2: 5}), token=token_of(assignment))
     assert ranking.ranks == [1, 1, 2]
 
 
 def test_sent_twice_is_stored_once_and_answered_the_same(group: PromptGroup, labeler: User) -> None:
     assignment = take(group.project, labeler)
-    first = submit_ranking(labeler, token_of(assignment), {0: 1, 1: 2, 2: 3})
-    second = submit_ranking(labeler, token_of(assignment), {0: 1, 1: 2, 2: 3})
+    first = submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=token_of(assignment))
+    second = submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=token_of(assignment))
     assert first == second
     assert Ranking.objects.count() == 1
     assert Triple.objects.count() == 3
@@ -72,20 +77,18 @@ def test_another_judgment_of_a_group_that_was_judged_in_another_window_is_refuse
     group: PromptGroup, labeler: User
 ) -> None:
     token = token_of(take(group.project, labeler))
-    said = Details({0: AnswerRating(quality=3)}, better=BetterAnswer("Salt it.", 1, True))
-    best_first = {0: 1, 1: 2, 2: 3}
-    first = submit_ranking(labeler, token, best_first, "Clear.", said)
-    assert submit_ranking(labeler, token, {0: 2, 1: 4, 2: 6}, "Clear.", said) == first
-    others = [
-        ({0: 3, 1: 2, 2: 1}, "Clear.", said),
-        ({}, "Clear.", said),
-        (best_first, "Unclear.", said),
-        *((best_first, "Clear.", Details(said.ratings, better=better)) for better in BETTER),
-        *((best_first, "Clear.", replace(said, **change)) for change in CHANGES),
-    ]
-    for ranks, comment, details in others:
+    judgment = Judgment(
+        {0: 1, 1: 2, 2: 3},
+        "Clear.",
+        ratings={0: AnswerRating(quality=3)},
+        better=BetterAnswer("Salt it.", 1, True),
+    )
+    first = submit_ranking(labeler, judgment, token=token)
+    with_gaps = replace(judgment, ranks={0: 2, 1: 4, 2: 6})
+    assert submit_ranking(labeler, with_gaps, token=token) == first
+    for change in CHANGES:
         with pytest.raises(RankingRefused, match="What was stored first holds"):
-            submit_ranking(labeler, token, ranks, comment, details)
+            submit_ranking(labeler, replace(judgment, **change), token=token)
     assert Ranking.objects.get() == first
 
 
@@ -93,11 +96,13 @@ def test_a_submit_of_a_group_that_was_undone_in_another_window_is_refused(
     group: PromptGroup, labeler: User
 ) -> None:
     token = token_of(take(group.project, labeler))
-    submit_ranking(labeler, token, {0: 1, 1: 2, 2: 3})
+    submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=token)
     assert undo_last(group.project, labeler) is None
     with pytest.raises(LeaseGone, match="opened it again in another window"):
-        submit_ranking(labeler, token, {0: 1, 1: 2, 2: 3})
-    assert submit_ranking(labeler, token_of(take(group.project, labeler)), {0: 3, 1: 2, 2: 1})
+        submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=token)
+    assert submit_ranking(
+        labeler, Judgment({0: 3, 1: 2, 2: 1}), token=token_of(take(group.project, labeler))
+    )
 
 
 def test_an_unranked_answer_is_refused_and_nothing_is_stored(
@@ -105,7 +110,7 @@ def test_an_unranked_answer_is_refused_and_nothing_is_stored(
 ) -> None:
     assignment = take(group.project, labeler)
     with pytest.raises(RankingRefused, match="every answer"):
-        submit_ranking(labeler, token_of(assignment), {0: 1, 1: 2})
+        submit_ranking(labeler, Judgment({0: 1, 1: 2}), token=token_of(assignment))
     assert not Ranking.objects.exists()
     assert not Assignment.objects.get(pk=assignment.pk).is_done
 
@@ -116,7 +121,7 @@ def test_ranking_and_triples_are_stored_together_or_not_at_all(
     assignment = take(group.project, labeler)
     monkeypatch.setattr(rankings, "scores_of", lambda *_said: [7.0, 0.0, 0.0])
     with pytest.raises(IntegrityError), transaction.atomic():
-        submit_ranking(labeler, token_of(assignment), {0: 1, 1: 2, 2: 3})
+        submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=token_of(assignment))
     assert not Ranking.objects.exists()
 
 
@@ -125,7 +130,7 @@ def test_another_labeler_cannot_submit_with_somebody_elses_token(
 ) -> None:
     assignment = take(group.project, labeler)
     with pytest.raises(RankingRefused):
-        submit_ranking(stranger, token_of(assignment), {0: 1, 1: 2, 2: 3})
+        submit_ranking(stranger, Judgment({0: 1, 1: 2, 2: 3}), token=token_of(assignment))
 
 
 def test_coming_back_gives_the_same_group_in_the_same_order(
@@ -141,10 +146,10 @@ def test_a_late_submit_is_refused_and_works_once_the_assignment_was_taken_again(
     assignment = take(group.project, labeler)
     expire(assignment)
     with pytest.raises(RankingRefused, match="ran out"):
-        submit_ranking(labeler, token_of(assignment), {0: 1, 1: 2, 2: 3})
+        submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=token_of(assignment))
     again = take(group.project, labeler)
     assert again.token == assignment.token
-    assert submit_ranking(labeler, token_of(again), {0: 1, 1: 2, 2: 3})
+    assert submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=token_of(again))
 
 
 def test_an_expired_assignment_goes_to_the_next_labeler_and_the_first_one_is_refused(
@@ -155,7 +160,7 @@ def test_an_expired_assignment_goes_to_the_next_labeler_and_the_first_one_is_ref
     other = member(group.project, "other")
     assert rank(group.project, other)
     with pytest.raises(RankingRefused):
-        submit_ranking(labeler, token_of(late), {0: 1, 1: 2, 2: 3})
+        submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=token_of(late))
     assert Ranking.objects.count() == 1
 
 

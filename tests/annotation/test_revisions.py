@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from annotation.judgment.judgment import AnswerRating, Details
+from annotation.judgment.judgment import AnswerRating, Judgment
 from annotation.models import Assignment, Project, PromptGroup, Ranking, Triple, User
 from annotation.selectors.assignments import held_assignments, held_by
-from annotation.selectors.rankings import group_rows, triple_rows, triples
+from annotation.selectors.rankings import group_rows
+from annotation.selectors.triples import triple_rows, triples
 from annotation.services.assignments import take_ahead
 from annotation.services.drafts import draft_for
 from annotation.services.groups import withdraw_group
@@ -32,7 +33,7 @@ def test_an_undone_submit_is_open_again_with_all_that_was_said(
     assert content[f"rank_{number}"] == "2"
     assert content[f"quality_{number}"] == "6"
     assert content[f"flags_{number}"] == ["opinion"]
-    again = submit_ranking(labeler, token, BEST_FIRST)
+    again = submit_ranking(labeler, Judgment(BEST_FIRST), token=token)
     ranking.refresh_from_db()
     assert (ranking.is_current, again.is_current, again.revision) == (False, True, 2)
     assert ranking.undone_at is not None
@@ -65,7 +66,9 @@ def test_a_revision_replaces_the_ranking_and_keeps_the_old_one(
     group: PromptGroup, labeler: User
 ) -> None:
     old = rank(group.project, labeler)
-    new = revise_ranking(labeler, old.pk, uuid.uuid4(), {0: 3, 1: 2, 2: 1}, "On reflection.")
+    new = revise_ranking(
+        labeler, old.pk, Judgment({0: 3, 1: 2, 2: 1}, "On reflection."), key=uuid.uuid4()
+    )
     old.refresh_from_db()
     assert (old.is_current, old.ranks) == (False, [1, 2, 3])
     assert (new.is_current, new.ranks, new.revision) == (True, [3, 2, 1], 2)
@@ -80,7 +83,7 @@ def test_a_revision_replaces_the_ranking_and_keeps_the_old_one(
 
 def test_an_undone_revision_gives_the_one_before_it_back(group: PromptGroup, labeler: User) -> None:
     old = rank(group.project, labeler)
-    revise_ranking(labeler, old.pk, uuid.uuid4(), {0: 3, 1: 2, 2: 1})
+    revise_ranking(labeler, old.pk, Judgment({0: 3, 1: 2, 2: 1}), key=uuid.uuid4())
     assert undo_last(group.project, labeler) == old
     assert Ranking.objects.get(is_current=True) == old
     assert Assignment.objects.get().is_done
@@ -88,10 +91,10 @@ def test_an_undone_revision_gives_the_one_before_it_back(group: PromptGroup, lab
 
 def test_a_revision_sent_twice_is_stored_once(group: PromptGroup, labeler: User) -> None:
     old, key = rank(group.project, labeler), uuid.uuid4()
-    first = revise_ranking(labeler, old.pk, key, BEST_FIRST)
-    assert revise_ranking(labeler, old.pk, key, BEST_FIRST) == first
+    first = revise_ranking(labeler, old.pk, Judgment(BEST_FIRST), key=key)
+    assert revise_ranking(labeler, old.pk, Judgment(BEST_FIRST), key=key) == first
     with pytest.raises(RankingRefused, match="changed meanwhile"):
-        revise_ranking(labeler, old.pk, key, {0: 3, 1: 2, 2: 1})
+        revise_ranking(labeler, old.pk, Judgment({0: 3, 1: 2, 2: 1}), key=key)
     assert Ranking.objects.count() == 2
 
 
@@ -100,7 +103,7 @@ def test_nobody_revises_the_ranking_of_another(
 ) -> None:
     ranking = rank(group.project, labeler)
     with pytest.raises(RankingRefused):
-        revise_ranking(stranger, ranking.pk, uuid.uuid4(), BEST_FIRST)
+        revise_ranking(stranger, ranking.pk, Judgment(BEST_FIRST), key=uuid.uuid4())
 
 
 def test_a_ranking_of_a_withdrawn_group_is_not_undone(group: PromptGroup, labeler: User) -> None:
@@ -128,7 +131,12 @@ def test_after_an_undo_the_labeler_goes_on_with_what_was_leased_before(
             other for other in held_assignments(labeler.pk, project.pk) if other.pk != assignment.pk
         ]
         now, _ahead = submit_and_go_on(
-            project, labeler, assignment, others, assignment.token, BEST_FIRST, "", Details()
+            project,
+            labeler,
+            Judgment(BEST_FIRST),
+            token=assignment.token,
+            assignment=assignment,
+            others=others,
         )
         assert now is None or now.pk in {other.pk for other in [*held, *held_by(labeler)]}
         assert held_by(labeler).count() <= 3

@@ -2,10 +2,15 @@
 
 import pytest
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Project, PromptGroup, User
-from annotation.selectors.groups import unranked_groups
+from annotation.selectors.groups import (
+    nobody_left,
+    skipped_groups,
+    unranked_groups,
+    withdrawn_groups,
+)
 from annotation.selectors.rankings import group_rows
-from annotation.selectors.skips import nobody_left, skipped_groups, withdrawn_groups
 from annotation.services.assignments import fit_assignments, skip_group, take_assignment
 from annotation.services.drafts import save_draft
 from annotation.services.groups import put_back_group, withdraw_group
@@ -102,7 +107,7 @@ def test_whoever_works_on_a_withdrawn_group_keeps_the_draft(
     save_draft(labeler, token, {"comment": "so far"})
     withdraw_group(group)
     with pytest.raises(LeaseGone):
-        submit_ranking(labeler, token, BEST_FIRST)
+        submit_ranking(labeler, Judgment(BEST_FIRST), token=token)
     assert labeler.drafts.get().content == {"comment": "so far"}
 
 

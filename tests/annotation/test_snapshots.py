@@ -1,5 +1,6 @@
 import json
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import Project, User
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
@@ -10,7 +11,9 @@ from tests.people import answer_everything, ask, member
 def rank_all(project: Project, labeler: User) -> None:
     while (assignment := take_assignment(project, labeler)) is not None:
         assert assignment.token is not None
-        submit_ranking(labeler, assignment.token, {p: p + 1 for p in assignment.shown_order})
+        submit_ranking(
+            labeler, Judgment({p: p + 1 for p in assignment.shown_order}), token=assignment.token
+        )
 
 
 def test_the_same_judgments_give_the_same_bytes(project: Project, labeler: User) -> None:
@@ -58,7 +61,7 @@ def test_groups_that_nobody_ranked_are_not_in_it(project: Project, labeler: User
     assignment = take_assignment(project, labeler)
     assert assignment is not None
     assert assignment.token is not None
-    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
+    submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=assignment.token)
     assert take_groups_snapshot(project).rows == 1
 
 

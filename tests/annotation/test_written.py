@@ -5,10 +5,11 @@ import uuid
 import pytest
 
 from annotation.exchange.triples import csv_lines
-from annotation.judgment.judgment import AnswerRating, BetterAnswer, Details
+from annotation.judgment.judgment import AnswerRating, BetterAnswer, Judgment
 from annotation.models import PromptGroup, User
 from annotation.selectors.demonstrations import demonstration_rows
-from annotation.selectors.rankings import group_rows, triple_rows, triples
+from annotation.selectors.rankings import group_rows
+from annotation.selectors.triples import triple_rows, triples
 from annotation.services.assignments import fit_assignments
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.drafts import draft_for
@@ -116,7 +117,7 @@ def test_it_stays_in_its_ranking_when_the_author_answers_the_question_anew(
 
 def test_a_revision_without_it_takes_it_away(group: PromptGroup, labeler: User) -> None:
     old = rank(group.project, labeler, better=FIRST)
-    new = revise_ranking(labeler, old.pk, uuid.uuid4(), BEST_FIRST, details=Details())
+    new = revise_ranking(labeler, old.pk, Judgment(BEST_FIRST), key=uuid.uuid4())
     [row] = group_rows(group.project, new.pk)
     assert len(row["answers"]) == triples(group.project).count() == 3
     assert list(demonstration_rows(group.project)) == []
@@ -130,7 +131,7 @@ def test_an_answer_written_since_holds_when_a_revision_without_one_is_undone(
     group: PromptGroup, labeler: User
 ) -> None:
     old = rank(group.project, labeler, better=FIRST)
-    revise_ranking(labeler, old.pk, uuid.uuid4(), BEST_FIRST, details=Details())
+    revise_ranking(labeler, old.pk, Judgment(BEST_FIRST), key=uuid.uuid4())
     write_demonstration(group.prompt, labeler, "Nine minutes.")
     assert undo_last(group.project, labeler) == old
     [row] = group_rows(group.project, old.pk)
@@ -155,7 +156,7 @@ def test_an_answer_from_before_the_ranking_holds_again_when_its_better_one_goes(
 ) -> None:
     write_demonstration(group.prompt, labeler, "Nine minutes.")
     old = rank(group.project, labeler, better=FIRST)
-    revise_ranking(labeler, old.pk, uuid.uuid4(), BEST_FIRST, details=Details())
+    revise_ranking(labeler, old.pk, Judgment(BEST_FIRST), key=uuid.uuid4())
     [written] = demonstration_rows(group.project)
     assert written["messages"][-1]["content"] == "Nine minutes."
     undo_last(group.project, labeler)

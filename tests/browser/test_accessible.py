@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import AnswerFlag, Project, PromptMark, Ranking, Skip, User
 from annotation.services.assignments import take_assignment
 from annotation.services.groups import withdraw_group
@@ -35,7 +36,7 @@ def desk(transactional_db: None, project: Project, labeler: User) -> Project:
     assignment = take_assignment(project, labeler)
     assert assignment is not None
     assert assignment.token is not None
-    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 2}, "Fine.")
+    submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 2}, "Fine."), token=assignment.token)
     ready_group(project, "天为什么是蓝的？").answers.update(text=TEXT)
     return project
 
@@ -125,6 +126,29 @@ def test_axe_finds_nothing_serious_where_two_are_compared_or_groups_were_skipped
     window.locator("#write textarea").fill("Eight minutes.")
     assert serious(window) == [], "write on a phone"
     office = visit(admin, color_scheme=scheme, locale=language, **STILL)
-    for page in ("flags/", "skips/", "skips/?state=withdrawn"):
+    for page in ("flags/", "skips/", "skips/?state=withdrawn", "settings/"):
         office.goto(home + page)
         assert serious(office) == [], page
+
+
+def test_on_a_long_form_what_has_the_focus_is_never_under_the_bar_that_stores_it(
+    visit: Visit, desk: Project, owner: User
+) -> None:
+    window = visit(owner, viewport={"width": 390, "height": 600})
+    window.goto(f"/projects/{desk.slug}/settings/")
+    window.locator("[name=name]").focus()
+    names = set()
+    for _step in range(40):
+        window.keyboard.press("Tab")
+        name, top, bar = window.evaluate(
+            """[
+                document.activeElement.name,
+                document.activeElement.getBoundingClientRect().top,
+                document.querySelector(".save-bar").getBoundingClientRect().top,
+            ]"""
+        )
+        if name in {"", None}:
+            break
+        names.add(name)
+        assert top <= bar - 20, name
+    assert {"mode", "prompt_marks", "overlap", "policy_settings"} <= names

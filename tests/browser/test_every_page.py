@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import Project, User
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
@@ -13,7 +14,7 @@ from tests.people import ready_group
 
 ADMIN_PAGES = (
     *("", "prompts/", "groups/", "triples/", "flags/", "skips/", "versions/", "people/"),
-    *("desk/", "settings/", "rank/", "mine/"),
+    *("settings/", "rank/", "mine/"),
 )
 
 
@@ -26,7 +27,7 @@ def lived_in(transactional_db: None, project: Project, owner: User, labeler: Use
     assignment = take_assignment(project, labeler)
     assert assignment is not None
     assert assignment.token is not None
-    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
+    submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=assignment.token)
     ready_group(project, "天为什么是蓝的？")
     run = start_reward_run(project)
     TrainingRun.objects.filter(pk=run.pk).update(

@@ -65,7 +65,8 @@ def stored(window: Page) -> Highlight:
     submitted(window)
     [rating] = Ranking.objects.get(is_current=True).ratings.all()
     [mark] = rating.highlights
-    return Highlight(**mark)
+    highlight: Highlight = mark
+    return highlight
 
 
 @pytest.mark.parametrize("name", PASSAGES)

@@ -1,0 +1,1 @@
+"""What `make up` and the settings promise, with real processes."""

@@ -66,6 +66,7 @@ def test_no_model_change_is_without_its_migration() -> None:
     [
         ("sqlite:////data/laoshi.db", {"NAME": "/data/laoshi.db"}),
         ("sqlite:///laoshi.db", {"NAME": "laoshi.db"}),
+        ("postgres://%2Fvar%2Frun%2Fpostgresql/laoshi", {"HOST": "/var/run/postgresql"}),
         (
             "postgres://ann:p%40ss@db.example.org:5433/laoshi?sslmode=require",
             {
@@ -73,7 +74,7 @@ def test_no_model_change_is_without_its_migration() -> None:
                 "USER": "ann",
                 "PASSWORD": "p@ss",
                 "HOST": "db.example.org",
-                "PORT": "5433",
+                "PORT": 5433,
                 "OPTIONS": env.POSTGRESQL_OPTIONS | {"sslmode": "require"},
             },
         ),
@@ -112,6 +113,10 @@ def test_a_site_url_tells_host_and_scheme(monkeypatch: pytest.MonkeyPatch) -> No
         ("DEBUG", "perhaps", "DEBUG is 'perhaps': set it to true or false."),
         ("PORT", "eighty", "PORT is 'eighty': set it to a whole number."),
         ("DATABASE_URL", "mysql://h/n", "DATABASE_URL is not understood"),
+        ("DATABASE_URL", "laoshi", "DATABASE_URL is not understood"),
+        ("DATABASE_URL", "postgres://db.example.org", "DATABASE_URL is not understood"),
+        ("DATABASE_URL", "postgres://db.example.org:five/laoshi", "DATABASE_URL is not understood"),
+        ("DATABASE_URL", "sqlite:///", "DATABASE_URL is not understood"),
         ("REDIS_URL", "localhost", "REDIS_URL is 'localhost': set it to redis://host:6379/0."),
         ("SITE_URL", "laoshi.example.org", "SITE_URL is 'laoshi.example.org': set it to"),
     ],

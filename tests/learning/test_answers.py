@@ -10,6 +10,7 @@ from annotation.lm.answers import (
     answer_group,
     answer_groups,
 )
+from annotation.lm.chat import Chat, Messages
 from annotation.lm.sampler import SamplingParameters, sample_with_seeds
 from tests.learning.conftest import user
 
@@ -33,8 +34,7 @@ def test_an_answers_seed_samples_it_again(policy: Policy) -> None:
     answers = answer_group(*policy, AnswerRequest(user("Hi"), 4, seed=3), PARAMETERS)
     for answer in answers:
         [[again]] = sample_with_seeds(*policy, [user("Hi")], [[answer.seed]], PARAMETERS)
-        assert again.text == answer.text
-        assert len(again.token_ids) == answer.token_count
+        assert again == answer
 
 
 def test_duplicates_are_sampled_again(policy: Policy) -> None:
@@ -72,6 +72,22 @@ def test_a_prompt_that_the_template_refuses_fails_alone(policy: Policy) -> None:
     assert isinstance(refused, AnswerFailure)
     assert "No system role" in refused.reason
     assert isinstance(answered, list)
+
+
+def test_a_prompt_is_rendered_once_however_often_it_is_sampled(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[str] = []
+    prompt_ids = Chat.prompt_ids
+
+    def noted(chat: Chat, messages: Messages, limit: int | None = None) -> list[int]:
+        rendered.append(messages[0]["content"])
+        return prompt_ids(chat, messages, limit)
+
+    monkeypatch.setattr(Chat, "prompt_ids", noted)
+    requests = [AnswerRequest(user(text), 3, seed=1) for text in ("Hi", "Ho")]
+    answer_groups(*policy, requests, GREEDY)
+    assert rendered == ["Hi", "Ho"]
 
 
 def test_a_batch_beyond_memory_is_answered_prompt_by_prompt(

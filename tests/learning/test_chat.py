@@ -1,9 +1,12 @@
+import shutil
+from pathlib import Path
 from typing import cast
 
 import pytest
 from transformers import PreTrainedTokenizerFast
 
 from annotation.lm.chat import Chat, ChatError, Message, end_of_turn_id
+from annotation.lm.loading import load_tokenizer
 from tests.learning.conftest import assistant, user
 from tests.tiny import TEMPLATE, build_tiny_tokenizer
 
@@ -32,11 +35,20 @@ def rendered_ids(tokenizer: PreTrainedTokenizerFast, messages: list[Message]) ->
     return cast(list[int], tokenizer.apply_chat_template(plain, return_dict=False))
 
 
-def test_padding_is_never_the_end_of_turn_token(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_padding_is_never_the_end_of_turn_token(
+    tokenizer: PreTrainedTokenizerFast, tiny: Path, tmp_path: Path
+) -> None:
     tokenizer.pad_token = "<|im_end|>"
-    chat = Chat(tokenizer)
-    assert chat.pad != chat.end_of_turn
-    assert tokenizer.pad_token_id == chat.pad
+    folder = shutil.copytree(tiny, tmp_path / "model")
+    tokenizer.save_pretrained(folder)
+    loaded = load_tokenizer(str(folder))
+    assert loaded.pad_token_id == Chat(loaded).pad != Chat(loaded).end_of_turn
+
+
+def test_a_chat_leaves_its_tokenizer_as_it_is(tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenizer.pad_token = "<|im_end|>"
+    assert Chat(tokenizer).pad != tokenizer.pad_token_id
+    assert tokenizer.pad_token == "<|im_end|>"
 
 
 def test_the_template_decides_which_token_ends_a_turn(tokenizer: PreTrainedTokenizerFast) -> None:

@@ -56,6 +56,8 @@ def test_held_out_loss_is_taken_before_and_after(supervised: Path) -> None:
     assert after["loss"] < before["loss"]
     assert result["gate"] == {
         "passed": True,
+        "code": "language_gain",
+        "values": {"before": before["loss"], "after": after["loss"]},
         "reason": f"Held-out loss went from {before['loss']:.3f} to {after['loss']:.3f} "
         "nats a token.",
     }

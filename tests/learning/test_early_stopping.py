@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from rewardmodel.learning.core.gate import word
 from rewardmodel.learning.policy.early_stopping import Check, alarm
 
 
@@ -14,7 +15,8 @@ FIRST = check(0.0, [1.0, 0.5, 0.0, 0.2], [1.0, 1.0, 0.75, 0.75])
 def test_training_reward_up_and_held_out_reward_down_is_named() -> None:
     now = check(0.8, [0.5, 0.1, -0.5, -0.4], [1.0, 1.0, 0.75, 0.75], step=6)
     reason = alarm(FIRST, now)
-    assert reason == (
+    assert reason is not None
+    assert word(reason) == (
         "stopped after 6 steps: training reward rose from 0.000 to 0.800 since step 0 "
         "while held-out reward fell from 0.425 to -0.075"
     )
@@ -23,7 +25,7 @@ def test_training_reward_up_and_held_out_reward_down_is_named() -> None:
 def test_answers_that_no_longer_end_are_named() -> None:
     reason = alarm(FIRST, check(0.8, [1.0, 0.5, 0.0, 0.2], [0.5, 0.25, 0.0, 0.25]))
     assert reason is not None
-    assert "the share of held-out answers that end fell from 0.875 to 0.250" in reason
+    assert "the share of held-out answers that end fell from 0.875 to 0.250" in word(reason)
 
 
 @pytest.mark.parametrize(

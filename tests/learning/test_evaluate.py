@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from rewardmodel.learning.core.gate import Code
 from rewardmodel.learning.language.metrics import language_gate, language_metrics, unigram_entropy
 
 
@@ -17,4 +18,4 @@ def test_the_gates_by_hand() -> None:
     assert not language_gate(low, low, 9.0).passed
     assert language_gate(None, low, 2.5).passed
     assert not language_gate(None, high, 2.5).passed
-    assert language_gate(None, language_metrics(0.0, 0), None).reason.startswith("No held-out text")
+    assert language_gate(None, language_metrics(0.0, 0), None).verdict.code == Code.NO_HELDOUT_TEXT

@@ -18,9 +18,9 @@ from rewardmodel.learning.core.group_packing import (
     EncodedGroup,
     Layout,
     choose_layout,
-    fit,
     in_budget,
     pack,
+    truncate,
     unpack,
 )
 from rewardmodel.learning.reward.model import RewardModel
@@ -152,15 +152,15 @@ def test_a_group_beyond_the_budget_goes_alone(groups: list[EncodedGroup]) -> Non
 
 
 def test_a_long_prompt_is_shortened_at_its_start() -> None:
-    group = fit(EncodedGroup(list(range(50)), [[1, 2, 3], [4]]), 10)
+    group = truncate(EncodedGroup(list(range(50)), [[1, 2, 3], [4]]), 10)
     assert group == EncodedGroup(list(range(43, 50)), [[1, 2, 3], [4]])
 
 
 def test_a_long_answer_keeps_its_end_and_some_prompt() -> None:
-    group = fit(EncodedGroup([8, 9], [list(range(50))]), 10)
+    group = truncate(EncodedGroup([8, 9], [list(range(50))]), 10)
     assert group.prompt == [9]
     assert group.answers == [[*range(8), 49]]
 
 
 def test_a_group_that_fits_stays_as_it_is(groups: list[EncodedGroup]) -> None:
-    assert fit(groups[0], 44) == groups[0]
+    assert truncate(groups[0], 44) == groups[0]

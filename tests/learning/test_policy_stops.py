@@ -18,7 +18,8 @@ def test_beyond_the_divergence_budget_it_stops_and_says_so(
     settings = {"kl_budget": 0.5, "steps": 30, "learning_rate": 0.05}
     assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0
     metrics = result_of(output)["metrics"]
-    assert "at a divergence of" in metrics["stopped"]
+    assert metrics["stopped"]["code"] == "stopped_by_budget"
+    assert "at a divergence of" in metrics["stopped"]["reason"]
     lines = Path(f"{output}.run", "progress.jsonl").read_text().splitlines()
     steps = [json.loads(line)["step"] for line in lines if json.loads(line)["phase"] == "training"]
     assert max(steps) < 30
@@ -60,8 +61,10 @@ def test_reward_hacking_stops_the_run_and_keeps_the_best_weights(
     }
     assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0
     result = result_of(output)
-    assert "while held-out reward fell" in result["metrics"]["stopped"]
-    assert result["metrics"]["stopped"] in result["gate"]["reason"]
+    stopped = result["metrics"]["stopped"]
+    assert stopped["code"] == result["gate"]["values"]["stopped"]["code"]
+    assert "while held-out reward fell" in stopped["reason"]
+    assert stopped["reason"] in result["gate"]["reason"]
     best = max(result["metrics"]["checks"], key=lambda check: check[2])
     assert best[0] == 0
     assert result["metrics"]["new"]["kl"] == pytest.approx(0, abs=1e-4)

@@ -17,10 +17,11 @@ from trl.trainer.rloo_trainer import RLOOTrainer
 from annotation.lm.chat import Chat
 from annotation.lm.loading import load_tokenizer
 from rewardmodel.learning.configs import PolicyConfig
-from rewardmodel.learning.core.group_packing import EncodedGroup, pack
+from rewardmodel.learning.core.group_packing import EncodedGroup, GroupBatch, pack
 from rewardmodel.learning.policy import rollout as rollout_module
-from rewardmodel.learning.policy.algorithms import Ppo, Rloo
-from rewardmodel.learning.policy.rollout import AdaptedPolicy, Experience, Rollout
+from rewardmodel.learning.policy.algorithms import Algorithm, Ppo, Rloo
+from rewardmodel.learning.policy.losses import token_rewards
+from rewardmodel.learning.policy.rollout import AdaptedPolicy, Experience, Reading, Rollout
 from rewardmodel.learning.policy.value_function import ValueFunction
 from rewardmodel.learning.reward.model import RewardScorer, new_reward_model, save_reward_model
 from tests.learning.conftest import user
@@ -75,7 +76,6 @@ def fixed_rollouts(policy: AdaptedPolicy) -> list[Rollout]:
             ),
             scores=torch.tensor(scores),
             ended=torch.ones(4),
-            divergence=torch.zeros(4),
         )
         for prompt, texts, scores in zip(PROMPTS, ANSWERS, SCORES, strict=True)
     ]
@@ -89,29 +89,26 @@ def plain_log_probs(policy: AdaptedPolicy, prompt: list[int], answer: list[int])
 
 
 def test_divergence_is_the_log_probability_less_the_references(policy: AdaptedPolicy) -> None:
-    rollouts = fixed_rollouts(policy)
-    policy.measure(rollouts)
-    for found in rollouts:
-        for answer, divergence in zip(found.group.answers, found.divergence, strict=True):
+    for experience in policy.measured(fixed_rollouts(policy)):
+        read = [(r.group.prompt, answer) for r in experience.rollouts for answer in r.group.answers]
+        for (prompt, answer), divergence in zip(read, experience.divergence, strict=True):
             with torch.no_grad():
-                own = plain_log_probs(policy, found.group.prompt, answer).sum()
+                own = plain_log_probs(policy, prompt, answer).sum()
                 with policy.adapted.disable_adapter():
-                    reference = plain_log_probs(policy, found.group.prompt, answer).sum()
+                    reference = plain_log_probs(policy, prompt, answer).sum()
             assert divergence.item() == pytest.approx((own - reference).item(), abs=1e-4)
             assert abs(divergence.item()) > 1e-3
 
 
 def test_two_answers_by_hand(config: PolicyConfig, policy: AdaptedPolicy) -> None:
     """Worth 2 - 0.1 * 3 = 1.7 and 1 - 0.1 * -1 = 1.1: advantages 0.6 and -0.6."""
-    rollout = fixed_rollouts(policy)[0]
-    rollout.texts = rollout.texts[:2]
-    rollout.group = EncodedGroup(rollout.group.prompt, [[5, 6], [7]])
-    rollout.scores, rollout.ended = torch.tensor([2.0, 1.0]), torch.ones(2)
-    experience = Experience([rollout], reference=torch.tensor([-3.0, -4.0, -1.0]))
-    experience.note(torch.tensor([-1.5, -2.5, -2.0]))
-    assert rollout.divergence.tolist() == [3.0, -1.0]
+    group = EncodedGroup([1, 2], [[5, 6], [7]])
+    rollout = Rollout(PROMPTS[0], ["", ""], group, torch.tensor([2.0, 1.0]), torch.ones(2))
+    experience = Experience([rollout], pack([group], 0), torch.tensor([-3.0, -4.0, -1.0]))
+    experience.old = Reading(torch.tensor([-1.5, -2.5, -2.0]))
+    assert experience.divergence.tolist() == [3.0, -1.0]
     later = torch.tensor([-1.5, -2.5 + math.log(1.5), -2.0 + math.log(0.9)], requires_grad=True)
-    loss = Rloo(config, policy).loss(experience, lambda batch: later)  # type: ignore[arg-type]
+    loss = Rloo(config, policy.log_probs).loss(Reading(later), experience.old, experience)
     loss.backward()  # type: ignore[no-untyped-call]
     assert loss.item() == pytest.approx(-(1.2 * 0.6 + 0.9 * -0.6), rel=1e-5)
     assert later.grad is not None
@@ -122,9 +119,10 @@ def test_one_updates_gradient_is_that_of_trls_rloo(
     config: PolicyConfig, policy: AdaptedPolicy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rollouts = fixed_rollouts(policy)
-    algorithm = Rloo(config, policy)
+    algorithm = Rloo(config, policy.log_probs)
     for experience in list(policy.experiences(rollouts)):
-        (algorithm.loss(experience, algorithm.module) / 8).backward()  # type: ignore[no-untyped-call]
+        new = algorithm.read(algorithm.module, experience.batch)
+        (algorithm.loss(new, new.detached(), experience) / 8).backward()  # type: ignore[no-untyped-call]
     ours = {n: p.grad.clone() for n, p in trained(policy).items() if p.grad is not None}
     policy.adapted.zero_grad()
 
@@ -182,25 +180,15 @@ class TwoTokens(torch.nn.Module):
         super().__init__()
         self.logits = torch.nn.Parameter(torch.zeros(2))
 
-    @property
-    def log_probs(self) -> torch.nn.Module:
-        return self
-
-    def lay_out(self, rollouts: list[Rollout]) -> Tensor:
-        return torch.tensor([answer for r in rollouts for answer in r.group.answers])[:, 0]
-
-    def forward(self, chosen: Tensor) -> Tensor:
-        return self.logits.log_softmax(0)[chosen]
+    def forward(self, batch: GroupBatch) -> Tensor:
+        return self.logits.log_softmax(0)[batch.targets]
 
     def experience(self, count: int) -> Experience:
         """Answers of one token each, sampled; the second token is worth 1, the first nothing."""
         chosen = torch.multinomial(self.logits.detach().softmax(0), count, replacement=True)
-        return Experience([self._rollout(chosen)], torch.full((count,), -math.log(2)))
-
-    def _rollout(self, chosen: Tensor) -> Rollout:
         group = EncodedGroup([0], [[token] for token in chosen.tolist()])
-        ended = torch.ones(len(chosen))
-        return Rollout(user(""), [""] * len(chosen), group, chosen.float(), ended, ended * 0)
+        rollout = Rollout(user(""), [""] * count, group, chosen.float(), torch.ones(count))
+        return Experience([rollout], pack([group], 0), torch.full((count,), -math.log(2)))
 
 
 class Constant(torch.nn.Module):
@@ -210,8 +198,8 @@ class Constant(torch.nn.Module):
         super().__init__()
         self.value = torch.nn.Parameter(torch.zeros(()))
 
-    def forward(self, chosen: Tensor) -> Tensor:
-        return self.value.expand(len(chosen))
+    def forward(self, batch: GroupBatch) -> Tensor:
+        return self.value.expand(len(batch.targets))
 
 
 @pytest.mark.parametrize(("name", "epochs"), [("rloo", 1), ("rloo", 3), ("ppo", 1), ("ppo", 3)])
@@ -222,13 +210,15 @@ def test_the_optimum_of_a_two_token_problem_is_reached(
     torch.manual_seed(0)
     toy: Any = TwoTokens()
     config = replace(config, beta=0.5, value_weight=1.0)
-    algorithm = Rloo(config, toy) if name == "rloo" else Ppo(config, toy, Constant())
+    algorithm: Algorithm = Rloo(config, toy) if name == "rloo" else Ppo(config, toy, Constant())
     optimizer = torch.optim.Adam(algorithm.module.parameters(), lr=0.03)
     for _ in range(200):
         experience = toy.experience(64)
         for _ in range(epochs):
             optimizer.zero_grad()
-            (algorithm.loss(experience, algorithm.module) / 64).backward()  # type: ignore[no-untyped-call]
+            new = algorithm.read(algorithm.module, experience.batch)
+            experience.old = experience.old or new.detached()
+            (algorithm.loss(new, experience.old, experience) / 64).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     best = 1 / (1 + math.exp(-1 / 0.5))
     assert toy.logits.softmax(0)[1].item() == pytest.approx(best, abs=0.03)
@@ -249,13 +239,14 @@ def test_a_value_function_starts_as_the_reward_model(tiny: Path, tmp_path: Path)
     assert values[0].item() == pytest.approx(values[len(answer) + 1].item(), abs=1e-5)
 
 
-def test_a_tokens_reward_is_its_divergence_and_the_score_at_the_end(
-    config: PolicyConfig, policy: AdaptedPolicy
-) -> None:
-    rollout = fixed_rollouts(policy)[0]
-    rollout.group = EncodedGroup(rollout.group.prompt, [[5, 6], [7]])
-    rollout.texts, rollout.ended = ["", ""], torch.tensor([1.0, 0.0])
-    rollout.scores = torch.tensor([2.0, 1.0])
-    experience = Experience([rollout], reference=torch.tensor([-3.0, -4.0, -1.0]))
-    rewards = Ppo(config, policy, Constant()).rewards(experience, torch.tensor([-1.0, -4.0, -2.0]))
-    assert rewards.tolist() == pytest.approx([-0.2, 2.0, 0.1 + 1.0 - 1.0])
+def test_a_tokens_reward_is_its_divergence_and_the_answers_at_the_end() -> None:
+    sampled, reference = torch.tensor([-1.0, -4.0, -2.0]), torch.tensor([-3.0, -4.0, -1.0])
+    earned = token_rewards(sampled, reference, torch.tensor([2.0, 0.0]), [2, 1], beta=0.1)
+    assert earned.tolist() == pytest.approx([-0.2, 2.0, 0.1])
+
+
+def test_divergence_is_asked_for_only_after_the_policy_has_read_its_answers() -> None:
+    group = EncodedGroup([1], [[2]])
+    rollout = Rollout(PROMPTS[0], [""], group, torch.zeros(1), torch.ones(1))
+    with pytest.raises(RuntimeError, match="not read"):
+        _ = Experience([rollout], pack([group], 0), torch.zeros(1)).divergence

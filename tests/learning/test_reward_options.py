@@ -50,12 +50,13 @@ def test_options_reach_the_target() -> None:
 
 @pytest.mark.parametrize("weight", [0.25, 2.0])
 def test_a_lone_labelers_weight_scales_the_groups_loss(weight: float) -> None:
-    scores = torch.tensor([0.3, 0.1])
+    cpu = torch.device("cpu")
     full, scaled = (
-        target_of(with_rankings(LabelerRanking("one", [1, 2], weight=w)), config(), scores.device)
+        target_of(with_rankings(LabelerRanking("one", [1, 2], weight=w)), config(), cpu)
         for w in (1.0, weight)
     )
-    assert scaled.loss(scores).item() == pytest.approx(weight * full.loss(scores).item())
+    assert torch.equal(scaled.shares, full.shares)
+    assert scaled.weight == pytest.approx(weight * full.weight)
 
 
 def test_the_labeler_who_counts_is_the_one_who_is_believed(

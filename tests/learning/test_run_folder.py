@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from annotation.exchange.files import sha256_of
+from annotation.exchange.files import read_json, sha256_of
 from tests.learning.conftest import Rows, shorter_is_better
 from tests.learning.runs import Killed, failure_of, kill_at, result_of, train_reward_model
 
@@ -41,6 +41,17 @@ def killed_at(step: int, start: Start) -> None:
         kill_at(step, patch)
         with pytest.raises(Killed):
             start()
+
+
+def test_a_run_without_memory_fails_with_advice_and_a_code(start: Start, output: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(1, patch, by=MemoryError)
+        assert start() == 1
+    assert read_json(Path(f"{output}.run", "failure.json")) == {
+        "code": "out_of_memory",
+        "values": {},
+        "reason": "Out of memory: lower tokens_per_batch, or use a smaller model.",
+    }
 
 
 def test_a_finished_run_is_not_run_again(start: Start, output: Path) -> None:

@@ -15,7 +15,7 @@ from rewardmodel.learning.configs import LanguageConfig
 from rewardmodel.learning.core.distributed import Processes
 from rewardmodel.learning.core.group_packing import EncodedGroup
 from rewardmodel.learning.core.text_packing import TokenLosses, conversation, pack
-from rewardmodel.learning.core.trainer import Learner
+from rewardmodel.learning.core.trainer import Trainer
 
 BATCHES = [
     pack([conversation(EncodedGroup([5, 6], [answer]))]) for answer in ([7, 2], [8, 9, 2], [4, 2])
@@ -56,46 +56,46 @@ def _process(rank: int, port: str, tiny: str, folder: Path) -> None:
     os.environ.update(ranks, MASTER_ADDR="127.0.0.1", MASTER_PORT=port, ACCELERATE_USE_FSDP="true")
     torch.set_num_threads(1)
     processes = Processes()
-    learner = _learner(tiny, processes)
-    shares = [p for p in learner.parameters.values() if isinstance(p, DTensor)]
-    before = learner.weights()
-    _step(learner, 0)
-    learner.save(folder / "checkpoints", 1)
-    states = [learner.optimizer.state[p]["exp_avg"].to_local().numel() for p in shares]
-    after = learner.weights()
+    trainer = _learner(tiny, processes)
+    shares = [p for p in trainer.parameters.values() if isinstance(p, DTensor)]
+    before = trainer.weights()
+    _step(trainer, 0)
+    trainer.save(folder / "checkpoints", 1)
+    states = [trainer.optimizer.state[p]["exp_avg"].to_local().numel() for p in shares]
+    after = trainer.weights()
     seen = {
-        "all": sum(p.numel() for p in learner.whole.values()),
+        "all": sum(p.numel() for p in trainer.whole.values()),
         "share": sum(p.to_local().numel() for p in shares),
         "optimizer share": 2 * sum(states),
         "moved": not _equal(before, after),
-        "followed": _equal(after, _gathered(learner)),
+        "followed": _equal(after, _gathered(trainer)),
     }
     resumed = _learner(tiny, processes)
     seen["resumed at"], _ = resumed.resume(folder / "checkpoints")
-    _step(learner, 1)
+    _step(trainer, 1)
     _step(resumed, 1)
-    seen["same as resumed"] = _equal(learner.weights(), resumed.weights())
-    learner.set_weights(before)
-    seen["put back"] = _equal(before, _gathered(learner))
+    seen["same as resumed"] = _equal(trainer.weights(), resumed.weights())
+    trainer.set_weights(before)
+    seen["put back"] = _equal(before, _gathered(trainer))
     if rank == 0:
         write_json(folder / "seen.json", seen)
     torch.distributed.destroy_process_group()
 
 
-def _learner(tiny: str, processes: Processes) -> Learner:
+def _learner(tiny: str, processes: Processes) -> Trainer:
     config = LanguageConfig(snapshot="", output="", checkpoint_every=1)
     network = load_causal_lm(tiny, torch.float32).requires_grad_(True)
-    return Learner(processes, TokenLosses(network), config, 0.01, 2)
+    return Trainer(processes, TokenLosses(network), config, 0.01, 2)
 
 
-def _step(learner: Learner, step: int) -> None:
-    batches = learner.shard(BATCHES, "examples_per_step")
-    loss = learner.accumulate(batches, lambda batch: learner.module(batch).sum())
-    learner.update(step, loss)
+def _step(trainer: Trainer, step: int) -> None:
+    for batch in trainer.passes(trainer.shard(BATCHES, "examples_per_step")):
+        trainer.backward(trainer.module(batch).sum())
+    trainer.step(step)
 
 
-def _gathered(learner: Learner) -> dict[str, torch.Tensor]:
-    return {n: p.full_tensor() for n, p in learner.parameters.items() if isinstance(p, DTensor)}
+def _gathered(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {n: p.full_tensor() for n, p in trainer.parameters.items() if isinstance(p, DTensor)}
 
 
 def _equal(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> bool:

@@ -8,6 +8,7 @@ import torch
 
 from annotation.lm.loading import PolicySource, load_policy
 from annotation.lm.sampler import SamplingParameters, sample_groups
+from rewardmodel.learning.core.group_packing import EncodedGroup
 from rewardmodel.learning.policy.rollout import AdaptedPolicy, Rollout
 from rewardmodel.learning.reward.model import RewardScorer
 from tests.learning.conftest import Rows, many_a, user
@@ -102,10 +103,9 @@ def test_an_answer_without_end_is_penalised() -> None:
     rollout = Rollout(
         prompt=user("Hi"),
         texts=["a", "b"],
-        group=None,  # type: ignore[arg-type]
+        group=EncodedGroup([1], [[2], [3]]),
         scores=torch.tensor([1.0, 1.0]),
         ended=torch.tensor([1.0, 0.0]),
-        divergence=torch.zeros(2),
     )
     assert rollout.rewards(0.75).tolist() == [1.0, 0.25]
 

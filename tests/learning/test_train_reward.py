@@ -162,6 +162,8 @@ def test_without_held_out_pairs_the_gate_stays_shut(
     assert train_reward_model(output, write_rows(rows), tiny, minimum_steps=1) == 0
     assert result_of(output)["gate"] == {
         "passed": False,
+        "code": "no_heldout_pairs",
+        "values": {},
         "reason": "No held-out pair to judge by: rank more prompts.",
     }
 

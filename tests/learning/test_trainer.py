@@ -11,7 +11,7 @@ from rewardmodel.learning.configs import LanguageConfig
 from rewardmodel.learning.core.distributed import Processes
 from rewardmodel.learning.core.group_packing import EncodedGroup
 from rewardmodel.learning.core.text_packing import TokenLosses, conversation, pack
-from rewardmodel.learning.core.trainer import Learner, cosine
+from rewardmodel.learning.core.trainer import Trainer, cosine
 from tests.learning.conftest import Rows, demonstrations
 from tests.learning.runs import failure_of, from_demonstrations, from_scratch, weights_of
 
@@ -42,12 +42,13 @@ def test_gradient_checkpointing_computes_layers_again_and_only_in_training(tiny:
     layer = network.get_submodule("model.layers.0.mlp")
     layer.register_forward_pre_hook(lambda module, *_: calls.append(module.training))
     config = LanguageConfig(snapshot="", output="", gradient_checkpointing=True)
-    learner = Learner(Processes(), TokenLosses(network), config, 0.01, 1)
+    trainer = Trainer(Processes(), TokenLosses(network), config, 0.01, 1)
     batch = pack([conversation(EncodedGroup([5, 6], [[7, 2]]))])
-    learner.accumulate([batch], lambda b: learner.module(b).sum())
+    for each in trainer.passes([batch]):
+        trainer.backward(trainer.module(each).sum())
     assert calls == [False, False]  # twice, without dropout
     with torch.no_grad():
-        learner.module(batch)
+        trainer.module(batch)
     assert calls == [False, False, False]
 
 
@@ -61,9 +62,10 @@ def test_gradient_checkpointing_turns_no_dropout_on_that_a_layer_does_itself() -
     batch = pack([conversation(EncodedGroup([5, 6], [[7, 2]]))])
     expected = losses(batch).sum().item()
     config = LanguageConfig(snapshot="", output="", gradient_checkpointing=True)
-    learner = Learner(Processes(), losses, config, 0.01, 1)
-    found = learner.accumulate([batch], lambda b: learner.module(b).sum())
-    assert found == pytest.approx(expected)
+    trainer = Trainer(Processes(), losses, config, 0.01, 1)
+    for each in trainer.passes([batch]):
+        trainer.backward(trainer.module(each).sum())
+    assert trainer.step(0)["loss"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What every page answers, by Django's client and without a browser."""

@@ -15,7 +15,7 @@ from tests.people import answer_everything, ask, champion, ready_group
 
 ADMIN_PAGES = [
     *("project", "prompts", "groups", "triples", "flags", "skips", "versions", "people"),
-    *("desk_settings", "project_settings"),
+    "project_settings",
 ]
 LABELER_PAGES = ["rank", "mine", "ahead", "write"]
 LABELER_POSTS = ["give_back", "skip", "flag", "draft", "undo", "write_draft"]

@@ -7,6 +7,7 @@ from django.contrib import admin as site
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import Project, Triple, User
 from annotation.services.assignments import take_assignment
 from annotation.services.projects import create_project
@@ -33,7 +34,7 @@ def ranked(project: Project, labeler: User) -> Project:
     assignment = take_assignment(project, labeler)
     assert assignment is not None
     assert assignment.token is not None
-    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
+    submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=assignment.token)
     return project
 
 

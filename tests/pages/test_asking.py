@@ -109,14 +109,3 @@ def test_what_no_database_can_hold_is_left_out(as_: As, asking: Project, labeler
     [rating] = ranking.ratings.exclude(highlights=[])
     assert rating.highlights[0]["quote"] == "Answer ?, "
     assert browser.get(path("revise", asking, ranking.pk)).status_code == 200
-
-
-def test_admins_choose_what_the_desk_asks(as_: As, project: Project, admin: User) -> None:
-    asked = {
-        **{"mode": "thumbs", "asks_quality": "on", "demonstrations_wanted": 2},
-        **{"answer_flags": ["sexual"], "prompt_marks": []},
-    }
-    assert as_(admin).post(path("desk_settings", project), asked).status_code == 302
-    project.refresh_from_db()
-    assert (project.mode, project.asks_quality) == ("thumbs", True)
-    assert project.answer_flags == ["sexual"]

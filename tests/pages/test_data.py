@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import Project, PromptGroup, Ranking, User
 from annotation.selectors import pages
 from annotation.services.assignments import take_assignment
@@ -28,7 +29,7 @@ def rank(project: Project, labeler: User) -> Ranking:
     assignment = take_assignment(project, labeler)
     assert assignment is not None
     assert assignment.token is not None
-    return submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
+    return submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=assignment.token)
 
 
 def rows(browser: Client, project: Project, **asked: Any) -> list[dict[str, Any]]:
@@ -122,6 +123,13 @@ def test_groups_are_shown_by_status_with_the_reason_of_failure(
     assert "Fine?" not in html
 
 
+def test_an_unknown_status_shows_all_groups(as_: As, project: Project, owner: User) -> None:
+    ready_group(project)
+    response = as_(owner).get(page(project, "groups"), {"status": "lost"})
+    assert len(response.context["page"].rows) == 1
+    assert '<a href="?" aria-current="true">' in response.content.decode()
+
+
 def test_failed_groups_are_tried_again(as_: As, project: Project, owner: User) -> None:
     group = ready_group(project)
     PromptGroup.objects.filter(pk=group.pk).update(status="failed", attempts=3)
@@ -185,8 +193,24 @@ def test_triples_are_filtered_by_each_field(
     assert rows(browser, project, policy=0) == rows(browser, project)
 
 
+def test_the_filter_is_kept_from_page_to_page_and_taken_along_to_the_files(
+    as_: As, project: Project, owner: User, labeler: User
+) -> None:
+    ready_group(project)
+    rank(project, labeler)
+    asked = {"lowest": "-0.5", "before": str(2**40)}
+    html = as_(owner).get(page(project, "triples"), asked).content.decode()
+    assert '<a class="button" href="?lowest=-0.5">Newest</a>' in html
+    assert 'download.csv?lowest=-0.5"' in html
+
+
 @pytest.mark.parametrize(
-    "asked", [{"lowest": "high"}, {"until": "9999-12-31"}, {"since": "0001-01-01"}], ids=str
+    "asked",
+    [
+        *({"lowest": "high"}, {"highest": "2"}, {"until": "9999-12-31"}, {"since": "0001-01-01"}),
+        *({"labeler": "0"}, {"policy": "7"}, {"split": "both"}),
+    ],
+    ids=str,
 )
 def test_a_filter_that_makes_no_sense_shows_nothing_and_says_why(
     as_: As, project: Project, owner: User, asked: dict[str, str]

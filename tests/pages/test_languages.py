@@ -13,6 +13,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.translation.template import templatize
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import Project, User
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
@@ -27,7 +28,6 @@ PAGES = [
     "triples",
     "flags",
     "skips",
-    "desk_settings",
     "mine",
     "versions",
     "people",
@@ -36,6 +36,8 @@ PAGES = [
 ]
 CALLS = {"_": None, "gettext": None, "gettext_lazy": None, "gettext_noop": None, "ngettext": (1, 2)}
 TEXT = re.compile(r"""(?:n?gettext|_)\((u?'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
+
+VALUE = re.compile(r"%\((\w+)\)|\{(\w+)(:[^}]*)?\}")
 
 
 def translated() -> dict[str, str]:
@@ -79,8 +81,7 @@ def test_every_text_has_a_chinese_translation() -> None:
 
 def test_translations_keep_the_places_for_values() -> None:
     for text, chinese in translated().items():
-        values = set(re.findall(r"%\((\w+)\)", text))
-        assert set(re.findall(r"%\((\w+)\)", chinese)) == values, text
+        assert set(VALUE.findall(chinese)) == set(VALUE.findall(text)), text
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -91,7 +92,7 @@ def test_pages_are_shown_in_chinese(
     assignment = take_assignment(project, labeler)
     assert assignment is not None
     assert assignment.token is not None
-    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
+    submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=assignment.token)
     ready_group(project, "天为什么是蓝的？")
     browser = as_(owner)
     path = reverse(page, args=[project.slug])

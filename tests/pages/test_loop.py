@@ -8,17 +8,19 @@ from celery import Celery
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import PolicyVersion, Project, User
 from annotation.services import generation
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
+from rewardmodel.learning.core.gate import Code, Verdict, as_json, report
 from rewardmodel.models import TrainingRun
 from rewardmodel.services import start_reward_run
 from tests.pages.conftest import As
 from tests.pages.desk import seen
 from tests.people import ask, champion, ready_group
 
-FRAGMENT_QUERIES = 16
+FRAGMENT_QUERIES = 14
 POLL = {"HX-Request": "true"}
 
 
@@ -33,7 +35,7 @@ def ranked(project: Project, labeler: User) -> Project:
     assignment = take_assignment(project, labeler)
     assert assignment is not None
     assert assignment.token is not None
-    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
+    submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=assignment.token)
     return project
 
 
@@ -126,15 +128,30 @@ def test_a_refusal_is_in_the_language_of_the_page(as_: As, project: Project, own
 
 def test_a_verdict_is_in_the_language_of_the_page(as_: As, ranked: Project, owner: User) -> None:
     run = start_reward_run(ranked)
-    verdict = "Held-out reward went from 0.100 to 0.050 at a divergence of 31.0 nats: no gain."
+    stopped = Verdict(Code.STOPPED_BY_BUDGET, {"steps": 3, "divergence": 31.0})
+    numbers = {"before": 0.1, "after": 0.05, "divergence": 31.0}
     run.status = TrainingRun.Status.SUCCEEDED
-    run.reason = f"{verdict} Training stopped after 3 steps at a divergence of 31.0 nats."
+    run.reason = as_json(Verdict(Code.POLICY_NO_GAIN, {**numbers, "stopped": stopped}))
+    run.metrics = {"stopped": report(stopped)}
     run.save()
     browser, path = as_(owner), page(ranked, "run", run.pk)
-    assert run.reason in browser.get(path).content.decode()
+    english = browser.get(path).content.decode()
+    assert "Held-out reward went from 0.100 to 0.050" in english
+    assert "Training stopped after 3 steps at a divergence of 31.0 nats." in english
+    assert "<dd>stopped after 3 steps at a divergence of 31.0 nats</dd>" in english
     chinese = browser.get(path, headers={"accept-language": "zh-CN"}).content.decode()
     assert "留出奖励从 0.100 变为 0.050，散度为 31.0 奈特：没有提高。" in chinese
     assert "训练在第 3 步后停止，当时的散度为 31.0 奈特。" in chinese
+    assert "<dd>在第 3 步后停止，当时的散度为 31.0 奈特</dd>" in chinese
+
+
+def test_why_the_base_model_serves_is_in_the_language_of_the_page(
+    as_: As, project: Project, owner: User
+) -> None:
+    browser, path = as_(owner), page(project, "versions")
+    assert "The base model serves until" in browser.get(path).content.decode()
+    chinese = browser.get(path, headers={"accept-language": "zh-CN"}).content.decode()
+    assert "在教出更好的版本之前，一直使用基础模型。" in chinese
 
 
 def test_an_admin_cancels_a_run(as_: As, ranked: Project, admin: User) -> None:

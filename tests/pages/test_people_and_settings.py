@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.forms import model_to_dict
 from django.test import Client
 from django.urls import reverse
 
@@ -98,7 +99,9 @@ def settings_of(browser: Client, project: Project, **changes: object) -> dict[st
     """What the settings form would send as it stands, with changes."""
     form = browser.get(page(project, "project_settings")).context["form"]
     values = {name: form[name].value() for name in form.fields}
-    sent = {name: value for name, value in values.items() if value not in (None, False)}
+    sent = {
+        name: value for name, value in values.items() if value is not None and value is not False
+    }
     return {**sent, **changes}
 
 
@@ -111,6 +114,44 @@ def test_a_higher_overlap_opens_assignments_in_groups_that_are_ready(
     assert group.assignments.count() == 3
 
 
+def test_admins_choose_what_labelers_are_asked(as_: As, project: Project, admin: User) -> None:
+    project.prompt_marks = ["sensitive"]
+    project.save()
+    browser = as_(admin)
+    asked = {
+        **{"mode": "thumbs", "asks_quality": "on", "demonstrations_wanted": 2},
+        **{"answer_flags": ["sexual"], "prompt_marks": []},
+    }
+    sent = settings_of(browser, project, **asked)
+    assert browser.post(page(project, "project_settings"), sent).status_code == 302
+    project.refresh_from_db()
+    assert (project.mode, project.asks_quality) == ("thumbs", True)
+    assert project.demonstrations_wanted == 2
+    assert (project.answer_flags, project.prompt_marks) == (["sexual"], [])
+
+
+def test_settings_that_are_stored_as_they_stand_change_nothing(
+    as_: As, project: Project, owner: User
+) -> None:
+    project.answer_flags, project.prompt_marks = ["opinion"], ["sensitive"]
+    project.reward_settings = {"epochs": 2}
+    project.save()
+    before = model_to_dict(project)
+    browser = as_(owner)
+    browser.post(page(project, "project_settings"), settings_of(browser, project))
+    project.refresh_from_db()
+    assert model_to_dict(project) == before
+
+
+def test_the_former_address_of_the_labeling_settings_leads_to_their_section(
+    as_: As, project: Project, owner: User
+) -> None:
+    html = as_(owner).get("/projects/kitchen/desk/", follow=True)
+    assert html.redirect_chain == [("../settings/#labeling", 301)]
+    assert html.request["PATH_INFO"] == page(project, "project_settings")
+    assert '<fieldset class="card" id="labeling">' in html.content.decode()
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -119,6 +160,8 @@ def test_a_higher_overlap_opens_assignments_in_groups_that_are_ready(
         ({"policy_settings": "[1]"}, "Write a JSON object"),
         ({"reward_settings": "{oops"}, "JSON"),
         ({"answers_per_group": 1}, "2"),
+        ({"mode": "applause"}, "applause"),
+        ({"answer_flags": ["charming"]}, "charming"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused_with_the_reason(
@@ -136,7 +179,9 @@ def test_settings_that_do_not_fit_are_refused_with_the_reason(
 def new_project(browser: Client, **changes: object) -> dict[str, object]:
     form = browser.get("/projects/new/").context["form"]
     values = {name: form[name].value() for name in form.fields}
-    sent = {name: value for name, value in values.items() if value not in (None, False)}
+    sent = {
+        name: value for name, value in values.items() if value is not None and value is not False
+    }
     return {**sent, "name": "Garden", "slug": "garden", **changes}
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from annotation.judgment.judgment import Judgment
 from annotation.models import Project, User
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
@@ -45,7 +46,9 @@ def ranked(project: Project, labeler: User) -> Project:
     answer_everything(project)
     while (assignment := take_assignment(project, labeler)) is not None:
         assert assignment.token is not None
-        submit_ranking(labeler, assignment.token, {p: p + 1 for p in assignment.shown_order})
+        submit_ranking(
+            labeler, Judgment({p: p + 1 for p in assignment.shown_order}), token=assignment.token
+        )
     return project
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from annotation.exchange.demonstrations import DemonstrationRow, read_demonstrations
+from annotation.exchange.demonstrations import NewDemonstration, parse_demonstrations
 from annotation.exchange.prompts import UnreadablePrompt
 from annotation.models import Project, User
 from annotation.selectors.demonstrations import demonstration_rows
+from annotation.selectors.policies import champion_policy
 from annotation.services.demonstrations import import_demonstrations, write_demonstration
 from rewardmodel.models import TrainingRun
-from rewardmodel.selectors import champion_policy
 from rewardmodel.services import RunRefused, start_demonstrations_run, start_text_run
 from rewardmodel.services.supervision import supervise
 from tests.people import ask
@@ -18,9 +18,9 @@ from tests.people import ask
 TEXT = "The egg is in the pot. The pot is on the fire. " * 800
 
 
-def demonstrations(count: int) -> list[DemonstrationRow]:
+def demonstrations(count: int) -> list[NewDemonstration]:
     return [
-        DemonstrationRow([{"role": "user", "content": f"Say {number}"}], "Yes.")
+        NewDemonstration([{"role": "user", "content": f"Say {number}"}], "Yes.")
         for number in range(count)
     ]
 
@@ -64,7 +64,7 @@ def test_a_rewritten_demonstration_is_a_new_revision_and_the_old_one_is_kept(
 
 def test_a_line_that_is_no_demonstration_is_named() -> None:
     with pytest.raises(UnreadablePrompt, match=r"Line 1.*assistant"):
-        list(read_demonstrations(['{"messages": [{"role": "user", "content": "a"}, {}]}']))
+        list(parse_demonstrations(['{"messages": [{"role": "user", "content": "a"}, {}]}']))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,10 +5,10 @@ import random
 import pytest
 
 from annotation.models import Answer, Project, Triple
+from annotation.selectors.policies import champion_policy
 from annotation.tasks import keep_queues_full
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.rehearsal.labelers import hire, rank_everything
-from rewardmodel.selectors import champion_policy
 from rewardmodel.tasks import tend_training
 from tests.people import all_ready
 from tests.rewardmodel.teachers import likes_ascii

@@ -13,8 +13,9 @@ from django.utils import timezone
 from annotation.models import PolicyVersion, Project, User
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.policies import promote
+from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_json
 from rewardmodel.models import RewardModelVersion, TrainingRun
-from rewardmodel.selectors import loop_status, new_rankings
+from rewardmodel.selectors import loop_status, new_rankings, runs_to_pick_up
 from rewardmodel.services import (
     RunRefused,
     check_settings,
@@ -23,11 +24,12 @@ from rewardmodel.services import (
     start_policy_run,
     start_reward_run,
 )
-from rewardmodel.services.claims import beat, claim_run, runs_to_pick_up
+from rewardmodel.services.claims import beat, claim_run
 from rewardmodel.services.outcomes import complete_run, fail_run, try_again
 from tests.people import champion
 
 Status, Kind = TrainingRun.Status, TrainingRun.Kind
+BECAUSE = Verdict(Code.POLICY_GAIN, {"before": 0.1, "after": 1 / 3, "divergence": 2, "budget": 9})
 
 
 def claimed(run: TrainingRun) -> TrainingRun:
@@ -41,7 +43,7 @@ def result(run: TrainingRun, *, passed: bool) -> dict[str, Any]:
         "output": run.config["output"],
         "sha256": "0" * 64,
         "metrics": {"heldout": {"accuracy": 0.75, "log_loss": 0.6}},
-        "gate": {"passed": passed, "reason": "Because."},
+        "gate": Gate(passed, BECAUSE).report(),
         "samples": [],
         "provenance": {"commit": "abc", "libraries": {"torch": "2"}, "config": {}},
     }
@@ -126,7 +128,7 @@ def test_a_reward_model_that_fails_its_gate_stays_candidate_with_the_reason(
     run = claimed(start_reward_run(ranked))
     complete_run(run, result(run, passed=False))
     version = RewardModelVersion.objects.get()
-    assert (version.status, version.gate_reason) == ("candidate", "Because.")
+    assert (version.status, version.gate_reason) == ("candidate", as_json(BECAUSE))
     assert start_due_run(ranked) is None
 
 
@@ -163,7 +165,7 @@ def test_a_policy_trained_from_a_policy_that_no_longer_serves_stays_candidate(
     complete_run(update, result(update, passed=True))
     version = PolicyVersion.objects.get(produced_by=update)
     assert version.status == "candidate"
-    assert "Another policy" in version.gate_reason
+    assert version.gate_reason == {"code": "other_champion", "values": {}}
 
 
 def test_a_run_that_leaves_a_report_makes_no_version(ranked: Project) -> None:
@@ -172,7 +174,7 @@ def test_a_run_that_leaves_a_report_makes_no_version(ranked: Project) -> None:
     update = claimed(start_policy_run(ranked))
     complete_run(update, result(update, passed=False) | {"output": None})
     update.refresh_from_db()
-    assert (update.status, update.reason) == (Status.SUCCEEDED, "Because.")
+    assert (update.status, update.reason) == (Status.SUCCEEDED, as_json(BECAUSE))
     assert champion(ranked).number == 0
     assert start_due_run(ranked) is None
 
@@ -210,10 +212,22 @@ def test_a_run_that_dies_at_the_same_place_again_and_again_fails(ranked: Project
     for _ in range(TrainingRun.MAX_ATTEMPTS):
         attempt = claimed(run)
         beat(attempt, {"phase": "training", "step": 3, "total": 9, "metrics": {}})
+        attempt.folder.mkdir(parents=True, exist_ok=True)
+        (attempt.folder / "log.txt").write_text("Segmentation fault\n")
         try_again(attempt)
     run.refresh_from_db()
     assert run.status == Status.FAILED
-    assert "died" in run.reason
+    assert run.reason == {
+        "code": "process_died",
+        "values": {"times": TrainingRun.MAX_ATTEMPTS, "words": "Segmentation fault"},
+    }
+
+
+def test_a_run_that_failed_in_its_own_words_keeps_them(ranked: Project) -> None:
+    run = claimed(start_reward_run(ranked))
+    fail_run(run, "The loss is not finite at step 3.")
+    run.refresh_from_db()
+    assert (run.status, run.reason) == (Status.FAILED, "The loss is not finite at step 3.")
 
 
 def test_a_run_that_gets_further_each_time_is_not_given_up(ranked: Project) -> None:

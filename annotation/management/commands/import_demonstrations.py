@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotation.exchange.demonstrations import read_demonstrations
+from annotation.exchange.demonstrations import parse_demonstrations
 from annotation.exchange.prompts import UnreadablePrompt
 from annotation.management.projects import project_at
 from annotation.models import User
@@ -26,7 +26,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no user named {options['author']!r}.")
         try:
             with options["file"].open(encoding="utf-8") as lines:
-                count = import_demonstrations(project, author, read_demonstrations(lines))
+                count = import_demonstrations(project, author, parse_demonstrations(lines))
         except OSError as problem:
             raise CommandError(
                 f"{options['file']} cannot be read: {problem.strerror}."

@@ -1,0 +1,1 @@
+"""What the stages share: run folder, trainer, packing, snapshots, verdicts; no stage's loss."""

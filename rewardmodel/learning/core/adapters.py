@@ -14,20 +14,21 @@ from transformers import PreTrainedModel
 from annotation.lm.loading import with_adapter
 
 
-def with_trainable_adapter(base: PreTrainedModel, adapter: str | None, rank: int) -> PeftModel:
-    """The base with the adapter of that folder, or with a fresh one that changes nothing yet.
+def with_fresh_adapter(
+    base: PreTrainedModel, rank: int, task: TaskType = TaskType.CAUSAL_LM
+) -> PeftModel:
+    """The base with LoRA (arXiv 2106.09685) of `rank` on every linear layer; changes nothing yet.
 
-    A fresh one is LoRA (arXiv 2106.09685) of `rank` on every linear layer. Raises
-    PolicyUnavailable.
+    With the task SEQ_CLS the classification head is trained too, whole.
     """
+    config = LoraConfig(task_type=task, r=rank, lora_alpha=2 * rank, target_modules="all-linear")
+    return cast(PeftModel, get_peft_model(base, config))
+
+
+def with_trainable_adapter(base: PreTrainedModel, adapter: str | None, rank: int) -> PeftModel:
+    """The base with the adapter of that folder, else a fresh one. Raises PolicyUnavailable."""
     if adapter is None:
-        fresh = LoraConfig(
-            task_type=TaskType.CAUSAL_LM,
-            r=rank,
-            lora_alpha=2 * rank,
-            target_modules="all-linear",
-        )
-        return cast(PeftModel, get_peft_model(base, fresh))
+        return with_fresh_adapter(base, rank)
     return with_adapter(base, adapter, is_trainable=True)
 
 

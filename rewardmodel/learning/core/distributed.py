@@ -2,7 +2,8 @@
 
 With shares each process holds a part of weights, gradients and optimizer states. PyTorch's
 fully_shard (FSDP2; Zhao et al., arXiv 2304.11277) gathers a layer when it is read. Beside the
-shares every process keeps the whole weights, which sample, evaluate and are saved.
+shares every process keeps the whole weights, which sample, evaluate and are saved. Tested with two
+processes on a CPU; on GPUs its speed and memory are unmeasured.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Processes(Accelerator):  # type: ignore[misc]
         # Taken, since accelerate has FSDP on GPUs only, and transformers would load no weights
         # in processes other than the first.
         self.in_shares = _takes("ACCELERATE_USE_FSDP")
-        # Precision is the concern of `arithmetic`: what is not prepared is to read as what is.
+        # Precision is the concern of `autocast`: what is not prepared is to read as what is.
         super().__init__(
             mixed_precision="no",
             cpu=not torch.cuda.is_available(),
@@ -50,7 +51,7 @@ def _takes(variable: str) -> bool:
     return os.environ.pop(variable, "false").lower() == "true"
 
 
-def arithmetic(device: torch.device) -> torch.autocast:
+def autocast(device: torch.device) -> torch.autocast:
     """float32 weights everywhere; bfloat16 products of them on a GPU.
 
     One rule for all readings that are trained on or compared, so that differences between them are
@@ -63,7 +64,7 @@ def arithmetic(device: torch.device) -> torch.autocast:
 
 
 def float32(device: torch.device) -> torch.autocast:
-    """float32 products, inside of `arithmetic` too: for heads whose differences are small."""
+    """float32 products, inside of `autocast` too: for heads whose differences are small."""
     return torch.autocast(device.type, enabled=False)
 
 

@@ -1,15 +1,14 @@
-"""The sentences in which a run says what became of it: templates, so that a page can translate.
+"""What became of a version or a run: a code that stays, and the values behind it.
 
-They are written out in English where they arise, into result.json and the database. `read` finds
-template and values again.
+Files and the database keep codes and values; `word` turns them into a sentence, here and on a page.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from functools import cache
+from typing import Any
 
 
 def gettext_noop(text: str) -> str:
@@ -17,86 +16,159 @@ def gettext_noop(text: str) -> str:
     return text
 
 
-class Reason(StrEnum):
-    """Templates; a value may be one of them again. The first one that fits a sentence is it."""
+class Code(StrEnum):
+    """Stored in databases and run folders: a code is never renamed, nor used for another thing."""
 
-    AND_STOPPED = gettext_noop("%(verdict)s Training %(stopped)s.")
-    STOPPED_BY_BUDGET = gettext_noop(
-        "stopped after %(steps)s steps at a divergence of %(divergence)s nats"
-    )
-    STOPPED_BY_REWARD = gettext_noop(
-        "stopped after %(steps)s steps: training reward rose from %(low)s to %(high)s since step "
-        "%(since)s while held-out reward fell from %(before)s to %(after)s"
-    )
-    STOPPED_BY_ENDS = gettext_noop(
-        "stopped after %(steps)s steps: training reward rose from %(low)s to %(high)s since step "
-        "%(since)s while the share of held-out answers that end fell from %(before)s to %(after)s"
-    )
-    NO_HELDOUT_PAIR = gettext_noop("No held-out pair to judge by: rank more prompts.")
-    BELOW_CHANCE = gettext_noop(
-        "Held-out log loss %(loss)s over %(pairs)s pairs is below chance (0.693); "
-        "accuracy %(accuracy)s."
-    )
-    NOT_BELOW_CHANCE = gettext_noop(
-        "Held-out log loss %(loss)s over %(pairs)s pairs is not below chance (0.693); "
-        "accuracy %(accuracy)s."
-    )
-    NO_HELDOUT_PROMPT = gettext_noop("No held-out prompt to judge by: add prompts.")
-    REWARD_ROSE = gettext_noop(
-        "Held-out reward went from %(before)s to %(after)s at a divergence of %(divergence)s nats, "
-        "within the budget of %(budget)s."
-    )
-    REWARD_OVER_BUDGET = gettext_noop(
-        "Held-out reward went from %(before)s to %(after)s at a divergence of %(divergence)s nats, "
-        "over the budget of %(budget)s."
-    )
-    REWARD_NO_GAIN = gettext_noop(
-        "Held-out reward went from %(before)s to %(after)s at a divergence of %(divergence)s nats: "
-        "no gain."
-    )
-    BEST_OF_N = gettext_noop("A report of best-of-n: nothing was trained.")
-    NO_HELDOUT_TEXT = gettext_noop("No held-out text to judge by: add text.")
-    LOSS_NO_GAIN = gettext_noop(
-        "Held-out loss went from %(before)s to %(after)s nats a token: no gain."
-    )
-    LOSS_FELL = gettext_noop("Held-out loss went from %(before)s to %(after)s nats a token.")
-    NO_ENTROPY = gettext_noop("No unigram entropy to judge by.")
-    BELOW_ENTROPY = gettext_noop(
-        "Held-out loss %(loss)s is below %(entropy)s, the unigram entropy of the same tokens "
+    STOPPED_BY_BUDGET = "stopped_by_budget"
+    STOPPED_BY_HELDOUT_REWARD = "stopped_by_heldout_reward"
+    STOPPED_BY_HELDOUT_ENDS = "stopped_by_heldout_ends"
+    NO_HELDOUT_PAIRS = "no_heldout_pairs"
+    REWARD_BELOW_CHANCE = "reward_below_chance"
+    REWARD_NOT_BELOW_CHANCE = "reward_not_below_chance"
+    NO_HELDOUT_PROMPTS = "no_heldout_prompts"
+    POLICY_GAIN = "policy_gain"
+    POLICY_OVER_BUDGET = "policy_over_budget"
+    POLICY_NO_GAIN = "policy_no_gain"
+    BEST_OF_N_REPORT = "best_of_n_report"
+    NO_HELDOUT_TEXT = "no_heldout_text"
+    LANGUAGE_GAIN = "language_gain"
+    LANGUAGE_NO_GAIN = "language_no_gain"
+    NO_UNIGRAM_ENTROPY = "no_unigram_entropy"
+    LANGUAGE_BELOW_ENTROPY = "language_below_entropy"
+    LANGUAGE_NOT_BELOW_ENTROPY = "language_not_below_entropy"
+    OTHER_CHAMPION = "other_champion"
+    OUT_OF_MEMORY = "out_of_memory"
+    PROCESS_DIED = "process_died"
+    WORKER_DIED = "worker_died"
+
+
+WORDING = {
+    Code.STOPPED_BY_BUDGET: gettext_noop(
+        "stopped after {steps} steps at a divergence of {divergence:.1f} nats"
+    ),
+    Code.STOPPED_BY_HELDOUT_REWARD: gettext_noop(
+        "stopped after {steps} steps: training reward rose from {low:.3f} to {high:.3f} since step "
+        "{since} while held-out reward fell from {before:.3f} to {after:.3f}"
+    ),
+    Code.STOPPED_BY_HELDOUT_ENDS: gettext_noop(
+        "stopped after {steps} steps: training reward rose from {low:.3f} to {high:.3f} since step "
+        "{since} while the share of held-out answers that end fell from {before:.3f} to {after:.3f}"
+    ),
+    Code.NO_HELDOUT_PAIRS: gettext_noop("No held-out pair to judge by: rank more prompts."),
+    Code.REWARD_BELOW_CHANCE: gettext_noop(
+        "Held-out log loss {loss:.3f} over {pairs} pairs is below chance (0.693); "
+        "accuracy {accuracy:.2f}."
+    ),
+    Code.REWARD_NOT_BELOW_CHANCE: gettext_noop(
+        "Held-out log loss {loss:.3f} over {pairs} pairs is not below chance (0.693); "
+        "accuracy {accuracy:.2f}."
+    ),
+    Code.NO_HELDOUT_PROMPTS: gettext_noop("No held-out prompt to judge by: add prompts."),
+    Code.POLICY_GAIN: gettext_noop(
+        "Held-out reward went from {before:.3f} to {after:.3f} at a divergence of "
+        "{divergence:z.1f} nats, within the budget of {budget:g}."
+    ),
+    Code.POLICY_OVER_BUDGET: gettext_noop(
+        "Held-out reward went from {before:.3f} to {after:.3f} at a divergence of "
+        "{divergence:z.1f} nats, over the budget of {budget:g}."
+    ),
+    Code.POLICY_NO_GAIN: gettext_noop(
+        "Held-out reward went from {before:.3f} to {after:.3f} at a divergence of "
+        "{divergence:z.1f} nats: no gain."
+    ),
+    Code.BEST_OF_N_REPORT: gettext_noop("A report of best-of-n: nothing was trained."),
+    Code.NO_HELDOUT_TEXT: gettext_noop("No held-out text to judge by: add text."),
+    Code.LANGUAGE_GAIN: gettext_noop(
+        "Held-out loss went from {before:.3f} to {after:.3f} nats a token."
+    ),
+    Code.LANGUAGE_NO_GAIN: gettext_noop(
+        "Held-out loss went from {before:.3f} to {after:.3f} nats a token: no gain."
+    ),
+    Code.NO_UNIGRAM_ENTROPY: gettext_noop("No unigram entropy to judge by."),
+    Code.LANGUAGE_BELOW_ENTROPY: gettext_noop(
+        "Held-out loss {loss:.3f} is below {entropy:.3f}, the unigram entropy of the same tokens "
         "(nats a token)."
-    )
-    NOT_BELOW_ENTROPY = gettext_noop(
-        "Held-out loss %(loss)s is not below %(entropy)s, the unigram entropy of the same tokens "
-        "(nats a token)."
-    )
-    OTHER_CHAMPION = gettext_noop("Another policy was made champion while this one was trained.")
-    OUT_OF_MEMORY = gettext_noop("Out of memory: lower tokens_per_batch, or use a smaller model.")
-    DIED_IN_PLACE = gettext_noop(
-        "The training process died %(times)s times at the same place. Its last words: %(words)s"
-    )
-    WORKER_DIED = gettext_noop("The worker died as often as this run was tried.")
+    ),
+    Code.LANGUAGE_NOT_BELOW_ENTROPY: gettext_noop(
+        "Held-out loss {loss:.3f} is not below {entropy:.3f}, the unigram entropy of the same "
+        "tokens (nats a token)."
+    ),
+    Code.OTHER_CHAMPION: gettext_noop(
+        "Another policy was made champion while this one was trained."
+    ),
+    Code.OUT_OF_MEMORY: gettext_noop(
+        "Out of memory: lower tokens_per_batch, or use a smaller model."
+    ),
+    Code.PROCESS_DIED: gettext_noop(
+        "The training process died {times} times at the same place. Its last words: {words}"
+    ),
+    Code.WORKER_DIED: gettext_noop("The worker died as often as this run was tried."),
+}
+AND_STOPPED = gettext_noop("{verdict} Training {stopped}.")
 
 
-def read(sentence: str) -> tuple[Reason, dict[str, str]] | None:
-    """The template and the values that make the sentence, if one does."""
-    for reason in Reason:
-        if found := _pattern(reason).fullmatch(sentence):
-            return reason, found.groupdict()
-    return None
+@dataclass(frozen=True)
+class Verdict:
+    """What was found, with the numbers it stands on in full precision.
+
+    The value `stopped`, if there is one, is the verdict that ended the training early.
+    """
+
+    code: Code
+    values: Mapping[str, str | float | Verdict] = field(default_factory=dict)
 
 
-@cache
-def _pattern(template: str) -> re.Pattern[str]:
-    """What the template can become; its every other part is the name of a value."""
-    parts = re.split(r"%\((\w+)\)s", template)
-    texts = [re.escape(part) for part in parts[::2]]
-    values = [f"(?P<{name}>.+?)" for name in parts[1::2]]
-    return re.compile("".join(map("".join, zip(texts, [*values, ""], strict=True))), re.DOTALL)
+# A verdict; or free text, such as a process's own sentence, where there is no code for it.
+Reason = Verdict | str
+
+
+def word(reason: Reason, translate: Callable[[str], str] = str) -> str:
+    """The sentence; `translate` is gettext where the page's language is wanted."""
+    if isinstance(reason, str):
+        return reason
+    sentence = translate(WORDING[reason.code]).format(**reason.values)
+    stopped = reason.values.get("stopped")
+    if not isinstance(stopped, Verdict):
+        return sentence
+    return translate(AND_STOPPED).format(verdict=sentence, stopped=word(stopped, translate))
+
+
+def as_json(reason: Reason) -> str | dict[str, Any]:
+    """{"code", "values"} of a verdict, or the free text: what the database keeps."""
+    return reason if isinstance(reason, str) else asdict(reason)
+
+
+def from_json(stored: str | Mapping[str, Any]) -> Reason:
+    """The inverse of `as_json`; other keys than those two are passed over."""
+    return stored if isinstance(stored, str) else _verdict(stored)
+
+
+def _verdict(stored: Mapping[str, Any]) -> Verdict:
+    values = {
+        name: _verdict(value) if isinstance(value, Mapping) else value
+        for name, value in stored["values"].items()
+    }
+    return Verdict(Code(stored["code"]), values)
+
+
+def report(reason: Reason) -> dict[str, Any]:
+    """For files that people open, too: a verdict's code and values, and `reason`, the sentence."""
+    found = {} if isinstance(reason, str) else asdict(reason)
+    return {**found, "reason": word(reason)}
+
+
+def read_report(reported: Mapping[str, Any]) -> Reason:
+    """The inverse of `report`: the verdict, or the sentence where no code is with it."""
+    return _verdict(reported) if "code" in reported else str(reported["reason"])
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Whether a version may serve, and why, as a sentence."""
+    """Whether a version may serve, and why."""
 
     passed: bool
-    reason: str
+    verdict: Verdict
+
+    def report(self) -> dict[str, Any]:
+        """`gate` of result.json: passed, code, values, reason."""
+        return {"passed": self.passed, **report(self.verdict)}

@@ -7,17 +7,22 @@ and itself only, so that the result equals K separate rows at the cost of P + K 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from annotation.lm.decoding import logits_at, window_of
 from annotation.lm.packed_attention import REFUSALS, Packing
-from annotation.lm.shared_prompt_attention import IMPLEMENTATION, UNUSED_MASK
+from annotation.lm.shared_prompt_attention import (
+    UNUSED_MASK,
+    group_attention_on,
+    use_group_attention,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -38,22 +43,21 @@ class EncodedGroup:
 class GroupBatch:
     """Groups laid out as B rows of length L, with N answers of T tokens in all.
 
-    input_ids, position_ids [B, L]; attention_mask [B, L] int64.
     packed: where the groups of packed rows are, which then have no use for the mask.
-    ends [N]: where in the flattened B * L positions each answer's last token lies.
-    sources [B, L] bool: the positions that predict an answer token.
-    slots [T]: which of the true `sources`, counted in row order, predicts each answer token.
-    targets [T]: the answer tokens. answer_of [T]: to which of the N answers each belongs.
+    ends: where in the flattened B * L positions each answer's last token lies.
+    sources: the positions that predict an answer token.
+    slots: which of the true `sources`, counted in row order, predicts each answer token.
+    targets: the answer tokens. answer_of: to which of the N answers each belongs.
     """
 
-    input_ids: Tensor
-    position_ids: Tensor
-    attention_mask: Tensor
-    ends: Tensor
-    sources: Tensor
-    slots: Tensor
-    targets: Tensor
-    answer_of: Tensor
+    input_ids: Int[Tensor, "B L"]
+    position_ids: Int[Tensor, "B L"]
+    attention_mask: Int[Tensor, "B L"]
+    ends: Int[Tensor, " N"]
+    sources: Bool[Tensor, "B L"]
+    slots: Int[Tensor, " T"]
+    targets: Int[Tensor, " T"]
+    answer_of: Int[Tensor, " T"]
     packed: Packing | None = None
 
     def to(self, device: torch.device) -> GroupBatch:
@@ -74,6 +78,7 @@ class GroupBatch:
         return {**inputs, "attention_mask": UNUSED_MASK, "packed": self.packed}
 
 
+@runtime_checkable
 class Layout(Protocol):
     """A way to lay groups out as rows."""
 
@@ -175,7 +180,7 @@ def _lay_out(rows: list[_Row], pad: int) -> GroupBatch:
     )
 
 
-def fit(group: EncodedGroup, limit: int) -> EncodedGroup:
+def truncate(group: EncodedGroup, limit: int) -> EncodedGroup:
     """The group with its prompt shortened at the start until prompt plus longest answer fit.
 
     An answer that leaves no room for the prompt loses its middle; its last token, which ends it,
@@ -211,8 +216,8 @@ class AnswerLogProbs(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, batch: GroupBatch) -> Tensor:
-        """Log probability of each answer token [T]; only their positions reach the head."""
+    def forward(self, batch: GroupBatch) -> Float[Tensor, " T"]:
+        """Log probability of each answer token; only their positions reach the head."""
         logits = self.model(**batch.inputs, logits_to_keep=batch.sources).logits
         logits = logits_at(logits, batch.sources).float()
         chosen = logits[batch.slots, batch.targets]
@@ -222,11 +227,22 @@ class AnswerLogProbs(nn.Module):
 def choose_layout(
     read: Callable[[GroupBatch], Tensor], model: PreTrainedModel, longest: int
 ) -> Layout:
-    """`pack` if the model reads a packed group as it reads separate rows, else `unpack`.
+    """`pack` for a model that passes `reads_packed_groups`, which is given the attention for groups
+    here; `unpack` for any other, which keeps its own."""
+    if not reads_packed_groups(read, model, longest):
+        return unpack
+    use_group_attention(model)
+    return pack
+
+
+def reads_packed_groups(
+    read: Callable[[GroupBatch], Tensor], model: PreTrainedModel, longest: int
+) -> bool:
+    """Whether packed groups, read with the attention for groups, give what separate rows give with
+    the model's own attention, which it has again afterwards.
 
     `read` gives what `model`, the network inside, makes of a batch; `longest` is the most tokens
-    of a row to come. Compared on two random groups as in `reads_packed`; a model that passes uses
-    the attention for groups from then on.
+    of a row to come. Compared on two random groups as in `reads_packed`.
     """
     generator = torch.Generator().manual_seed(0)
     vocabulary = int(model.config.get_text_config().vocab_size)
@@ -237,20 +253,17 @@ def choose_layout(
             for lengths in ((19, 7, 3, 12), (11, 5, 8))
         )
     ]
-    before = model.config._attn_implementation
 
-    def both() -> Iterator[Tensor]:
-        model.set_attn_implementation(IMPLEMENTATION)
-        return (read(layout(groups, 0).to(model.device)) for layout in (pack, unpack))
+    def both() -> tuple[Tensor, Tensor]:
+        plain = read(unpack(groups, 0).to(model.device))
+        with group_attention_on(model):
+            return read(pack(groups, 0).to(model.device)), plain
 
-    if reads_packed(model, longest, "an answer", both):
-        return pack
-    model.set_attn_implementation(before)
-    return unpack
+    return reads_packed(model, longest, "an answer", both)
 
 
 def reads_packed(
-    model: PreTrainedModel, longest: int, unit: str, both: Callable[[], Iterable[Tensor]]
+    model: PreTrainedModel, longest: int, unit: str, both: Callable[[], tuple[Tensor, Tensor]]
 ) -> bool:
     """Whether a model gives packed rows what it gives separate ones, to 1e-4 of the largest value.
 

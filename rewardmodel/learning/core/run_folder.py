@@ -7,7 +7,8 @@ progress.jsonl   {"time", "phase", "step", "total", "metrics"}, a line at least 
 checkpoints/     the newest checkpoint; a run started again in the same folder goes on from it
 result.json      written last; a run that has one is finished and is not run again. Its `output`
                  is the folder made, or null when the run is a report and makes no version
-failure.json     {"reason"}: one sentence, with exit code 1; any process of the run may write it
+failure.json     {"reason"}: one sentence, with exit code 1, and {"code", "values"} where it has a
+                 code (gate.py); any process of the run may write it
 lock             held while a process works in the folder
 """
 
@@ -34,6 +35,7 @@ from annotation.exchange.files import (
     write_json,
     write_manifest,
 )
+from rewardmodel.learning.core.gate import Reason, report
 
 HEARTBEAT_SECONDS = 3.0
 
@@ -148,12 +150,12 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         """result.json of a run that makes no version: its `output` and `sha256` are null."""
         write_json(self.result, {**result, "output": None, "sha256": None})
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: Reason) -> None:
         """Says why the run ended. When several processes do, the last one's reason stays."""
         if not self._is_ours():
             return
         aside = self.path / f".failure-{self.rank}.json"
-        write_json(aside, {"reason": reason})
+        write_json(aside, report(reason))
         aside.rename(self.path / "failure.json")
 
     def _is_ours(self) -> bool:

@@ -29,7 +29,7 @@ from rewardmodel.learning.configs import (
     read_config,
 )
 from rewardmodel.learning.core.checkpoints import changed_inputs, fingerprints
-from rewardmodel.learning.core.gate import Reason
+from rewardmodel.learning.core.gate import Code, Reason, Verdict, word
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure, stop_with_parent
 from rewardmodel.learning.core.snapshot import SnapshotError
 
@@ -61,7 +61,7 @@ def run_script(
         print("Stopped. The same command goes on from the last checkpoint.", file=sys.stderr)
         return INTERRUPTED
     if reason is not None:
-        print(reason, file=sys.stderr)
+        print(word(reason), file=sys.stderr)
         return 1
     if distributed.is_initialized():  # not after a failure: the others may wait for this one
         distributed.destroy_process_group()
@@ -110,7 +110,7 @@ def _claim(config: Config, folder: RunFolder, finished: bool) -> None:
     write_json(folder.inputs, inputs)
 
 
-def _failure(work: Callable[[], None]) -> str | None:
+def _failure(work: Callable[[], None]) -> Reason | None:
     """Does the work; returns the reason of an expected failure."""
     try:
         work()
@@ -119,7 +119,7 @@ def _failure(work: Callable[[], None]) -> str | None:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        return Reason.OUT_OF_MEMORY.value
+        return Verdict(Code.OUT_OF_MEMORY)
     return None
 
 

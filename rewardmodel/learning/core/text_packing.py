@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import cast
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -22,13 +23,13 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Segment:
-    """Token ids [N] that attend to one another, and what each of them is to predict [N].
+    """Token ids that attend to one another, and what each of them is to predict.
 
     A target is the next token, or IGNORED where nothing is to be learned.
     """
 
-    inputs: Tensor
-    targets: Tensor
+    inputs: Int[Tensor, " N"]
+    targets: Int[Tensor, " N"]
 
     @property
     def learned(self) -> int:
@@ -152,8 +153,8 @@ class TokenLosses(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, batch: TokenBatch) -> Tensor:
-        """-log p of the T learned tokens in row order [T], nats; only they reach the head."""
+    def forward(self, batch: TokenBatch) -> Float[Tensor, " T"]:
+        """-log p of the T learned tokens in row order, nats; only they reach the head."""
         learned = batch.targets != IGNORED
         logits = self.model(
             input_ids=batch.input_ids,
@@ -176,7 +177,8 @@ def choose_row_layout(module: TokenLosses, longest: int) -> RowLayout:
     random = [torch.randint(vocabulary, (n,), generator=generator) for n in (13, 5, 9)]
     rows = [[Segment(ids[:-1], ids[1:]) for ids in random]]
 
-    def both() -> Iterator[Tensor]:
-        return (module(layout(rows).to(module.model.device)) for layout in (pack, unpack))
+    def both() -> tuple[Tensor, Tensor]:
+        device = module.model.device
+        return module(pack(rows).to(device)), module(unpack(rows).to(device))
 
     return pack if reads_packed(module.model, longest, "a segment", both) else unpack

@@ -1,9 +1,19 @@
-"""One optimizer step after another, with checkpoints; the same for every stage."""
+"""What every training loop needs around its loss: processes, clipping, schedule, checkpoints.
+
+A loop reads as in plain PyTorch; `passes` gives each process its batches of a step:
+
+    for step in range(start, trainer.steps):
+        for batch in trainer.passes(batches):
+            with autocast(device):
+                loss = ...
+            trainer.backward(loss)
+        metrics = trainer.step(step)
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +28,7 @@ from annotation.lm.cpu_linear import use_onednn
 from rewardmodel.learning.configs import Config
 from rewardmodel.learning.core.adapters import fuse_adapters
 from rewardmodel.learning.core.checkpoints import Checkpoint, newest_checkpoint, save_checkpoint
-from rewardmodel.learning.core.distributed import Processes, arithmetic, gathered, sharded, share_of
+from rewardmodel.learning.core.distributed import Processes, gathered, sharded, share_of
 from rewardmodel.learning.core.run_folder import TrainingFailure
 
 Item = TypeVar("Item")
@@ -51,7 +61,7 @@ def shuffled(count: int, seed: int, start: int, length: int) -> list[int]:
     return [orders[place // count][place % count] for place in places]
 
 
-class Learner:
+class Trainer:
     """Trains a module's trainable parameters with AdamW and a cosine learning rate.
 
     `module` is the given one, prepared for the processes that accelerate started; with FSDP it is
@@ -80,6 +90,8 @@ class Learner:
             lr=peak,
             eps=config.adam_epsilon,
         )
+        self._weight = 1.0  # of the present pass in the step's loss
+        self._loss = torch.zeros(1, device=accelerator.device)  # of the step so far
 
     def weights(self) -> Weights:
         """A copy of the trainable parameters, by name."""
@@ -112,35 +124,38 @@ class Learner:
             )
         return items[self.accelerator.process_index :: processes]
 
-    def accumulate(self, batches: Sequence[Item], loss_of: Callable[[Item], Tensor]) -> float:
-        """Adds the gradient of the sum of all losses of all processes; returns that sum.
+    def passes(self, batches: Sequence[Item]) -> Iterator[Item]:
+        """This process's batches of a step, one for each forward and backward pass.
 
-        `loss_of` runs one forward pass of `module`. Every process runs as many as the busiest
-        one, the surplus (its last batch again) with weight 0, since their gradients are exchanged.
+        Every process makes as many passes as the busiest one, since their gradients are exchanged
+        in the last: the surplus is its last batch again, which `backward` gives the weight 0.
         """
         accelerator = self.accelerator
         counts = accelerator.gather(torch.tensor([len(batches)], device=accelerator.device))
         passes = int(counts.max())
-        total = torch.zeros(1, device=accelerator.device)
         for layer in self.checkpointed:  # the flag alone: dropout in its children stays off
             layer.training = True
         for number in range(passes):
-            weight = 1.0 if number < len(batches) else 0.0
+            self._weight = 1.0 if number < len(batches) else 0.0
             last = number + 1 == passes
             with nullcontext() if last else accelerator.no_sync(self.module):
-                with arithmetic(accelerator.device):
-                    loss = weight * loss_of(batches[min(number, len(batches) - 1)])
-                accelerator.backward(loss * accelerator.num_processes)
-            total += loss.detach()
+                yield batches[min(number, len(batches) - 1)]
         for layer in self.checkpointed:
             layer.training = False
-        return float(accelerator.reduce(total, reduction="sum"))
 
-    def update(self, step: int, loss: float) -> dict[str, float]:
-        """Clips, steps and clears the gradient; returns the metrics of the update.
+    def backward(self, loss: Tensor) -> None:
+        """Adds the gradient of a pass's part of the step's loss, a sum over all processes."""
+        loss = self._weight * loss
+        self.accelerator.backward(loss * self.accelerator.num_processes)
+        self._loss += loss.detach()
 
-        Raises TrainingFailure when loss or gradient are not finite.
+    def step(self, step: int) -> dict[str, float]:
+        """Clips the gradient, updates the weights, and clears both; `step` sets the learning rate.
+
+        Returns the metrics of the update. Raises TrainingFailure when loss or gradient are not
+        finite.
         """
+        loss = float(self.accelerator.reduce(self._loss, reduction="sum"))
         clip, parameters = self.config.gradient_clip, self.parameters.values()
         norm = float(gathered(self.accelerator.clip_grad_norm_(parameters, clip)))
         if not math.isfinite(loss) or not math.isfinite(norm):
@@ -155,6 +170,7 @@ class Learner:
             group["lr"] = rate
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self._loss = torch.zeros_like(self._loss)
         self._follow()
         return {"loss": loss, "gradient_norm": norm, "learning_rate": rate}
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rewardmodel.learning.core.gate import Gate, Reason
+from rewardmodel.learning.core.gate import Code, Gate, Verdict
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,13 @@ def language_gate(
     tokens.
     """
     if new.loss is None:
-        return Gate(False, Reason.NO_HELDOUT_TEXT.value)
+        return Gate(False, Verdict(Code.NO_HELDOUT_TEXT))
     if parent is not None and parent.loss is not None:
         fell = new.loss < parent.loss
-        change = Reason.LOSS_FELL if fell else Reason.LOSS_NO_GAIN
-        before, after = f"{parent.loss:.3f}", f"{new.loss:.3f}"
-        return Gate(fell, change % {"before": before, "after": after})
+        code = Code.LANGUAGE_GAIN if fell else Code.LANGUAGE_NO_GAIN
+        return Gate(fell, Verdict(code, {"before": parent.loss, "after": new.loss}))
     if entropy is None:
-        return Gate(False, Reason.NO_ENTROPY.value)
+        return Gate(False, Verdict(Code.NO_UNIGRAM_ENTROPY))
     below = new.loss < entropy
-    verdict = Reason.BELOW_ENTROPY if below else Reason.NOT_BELOW_ENTROPY
-    return Gate(below, verdict % {"loss": f"{new.loss:.3f}", "entropy": f"{entropy:.3f}"})
+    code = Code.LANGUAGE_BELOW_ENTROPY if below else Code.LANGUAGE_NOT_BELOW_ENTROPY
+    return Gate(below, Verdict(code, {"loss": new.loss, "entropy": entropy}))

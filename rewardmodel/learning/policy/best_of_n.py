@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rewardmodel.learning.configs import PolicyConfig
-from rewardmodel.learning.core.gate import Gate, Reason
+from rewardmodel.learning.core.gate import Code, Gate, Verdict
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance
 from rewardmodel.learning.core.snapshot import PromptRow
@@ -30,7 +29,7 @@ def report_best_of_n(
     by_n = [_best_of(n, rollouts, config.missing_end_penalty) for n in _counts(config.best_of)]
     result = {
         "metrics": {"algorithm": config.algorithm, "prompts": len(rows), "by_n": by_n},
-        "gate": asdict(Gate(False, Reason.BEST_OF_N.value)),
+        "gate": Gate(False, Verdict(Code.BEST_OF_N_REPORT)).report(),
         "samples": [_sample(r, config.missing_end_penalty) for r in rollouts[:SAMPLES]],
         "provenance": provenance(config, run),
     }

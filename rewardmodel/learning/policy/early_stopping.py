@@ -14,7 +14,7 @@ from torch import Tensor
 
 from annotation.lm.chat import Messages
 from rewardmodel.learning.configs import PolicyConfig
-from rewardmodel.learning.core.gate import Reason
+from rewardmodel.learning.core.gate import Code, Verdict
 from rewardmodel.learning.core.trainer import Weights
 from rewardmodel.learning.policy.metrics import PolicyMetrics
 from rewardmodel.learning.policy.rollout import AdaptedPolicy, heldout_seeds
@@ -35,7 +35,7 @@ class Check:
     ended: Tensor
 
 
-def alarm(best: Check, now: Check) -> str | None:
+def alarm(best: Check, now: Check) -> Verdict | None:
     """Why to stop, when training reward rose from `best` to `now` while held-out answers fell.
 
     A fall counts when the mean of the prompts' changes is more than two of its standard errors
@@ -43,16 +43,16 @@ def alarm(best: Check, now: Check) -> str | None:
     """
     if now.training <= best.training:
         return None
-    rise = {"low": f"{best.training:.3f}", "high": f"{now.training:.3f}"}
     when = {"steps": now.step, "since": best.step}
+    rise = {"low": best.training, "high": now.training}
     pairs = {
-        Reason.STOPPED_BY_REWARD: (best.rewards, now.rewards),
-        Reason.STOPPED_BY_ENDS: (best.ended, now.ended),
+        Code.STOPPED_BY_HELDOUT_REWARD: (best.rewards, now.rewards),
+        Code.STOPPED_BY_HELDOUT_ENDS: (best.ended, now.ended),
     }
-    for reason, (before, after) in pairs.items():
+    for code, (before, after) in pairs.items():
         if _fell(after - before):
-            fall = {"before": f"{before.mean():.3f}", "after": f"{after.mean():.3f}"}
-            return reason % {**when, **rise, **fall}
+            fall = {"before": before.mean().item(), "after": after.mean().item()}
+            return Verdict(code, {**when, **rise, **fall})
     return None
 
 
@@ -63,7 +63,7 @@ def _fell(changes: Tensor) -> bool:
     return bool(changes.mean() < -2 * error) and bool(changes.mean() < -1e-6)
 
 
-class Watch:
+class EarlyStopping:
     """Looks at the policy before each update, and remembers what to go back to.
 
     `kept` are the last weights within the divergence budget or, after an alarm, those of the best
@@ -87,7 +87,7 @@ class Watch:
         self.best_weights: Weights = {}
         self.history: list[list[float]] = []
         self.kept = parent
-        self.stopped: str | None = None
+        self.stopped: Verdict | None = None
         self.steps = config.steps
 
     def stops(self, step: int, metrics: PolicyMetrics, weights: Weights) -> bool:
@@ -96,8 +96,8 @@ class Watch:
         `metrics` are of the step's answers, which a policy of those `weights` gave.
         """
         if metrics.kl > self.config.kl_budget:
-            divergence = f"{metrics.kl:.1f}"
-            self.stopped = Reason.STOPPED_BY_BUDGET % {"steps": step, "divergence": divergence}
+            found = {"steps": step, "divergence": metrics.kl}
+            self.stopped = Verdict(Code.STOPPED_BY_BUDGET, found)
         else:
             self.kept = weights
             if self._due(step):
@@ -111,7 +111,7 @@ class Watch:
     def _due(self, step: int) -> bool:
         return bool(self.config.check_every and self.prompts and not step % self.config.check_every)
 
-    def _look(self, step: int, training: float, weights: Weights) -> str | None:
+    def _look(self, step: int, training: float, weights: Weights) -> Verdict | None:
         """Answers the held-out prompts with the policy as it is; why to stop, or None."""
         now = self._check(step, training)
         means = [float(now.rewards.mean()), float(now.ended.mean())]
@@ -139,26 +139,28 @@ class Watch:
 
     def state(self) -> dict[str, Tensor]:
         """What a resumed run needs."""
-        tensors = {f"watch/kept/{name}": tensor for name, tensor in self.kept.items()}
+        tensors = {f"stopping/kept/{name}": tensor for name, tensor in self.kept.items()}
         if self.best is not None:
             tensors |= {
-                "watch/history": torch.tensor(self.history),
-                "watch/best": torch.tensor([self.best.step, self.best.training]),
-                "watch/rewards": self.best.rewards,
-                "watch/ended": self.best.ended,
-                **{f"watch/weights/{name}": tensor for name, tensor in self.best_weights.items()},
+                "stopping/history": torch.tensor(self.history),
+                "stopping/best": torch.tensor([self.best.step, self.best.training]),
+                "stopping/rewards": self.best.rewards,
+                "stopping/ended": self.best.ended,
+                **{
+                    f"stopping/weights/{name}": tensor for name, tensor in self.best_weights.items()
+                },
             }
         return {name: tensor.clone() for name, tensor in tensors.items()}  # none shares memory
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """The inverse of `state`; an empty one changes nothing."""
-        self.kept = _within(state, "watch/kept/") or self.kept
-        if "watch/history" not in state:
+        self.kept = _within(state, "stopping/kept/") or self.kept
+        if "stopping/history" not in state:
             return
-        self.history = state["watch/history"].tolist()
-        step, training = state["watch/best"].tolist()
-        self.best = Check(round(step), training, state["watch/rewards"], state["watch/ended"])
-        self.best_weights = _within(state, "watch/weights/")
+        self.history = state["stopping/history"].tolist()
+        step, training = state["stopping/best"].tolist()
+        self.best = Check(round(step), training, state["stopping/rewards"], state["stopping/ended"])
+        self.best_weights = _within(state, "stopping/weights/")
 
 
 def _within(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

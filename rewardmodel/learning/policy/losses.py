@@ -6,12 +6,15 @@ import math
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from rewardmodel.learning.configs import PolicyConfig
 
-def rloo_advantages(rewards: Tensor) -> Tensor:
-    """Each reward minus the mean of the other ones of its group; `rewards` [K], K at least 2.
+
+def rloo_advantages(rewards: Float[Tensor, " K"]) -> Float[Tensor, " K"]:
+    """Each reward minus the mean of the other ones of its group; K at least 2.
 
     REINFORCE leave-one-out, RLOO (arXiv 2402.14740).
     """
@@ -19,13 +22,86 @@ def rloo_advantages(rewards: Tensor) -> Tensor:
     return (rewards - rewards.mean(-1, keepdim=True)) * count / (count - 1)
 
 
-def sequence_sums(values: Tensor, answer_of: Tensor, answers: int) -> Tensor:
-    """Sums per-token `values` [T] by the answer that each token belongs to: [answers]."""
+def sequence_sums(
+    values: Float[Tensor, " T"], answer_of: Int[Tensor, " T"], answers: int
+) -> Float[Tensor, " N"]:
+    """Sums of per-token values by the answer that each token belongs to, N = `answers` in all."""
     return values.new_zeros(answers).index_add(0, answer_of, values)
 
 
-def clipped_loss(log_probs: Tensor, sampled: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    """The sum of -min(r A, clip(r, 1 - c, 1 + c) A), r = exp(log_probs - sampled); all [N].
+def rloo_loss(
+    log_probs: Float[Tensor, " T"],
+    sampled: Float[Tensor, " T"],
+    reference: Float[Tensor, " T"],
+    rewards: Sequence[Float[Tensor, " K"]],
+    answer_of: Int[Tensor, " T"],
+    *,
+    beta: float,
+    clip: float,
+) -> Float[Tensor, ""]:
+    """The sum over N answers of RLOO's loss; a whole answer is one decision (arXiv 2402.14740).
+
+    An answer's return is its reward less `beta` a nat of divergence from the reference. `rewards`
+    are those of each group's answers, N in all; `answer_of` says whose each of the T tokens is.
+    `sampled` are the log probabilities under the policy that sampled.
+    """
+    sizes = [len(group) for group in rewards]
+    divergence = sequence_sums(sampled.detach() - reference, answer_of, sum(sizes))
+    returns = torch.cat(list(rewards)).to(divergence.device) - beta * divergence
+    advantages = torch.cat([rloo_advantages(group) for group in torch.split(returns, sizes)])
+    return clipped_loss(
+        sequence_sums(log_probs, answer_of, sum(sizes)),
+        sequence_sums(sampled, answer_of, sum(sizes)),
+        advantages,
+        clip,
+    )
+
+
+def ppo_loss(
+    log_probs: Float[Tensor, " T"],
+    values: Float[Tensor, " T"],
+    sampled: Float[Tensor, " T"],
+    values_before: Float[Tensor, " T"],
+    reference: Float[Tensor, " T"],
+    rewards: Float[Tensor, " N"],
+    lengths: Sequence[int],
+    config: PolicyConfig,
+) -> Float[Tensor, ""]:
+    """The sum over N answers of PPO's loss; every token is a decision (arXiv 1707.06347).
+
+    `sampled` and `values_before` are those of the policy that sampled; `lengths` are the answers'
+    tokens, T in all.
+    """
+    earned = token_rewards(sampled, reference, rewards, lengths, config.beta)
+    advantages = generalized_advantages(earned, values_before, lengths, config.gae_lambda)
+    returns = advantages + values_before
+    value_loss = clipped_value_loss(values, values_before, returns, config.value_clip)
+    policy_loss = clipped_loss(log_probs, sampled, advantages, config.ratio_clip)
+    return policy_loss + config.value_weight * value_loss
+
+
+def token_rewards(
+    sampled: Float[Tensor, " T"],
+    reference: Float[Tensor, " T"],
+    rewards: Float[Tensor, " N"],
+    lengths: Sequence[int],
+    beta: float,
+) -> Float[Tensor, " T"]:
+    """Minus `beta` a nat of divergence from the reference; an answer's last token earns the
+    answer's reward too (arXiv 2203.02155, section 3.5). `lengths` are the answers' tokens."""
+    earned = -beta * (sampled.detach() - reference)
+    ends = torch.tensor(lengths, device=earned.device).cumsum(0) - 1
+    earned[ends] += rewards.to(earned.device)
+    return earned
+
+
+def clipped_loss(
+    log_probs: Float[Tensor, " N"],
+    sampled: Float[Tensor, " N"],
+    advantages: Float[Tensor, " N"],
+    clip: float,
+) -> Float[Tensor, ""]:
+    """The sum of -min(r A, clip(r, 1 - c, 1 + c) A), r = exp(log_probs - sampled).
 
     Equation 7 of PPO (arXiv 1707.06347), for answers or for tokens. `sampled` are the log
     probabilities under the policy that sampled; they and the advantages are constants. While that
@@ -37,9 +113,12 @@ def clipped_loss(log_probs: Tensor, sampled: Tensor, advantages: Tensor, clip: f
 
 
 def generalized_advantages(
-    rewards: Tensor, values: Tensor, lengths: Sequence[int], decay: float
-) -> Tensor:
-    """Advantages of tokens, A_t = d_t + decay A_(t+1), d_t = r_t + V_(t+1) - V_t; all [T].
+    rewards: Float[Tensor, " T"],
+    values: Float[Tensor, " T"],
+    lengths: Sequence[int],
+    decay: float,
+) -> Float[Tensor, " T"]:
+    """Advantages of tokens, A_t = d_t + decay A_(t+1), d_t = r_t + V_(t+1) - V_t.
 
     Generalized advantage estimation (arXiv 1506.02438, equation 16) with discount 1, answer by
     answer: `lengths` are their tokens, in order. Nothing comes after an answer's last token.
@@ -56,21 +135,25 @@ def generalized_advantages(
     return table[places < torch.tensor(lengths, device=table.device)[:, None]]
 
 
-def clipped_value_loss(values: Tensor, before: Tensor, returns: Tensor, clip: float) -> Tensor:
-    """The sum of max((V - R)^2, (clip(V, V_before - c, V_before + c) - R)^2) / 2; all [T].
+def clipped_value_loss(
+    values: Float[Tensor, " T"],
+    before: Float[Tensor, " T"],
+    returns: Float[Tensor, " T"],
+    clip: float,
+) -> Float[Tensor, ""]:
+    """The sum of max((V - R)^2, (clip(V, V_before - c, V_before + c) - R)^2) / 2.
 
-    As in the code of arXiv 1909.08593: no gain from moving a value
-    further than `clip` in one step.
+    As in the code of arXiv 1909.08593: no gain from moving a value further than `clip` in a step.
     """
     near = before + (values - before).clamp(-clip, clip)
     return 0.5 * torch.max((values - returns) ** 2, (near - returns) ** 2).sum()
 
 
-def expected_best(scores: Tensor, count: int) -> float:
+def expected_best(scores: Float[Tensor, " N"], count: int) -> float:
     """The mean of the best of `count` answers, over all choices of as many among the N scored.
 
     sum_i C(i - 1, count - 1) / C(N, count) s_(i), s in rising order: unbiased (arXiv 2112.09332,
-    appendix I). `scores` [N], count at most N.
+    appendix I). `count` is at most N.
     """
     total = math.comb(len(scores), count)
     ranked: list[float] = scores.sort().values.tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rewardmodel.learning.core.gate import Gate, Reason
+from rewardmodel.learning.core.gate import Code, Gate, Verdict
 
 
 @dataclass(frozen=True)
@@ -25,24 +25,24 @@ class PolicyMetrics:
 
 
 def policy_gate(
-    parent: PolicyMetrics, new: PolicyMetrics, kl_budget: float, stopped: str | None = None
+    parent: PolicyMetrics, new: PolicyMetrics, kl_budget: float, stopped: Verdict | None = None
 ) -> Gate:
     """A policy serves when held-out reward rose and it stayed within the divergence budget.
 
     `stopped` says why training ended early, if it did; what was kept is judged all the same.
     """
     if new.kl > kl_budget:
-        verdict = Reason.REWARD_OVER_BUDGET
+        code = Code.POLICY_OVER_BUDGET
     elif new.reward <= parent.reward:
-        verdict = Reason.REWARD_NO_GAIN
+        code = Code.POLICY_NO_GAIN
     else:
-        verdict = Reason.REWARD_ROSE
-    reason = verdict % {
-        "before": f"{parent.reward:.3f}",
-        "after": f"{new.reward:.3f}",
-        "divergence": f"{new.kl:z.1f}",
-        "budget": f"{kl_budget:g}",
+        code = Code.POLICY_GAIN
+    values: dict[str, float | Verdict] = {
+        "before": parent.reward,
+        "after": new.reward,
+        "divergence": new.kl,
+        "budget": kl_budget,
     }
     if stopped:
-        reason = Reason.AND_STOPPED % {"verdict": reason, "stopped": stopped}
-    return Gate(verdict == Reason.REWARD_ROSE, reason)
+        values["stopped"] = stopped
+    return Gate(code == Code.POLICY_GAIN, Verdict(code, values))

@@ -40,10 +40,6 @@ class TextBatch:
     rows: TokenBatch
     price: float
 
-    def loss(self, module: nn.Module) -> Tensor:
-        """Their part of a step's loss; `module` is a WithText, as it is or prepared."""
-        return self.price * cast(Tensor, module(self.rows)).sum()
-
 
 class WithText(nn.Module):
     """Reads groups with one module and rows of text with another one on the same weights."""

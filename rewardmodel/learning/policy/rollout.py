@@ -10,13 +10,14 @@ from typing import cast
 from uuid import uuid4
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from annotation.lm.chat import Chat, Messages
+from annotation.lm.completion import Completion
 from annotation.lm.loading import load_causal_lm, load_tokenizer
 from annotation.lm.sampler import (
-    Completion,
     SamplingParameters,
     derive_seed,
     prompt_limit,
@@ -26,7 +27,7 @@ from annotation.lm.sampler import (
 from annotation.lm.server import RolloutServer
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.adapters import save_adapter, with_trainable_adapter
-from rewardmodel.learning.core.distributed import arithmetic
+from rewardmodel.learning.core.distributed import autocast
 from rewardmodel.learning.core.group_packing import (
     AnswerLogProbs,
     EncodedGroup,
@@ -39,63 +40,66 @@ from rewardmodel.learning.policy.metrics import PolicyMetrics
 from rewardmodel.learning.reward.model import RewardScorer
 
 
-@dataclass
+@dataclass(frozen=True)
 class Rollout:
-    """One prompt, the K answers sampled to it, and what was measured of each; tensors are [K].
+    """One prompt, the K answers sampled to it, and what was measured of each.
 
-    `scores` are normalised rewards, `ended` is 1 where the answer ended by itself, and
-    `divergence` the log probability of the answer less the reference's, in nats.
+    `scores` are normalised rewards, `ended` is 1 where the answer ended by itself.
     """
 
     prompt: Messages
     texts: list[str]
     group: EncodedGroup
-    scores: Tensor
-    ended: Tensor
-    divergence: Tensor
+    scores: Float[Tensor, " K"]
+    ended: Float[Tensor, " K"]
 
-    def rewards(self, missing_end_penalty: float) -> Tensor:
+    def rewards(self, missing_end_penalty: float) -> Float[Tensor, " K"]:
         """Scores less the penalty for a missing end, before the price of divergence."""
         return self.scores - missing_end_penalty * (1 - self.ended)
 
-    def returns(self, config: PolicyConfig) -> Tensor:
-        """What each whole answer is worth: its reward less the price of its divergence [K]."""
-        return self.rewards(config.missing_end_penalty) - config.beta * self.divergence
+
+@dataclass(frozen=True)
+class Reading:
+    """What is made of the T answer tokens of a batch in one forward pass.
+
+    `log_probs` in nats; `values` are what a value function expects before each token, if any.
+    """
+
+    log_probs: Float[Tensor, " T"]
+    values: Float[Tensor, " T"] | None = None
+
+    def detached(self) -> Reading:
+        """The same as constants."""
+        return Reading(
+            self.log_probs.detach(), None if self.values is None else self.values.detach()
+        )
 
 
 @dataclass
 class Experience:
-    """Rollouts of one forward pass and, [T] over all tokens of their answers, log probabilities.
-
-    `reference` holds the reference's, `sampled` those of the policy that gave the answers, noted
-    when that policy first reads them; in nats. `values` are what a value function then expected.
-    """
+    """Rollouts with N answers of one forward pass, and the reference's log probabilities of their
+    T tokens. `old` is the reading of the policy that sampled them, once it has read them."""
 
     rollouts: list[Rollout]
-    reference: Tensor
-    sampled: Tensor | None = None
-    values: Tensor | None = None
+    batch: GroupBatch
+    reference: Float[Tensor, " T"]
+    old: Reading | None = None
 
     @property
     def lengths(self) -> list[int]:
         """Tokens of each answer, in order."""
         return [len(answer) for r in self.rollouts for answer in r.group.answers]
 
-    def note(self, log_probs: Tensor) -> Tensor:
-        """`sampled`, which is the `log_probs` of the first call."""
-        if self.sampled is None:
-            self.sampled = log_probs.detach()
-            divergence = self.by_answer(self.sampled - self.reference).cpu()
-            parts = torch.split(divergence, [len(r.texts) for r in self.rollouts])
-            for rollout, part in zip(self.rollouts, parts, strict=True):
-                rollout.divergence = part
-        return self.sampled
+    @property
+    def divergence(self) -> Float[Tensor, " N"]:
+        """Of the policy that sampled from the reference, in nats an answer.
 
-    def by_answer(self, values: Tensor) -> Tensor:
-        """Sums [T] values of tokens to [N] of answers."""
-        lengths = torch.tensor(self.lengths)
-        answer_of = torch.arange(len(lengths)).repeat_interleave(lengths)
-        return sequence_sums(values, answer_of.to(values.device), len(lengths))
+        Raises RuntimeError when that policy has not read the answers yet.
+        """
+        if self.old is None:
+            raise RuntimeError("the policy that sampled these answers has not read them yet")
+        nats = self.old.log_probs - self.reference
+        return sequence_sums(nats, self.batch.answer_of, len(self.lengths))
 
 
 class AdaptedPolicy:
@@ -148,7 +152,6 @@ class AdaptedPolicy:
                 ),
                 scores=scores[i],
                 ended=torch.tensor([float(c.finish_reason == "stop") for c in group]),
-                divergence=torch.zeros(len(group)),
             )
             for i, group in enumerate(sampled)
         ]
@@ -177,21 +180,19 @@ class AdaptedPolicy:
         """The rollouts, so many at a time as fit one forward pass, read by the reference."""
         groups = [rollout.group for rollout in rollouts]
         for indices in in_budget(groups, self.config.tokens_per_batch, self.layout):
-            chosen = [rollouts[i] for i in indices]
-            with torch.no_grad(), arithmetic(self.device), self.adapted.disable_adapter():
-                reference = self.log_probs(self.lay_out(chosen))
-            yield Experience(chosen, reference)
-
-    def lay_out(self, rollouts: Sequence[Rollout]) -> GroupBatch:
-        return self.layout([r.group for r in rollouts], self.chat.pad).to(self.device)
+            batch = self.layout([groups[i] for i in indices], self.chat.pad).to(self.device)
+            with torch.no_grad(), autocast(self.device), self.adapted.disable_adapter():
+                reference = self.log_probs(batch)
+            yield Experience([rollouts[i] for i in indices], batch, reference)
 
     @torch.no_grad()
-    def measure(self, rollouts: Sequence[Rollout]) -> None:
-        """Notes on each rollout how far this policy, which sampled it, is from the reference."""
-        for experience in self.experiences(rollouts):
-            with arithmetic(self.device):
-                log_probs = self.log_probs(self.lay_out(experience.rollouts))
-            experience.note(log_probs)
+    def measured(self, rollouts: Sequence[Rollout]) -> list[Experience]:
+        """The rollouts of this policy, read by the reference and by itself."""
+        experiences = list(self.experiences(rollouts))
+        for experience in experiences:
+            with autocast(self.device):
+                experience.old = Reading(self.log_probs(experience.batch))
+        return experiences
 
     def save(self, folder: Path) -> None:
         """The adapter and the tokenizer."""
@@ -199,26 +200,25 @@ class AdaptedPolicy:
         self.chat.tokenizer.save_pretrained(folder)
 
 
-def summarise(rollouts: Sequence[Rollout], missing_end_penalty: float) -> Tensor:
-    """Sums over answers of what PolicyMetrics averages, in its order: [6]."""
-    return torch.stack(
-        [
-            torch.tensor(
-                [
-                    len(r.texts),
-                    r.rewards(missing_end_penalty).sum(),
-                    r.scores.sum(),
-                    r.divergence.sum(),
-                    r.ended.sum(),
-                    sum(map(len, r.group.answers)),
-                ]
-            )
-            for r in rollouts
-        ]
-    ).sum(0)
+def summarise(experiences: Sequence[Experience], missing_end_penalty: float) -> Float[Tensor, 6]:
+    """Sums over answers of what PolicyMetrics averages, in its order."""
+    sums = torch.zeros(6)
+    for experience in experiences:
+        rollouts = experience.rollouts
+        sums += torch.tensor(
+            [
+                len(experience.lengths),
+                sum(float(r.rewards(missing_end_penalty).sum()) for r in rollouts),
+                sum(float(r.scores.sum()) for r in rollouts),
+                float(experience.divergence.sum()),
+                sum(float(r.ended.sum()) for r in rollouts),
+                sum(experience.lengths),
+            ]
+        )
+    return sums
 
 
-def metrics_of(sums: Tensor) -> PolicyMetrics:
+def metrics_of(sums: Float[Tensor, 6]) -> PolicyMetrics:
     """The means of `summarise`'s sums, which may come from several processes."""
     answers, *totals = sums.tolist()
     return PolicyMetrics(round(answers), *(total / answers for total in totals))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from jaxtyping import Float
+from peft import TaskType
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from rewardmodel.learning.core.adapters import with_fresh_adapter
 from rewardmodel.learning.core.distributed import float32
 from rewardmodel.learning.core.group_packing import GroupBatch
 from rewardmodel.learning.reward.model import RewardScorer
@@ -25,14 +27,11 @@ class ValueFunction(nn.Module):
         super().__init__()
         scorer = RewardScorer(folder, device)
         self.mean, self.std = scorer.mean, max(scorer.std, 1e-6)
-        adapter = LoraConfig(
-            task_type=TaskType.SEQ_CLS, r=rank, lora_alpha=2 * rank, target_modules="all-linear"
-        )
-        adapted = get_peft_model(scorer.model.network, adapter)
-        self.classifier = cast(PeftModel, adapted).eval()
+        adapted = with_fresh_adapter(scorer.model.network, rank, TaskType.SEQ_CLS)
+        self.classifier = adapted.eval()
 
-    def forward(self, batch: GroupBatch) -> Tensor:
-        """The value of the state before each answer token [T], read where it is predicted."""
+    def forward(self, batch: GroupBatch) -> Float[Tensor, " T"]:
+        """The value of the state before each answer token, read where it is predicted."""
         network = cast(PreTrainedModel, self.classifier.get_base_model())
         hidden = network.base_model(**batch.inputs).last_hidden_state
         with float32(hidden.device):

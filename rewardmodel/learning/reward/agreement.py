@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from annotation.judgment.scores import scores_from_ranks
@@ -25,7 +26,7 @@ class LabelerAccuracy:
 
 
 def accuracy_by_labeler(
-    scores: Sequence[Tensor], rows: Sequence[GroupRow]
+    scores: Sequence[Float[Tensor, " K"]], rows: Sequence[GroupRow]
 ) -> list[LabelerAccuracy]:
     """Of every labeler with strict preferences, whatever their weight; most pairs first."""
     pairs: dict[str, float] = defaultdict(float)
@@ -58,8 +59,8 @@ class HumanCeiling:
     model: float | None
 
 
-def human_ceiling(scores: Sequence[Tensor], rows: Sequence[GroupRow]) -> HumanCeiling:
-    """Over the rankings that count; `scores` holds [K] a group."""
+def human_ceiling(scores: Sequence[Float[Tensor, " K"]], rows: Sequence[GroupRow]) -> HumanCeiling:
+    """Over the rankings that count."""
     pairs = agreed = hits = 0.0
     for group, row in zip(scores, rows, strict=True):
         everyone = strict_votes([ranking.ranks for ranking in row.counted])
@@ -88,9 +89,11 @@ class LengthCorrelation:
 
 
 def length_correlation(
-    scores: Sequence[Tensor], lengths: Sequence[Sequence[int]], rows: Sequence[GroupRow]
+    scores: Sequence[Float[Tensor, " K"]],
+    lengths: Sequence[Sequence[int]],
+    rows: Sequence[GroupRow],
 ) -> LengthCorrelation:
-    """`scores` holds [K] a group, `lengths` K tokens; labelers score -1 to 1 by their ranks."""
+    """`lengths` in tokens; labelers score -1 to 1 by their ranks."""
     model, labelers, tokens = [], [], []
     for group, length, row in zip(scores, lengths, rows, strict=True):
         judged = torch.tensor([scores_from_ranks(ranking.ranks) for ranking in row.counted])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 BINS = 10
@@ -27,11 +28,12 @@ class Bin:
     accuracy: float | None
 
 
-def reliability(scores: Sequence[Tensor], votes: Sequence[Tensor]) -> list[Bin]:
+def reliability(
+    scores: Sequence[Float[Tensor, " K"]], votes: Sequence[Float[Tensor, "K K"]]
+) -> list[Bin]:
     """BINS bins of equal width for a reliability plot (arXiv 1706.04599, section 2).
 
-    `scores` holds [K] a group, `votes` [K, K] as from `strict_votes`; each vote is a pair. Equal
-    scores are right by half.
+    `votes` as from `strict_votes`; each vote is a pair. Equal scores are right by half.
     """
     confidences, hits, counts = [torch.empty(0)], [torch.empty(0)], [torch.empty(0)]
     for group, preferred in zip(scores, votes, strict=True):

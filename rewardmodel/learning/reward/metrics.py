@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jaxtyping import Float
 from torch import Tensor
 
-from rewardmodel.learning.core.gate import Gate, Reason
+from rewardmodel.learning.core.gate import Code, Gate, Verdict
+from rewardmodel.learning.core.snapshot import GroupRow
 from rewardmodel.learning.reward.calibration import calibration_error, reliability
 from rewardmodel.learning.reward.preferences import (
     strict_votes,
@@ -39,9 +41,9 @@ class PreferenceMetrics:
 
 
 def preference_metrics(
-    scores: Sequence[Tensor], rankings: Sequence[Sequence[Sequence[int]]]
+    scores: Sequence[Float[Tensor, " K"]], rankings: Sequence[Sequence[Sequence[int]]]
 ) -> PreferenceMetrics:
-    """`scores` holds [K] a group, `rankings` each group's ranks by labeler; ties stand apart."""
+    """A group's scores, and its ranks by labeler; ties stand apart."""
     votes = [strict_votes(group) for group in rankings]
     pairs = sum(each.sum().item() for each in votes)
     hits = sum(vote_hits(s, v).item() for s, v in zip(scores, votes, strict=True))
@@ -63,11 +65,18 @@ def preference_metrics(
     )
 
 
+def metrics_of(
+    scores: Sequence[Float[Tensor, " K"]], rows: Sequence[GroupRow]
+) -> PreferenceMetrics:
+    """Over the rankings that count."""
+    return preference_metrics(scores, [[r.ranks for r in row.counted] for row in rows])
+
+
 def reward_gate(heldout: PreferenceMetrics) -> Gate:
     """A reward model serves when it predicts held-out pairs better than a coin."""
     if heldout.accuracy is None or heldout.log_loss is None:
-        return Gate(False, Reason.NO_HELDOUT_PAIR.value)
+        return Gate(False, Verdict(Code.NO_HELDOUT_PAIRS))
     passed = heldout.log_loss < math.log(2)
-    verdict = Reason.BELOW_CHANCE if passed else Reason.NOT_BELOW_CHANCE
-    loss, accuracy = f"{heldout.log_loss:.3f}", f"{heldout.accuracy:.2f}"
-    return Gate(passed, verdict % {"loss": loss, "pairs": heldout.pairs, "accuracy": accuracy})
+    code = Code.REWARD_BELOW_CHANCE if passed else Code.REWARD_NOT_BELOW_CHANCE
+    values = {"loss": heldout.log_loss, "pairs": heldout.pairs, "accuracy": heldout.accuracy}
+    return Gate(passed, Verdict(code, values))

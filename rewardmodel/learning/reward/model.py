@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from jaxtyping import Float
+from peft import PeftModel, TaskType
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
@@ -16,14 +17,15 @@ from annotation.lm.cpu_linear import use_onednn
 from annotation.lm.decoding import within_context
 from annotation.lm.loading import PolicyUnavailable, load_tokenizer, loading, require_causal_lm
 from rewardmodel.learning.configs import RewardConfig
-from rewardmodel.learning.core.distributed import arithmetic, float32
+from rewardmodel.learning.core.adapters import with_fresh_adapter
+from rewardmodel.learning.core.distributed import autocast, float32
 from rewardmodel.learning.core.group_packing import (
     EncodedGroup,
     GroupBatch,
     Layout,
     choose_layout,
-    fit,
     in_budget,
+    truncate,
 )
 
 GROUP_TOKENS = RewardConfig.group_tokens
@@ -43,15 +45,15 @@ class RewardModel(nn.Module):
             return cast(PreTrainedModel, self.classifier.get_base_model())
         return self.classifier
 
-    def forward(self, batch: GroupBatch) -> Tensor:
-        """One reward an answer [N], read at its end-of-turn token."""
+    def forward(self, batch: GroupBatch) -> Float[Tensor, " N"]:
+        """One reward an answer, read at its end-of-turn token."""
         score, read = cast(nn.Linear, self.network.score), self.read(batch)
         with float32(read.device):
             rewards = cast(Tensor, score(read.float()).squeeze(-1))
         return rewards.clone()  # no view: FSDP's hooks hang on what is returned
 
-    def read(self, batch: GroupBatch) -> Tensor:
-        """What the head is given of each answer [N, width]."""
+    def read(self, batch: GroupBatch) -> Float[Tensor, "N width"]:
+        """What the head is given of each answer."""
         hidden = self.network.base_model(**batch.inputs).last_hidden_state
         return cast(Tensor, hidden.flatten(0, 1)[batch.ends])
 
@@ -61,7 +63,7 @@ class RewardModel(nn.Module):
         return int(self.network.config.group_tokens)
 
     def choose_layout(self, longest: int) -> Layout:
-        """As `groups.choose_layout`; by what the head is given, since a fresh one scores all 0."""
+        """By what the head is given, since a fresh one scores all 0. `longest`: tokens of a row."""
         return choose_layout(self.read, self.network, longest)
 
 
@@ -97,13 +99,7 @@ def new_reward_model(
     nn.init.zeros_(head.weight)
     if lora_rank is None:
         return RewardModel(classifier)
-    adapter = LoraConfig(
-        task_type=TaskType.SEQ_CLS,
-        r=lora_rank,
-        lora_alpha=2 * lora_rank,
-        target_modules="all-linear",
-    )
-    return RewardModel(cast(PeftModel, get_peft_model(classifier, adapter)))
+    return RewardModel(with_fresh_adapter(classifier, lora_rank, TaskType.SEQ_CLS))
 
 
 def save_reward_model(
@@ -148,9 +144,11 @@ class RewardScorer:
         self.group_tokens = within_context(classifier, trained_with)
         self.layout = self.model.choose_layout(self.group_tokens)
 
-    def scores(self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int) -> list[Tensor]:
-        """Normalised rewards, one tensor [K] a prompt with its K answers, on the CPU."""
-        encoded = [fit(encode(self.chat, *group), self.group_tokens) for group in groups]
+    def scores(
+        self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int
+    ) -> list[Float[Tensor, " K"]]:
+        """Normalised rewards of each prompt's K answers, on the CPU."""
+        encoded = [truncate(encode(self.chat, *group), self.group_tokens) for group in groups]
         raw = score_groups(self.model, self.layout, encoded, self.chat.pad, tokens)
         return [(scores - self.mean) / max(self.std, 1e-6) for scores in raw]
 
@@ -163,13 +161,13 @@ def encode(chat: Chat, prompt: Messages, answers: Sequence[str]) -> EncodedGroup
 @torch.no_grad()
 def score_groups(
     model: RewardModel, layout: Layout, groups: Sequence[EncodedGroup], pad: int, tokens: int
-) -> list[Tensor]:
-    """Raw rewards, one tensor [K] a group, on the CPU; `tokens` bounds one forward pass."""
+) -> list[Float[Tensor, " K"]]:
+    """Raw rewards of each group's K answers, on the CPU; `tokens` bounds one forward pass."""
     scores: dict[int, Tensor] = {}
     device = model.network.device
     for indices in in_budget(groups, tokens, layout):
         chosen = [groups[i] for i in indices]
-        with arithmetic(device):
+        with autocast(device):
             flat = model(layout(chosen, pad).to(device)).cpu()
         parts = flat.split([len(group.answers) for group in chosen])
         scores.update(zip(indices, parts, strict=True))

@@ -1,4 +1,4 @@
-"""What a group's labelers said, as the tensors that its loss is taken against."""
+"""What a group's labelers said, as tensors, and the losses that are taken against them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
@@ -15,15 +16,11 @@ from rewardmodel.learning.core.snapshot import GroupRow
 
 @dataclass(frozen=True)
 class Target:
-    """`shares` and `margins` [K, K], see losses.py; `weight` of the group among the groups."""
+    """From `preference_shares` and `rating_margins`; `weight` of the group among the groups."""
 
-    shares: Tensor
-    margins: Tensor
+    shares: Float[Tensor, "K K"]
+    margins: Float[Tensor, "K K"]
     weight: float
-
-    def loss(self, scores: Tensor) -> Tensor:
-        """The group's share of the batch's loss, a scalar; `scores` [K]."""
-        return self.weight * listwise_loss(scores, self.shares, self.margins)
 
 
 def target_of(row: GroupRow, config: RewardConfig, device: torch.device) -> Target:
@@ -44,8 +41,8 @@ def target_of(row: GroupRow, config: RewardConfig, device: torch.device) -> Targ
 
 def preference_shares(
     rankings: Sequence[Sequence[int]], weights: Sequence[float] | None = None
-) -> Tensor:
-    """The share of labelers that prefer i over j, a tie counting one half, as [K, K].
+) -> Float[Tensor, "K K"]:
+    """The share of labelers that prefer i over j, a tie counting one half.
 
     `rankings` holds one list of K ranks a labeler, 1 best; `weights` how much each labeler counts
     in the share, all the same without them. Their sum must not be 0.
@@ -61,8 +58,8 @@ def rating_margins(
     ratings: Sequence[Sequence[float] | None],
     largest: float,
     weights: Sequence[float] | None = None,
-) -> Tensor:
-    """How far the score of i should lie above that of j, antisymmetric, as [K, K].
+) -> Float[Tensor, "K K"]:
+    """How far the score of i should lie above that of j, antisymmetric.
 
     The mean over labelers of `largest` (s_i - s_j) / 6 where the labeler ranks i over j and rates
     it higher (ratings s from 1 to 7), the negative of it the other way round, and 0 without
@@ -79,12 +76,14 @@ def rating_margins(
     return _mean_over_labelers(torch.stack(margins), weights)
 
 
-def _mean_over_labelers(values: Tensor, weights: Sequence[float] | None) -> Tensor:
+def _mean_over_labelers(
+    values: Float[Tensor, "labelers K K"], weights: Sequence[float] | None
+) -> Float[Tensor, "K K"]:
     weight = torch.tensor(weights or [1.0] * len(values), dtype=torch.float32)
     return (weight[:, None, None] * values).sum(0) / weight.sum()
 
 
-def smoothed(shares: Tensor, smoothing: float) -> Tensor:
+def smoothed(shares: Float[Tensor, ...], smoothing: float) -> Float[Tensor, ...]:
     """Targets moved towards one half: (1 - e) share + e / 2, label smoothing with two classes.
 
     arXiv 1512.00567, section 7.
@@ -92,13 +91,16 @@ def smoothed(shares: Tensor, smoothing: float) -> Tensor:
     return (1 - smoothing) * shares + smoothing / 2
 
 
-def listwise_loss(scores: Tensor, shares: Tensor, margins: Tensor | None = None) -> Tensor:
+def listwise_loss(
+    scores: Float[Tensor, " K"],
+    shares: Float[Tensor, "K K"],
+    margins: Float[Tensor, "K K"] | None = None,
+) -> Float[Tensor, ""]:
     """Mean over the group's K(K-1)/2 comparisons of the cross-entropy with soft targets.
 
-    `scores` [K], `shares` [K, K] as from `preference_shares`, `margins` [K, K] as from
-    `rating_margins`; returns a scalar. With one labeler and no ties this is the mean of
-    -log sigmoid(r_better - r_worse - margin), equation 1 of InstructGPT (arXiv 2203.02155),
-    equation 2 of Llama 2 (arXiv 2307.09288) with margins.
+    `shares` as from `preference_shares`, `margins` as from `rating_margins`. With one labeler and
+    no ties this is the mean of -log sigmoid(r_better - r_worse - margin), equation 1 of InstructGPT
+    (arXiv 2203.02155), equation 2 of Llama 2 (arXiv 2307.09288) with margins.
     """
     first, second = torch.triu_indices(len(scores), len(scores), offset=1, device=scores.device)
     differences = scores[first] - scores[second]
@@ -107,27 +109,27 @@ def listwise_loss(scores: Tensor, shares: Tensor, margins: Tensor | None = None)
     return binary_cross_entropy_with_logits(differences, shares[first, second])
 
 
-def strict_votes(rankings: Sequence[Sequence[int]]) -> Tensor:
-    """The number of labelers that rank i strictly better than j, as [K, K]."""
+def strict_votes(rankings: Sequence[Sequence[int]]) -> Float[Tensor, "K K"]:
+    """The number of labelers that rank i strictly better than j."""
     ranks = torch.tensor(rankings, dtype=torch.float32)
     return (ranks[:, :, None] < ranks[:, None, :]).float().sum(0)
 
 
-def tied_votes(rankings: Sequence[Sequence[int]]) -> Tensor:
-    """The number of labelers that rank i and j alike, for i < j only, as [K, K]."""
+def tied_votes(rankings: Sequence[Sequence[int]]) -> Float[Tensor, "K K"]:
+    """The number of labelers that rank i and j alike, for i < j only."""
     ranks = torch.tensor(rankings, dtype=torch.float32)
     return (ranks[:, :, None] == ranks[:, None, :]).float().sum(0).triu(diagonal=1)
 
 
-def vote_log_loss(scores: Tensor, votes: Tensor) -> Tensor:
+def vote_log_loss(scores: Float[Tensor, " K"], votes: Float[Tensor, "K K"]) -> Float[Tensor, ""]:
     """The sum over strict votes of -log sigmoid(r_better - r_worse); ln 2 a vote is chance.
 
-    `scores` [K], `votes` [K, K] as from `strict_votes`; returns a scalar.
+    `votes` as from `strict_votes`.
     """
     return (votes * softplus(scores[None, :] - scores[:, None])).sum()
 
 
-def vote_hits(scores: Tensor, votes: Tensor) -> Tensor:
+def vote_hits(scores: Float[Tensor, " K"], votes: Float[Tensor, "K K"]) -> Float[Tensor, ""]:
     """The sum over strict votes of 1 where the scores agree, one half where they are equal."""
     differences = scores[:, None] - scores[None, :]
     return (votes * ((differences > 0).float() + 0.5 * (differences == 0).float())).sum()

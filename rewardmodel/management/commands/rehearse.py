@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotation.exchange.prompts import PromptRow, UnreadablePrompt, read_prompts
+from annotation.exchange.prompts import NewPrompt, UnreadablePrompt, parse_prompts
 from rewardmodel.rehearsal.report import as_markdown, as_report
 from rewardmodel.rehearsal.rounds import Plan, RehearsalStopped, rehearse
 from rewardmodel.rehearsal.teachers import find_teacher
@@ -93,10 +93,10 @@ class Command(BaseCommand):
         )
 
 
-def _read(file: Path) -> list[PromptRow]:
+def _read(file: Path) -> list[NewPrompt]:
     try:
         with file.open(encoding="utf-8") as lines:
-            return list(read_prompts(lines))
+            return list(parse_prompts(lines))
     except OSError as problem:
         raise CommandError(f"{file} cannot be read: {problem.strerror}.") from problem
     except UnreadablePrompt as problem:

@@ -1,7 +1,8 @@
 // Mending a shown answer: its text is copied to the page on which a better one is written.
+import { fieldOf } from "./fields.js";
 
 export function startBetter(form, say, changed) {
-  const [source, text] = [form.elements.better_source, form.elements.better];
+  const [source, text] = [fieldOf(form, "better-source"), fieldOf(form, "better")];
   const rawOf = (number) => form.querySelector(`#answer-${number} .text`)?.textContent ?? "";
   let [from, copied] = [source.value, rawOf(source.value)];
   source.addEventListener("change", () => {

@@ -1,5 +1,6 @@
 // Marking a passage: selected with mouse, finger or keyboard, kept by its place in the answer as it
 // is stored. The browser paints the marks (CSS Custom Highlight API): no element is added for them.
+import { fieldOf } from "./fields.js";
 import { codePointsBefore, passageIn, placeOf, rangeOf } from "./passage.js";
 
 const LABELS = ["error", "unsupported", "well_put"];
@@ -10,12 +11,11 @@ const bar = document.getElementById("mark-bar");
 export function startHighlights(form, say, changed, signal) {
   if (!bar) return;
   const answers = [...form.querySelectorAll(".answer")];
-  const fieldOf = (answer) => form.elements[`highlights_${answer.dataset.index}`];
-  const read = (answer) => JSON.parse(fieldOf(answer).value || "[]");
+  const read = (answer) => JSON.parse(fieldOf(answer, "highlights").value || "[]");
   let selected = null;
 
   function write(answer, marks) {
-    fieldOf(answer).value = marks.length ? JSON.stringify(marks) : "";
+    fieldOf(answer, "highlights").value = marks.length ? JSON.stringify(marks) : "";
     show();
     changed();
   }

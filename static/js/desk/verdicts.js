@@ -1,4 +1,5 @@
 // Good or bad of each answer, and which of two is better.
+import { fieldOf } from "./fields.js";
 import { announce, letter } from "./words.js";
 
 /** What is said can be taken back step by step: `read` gives all of it, `put` says it again. */
@@ -75,7 +76,7 @@ export function startPair(form, changed, { isNext }) {
   const choices = form.querySelector(".pair-choices");
   const buttons = [...choices.querySelectorAll("[data-pair]")];
   const selects = [...form.querySelectorAll(".plain-rank select")];
-  const noneIsAcceptable = form.querySelector("[name=none_acceptable]");
+  const noneIsAcceptable = fieldOf(form, "none-acceptable");
   for (const select of selects) select.closest(".plain-rank").hidden = true;
   choices.hidden = false;
 

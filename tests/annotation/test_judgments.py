@@ -1,17 +1,21 @@
-"""What is said beside the order: ratings, remarks, and what follows from them."""
+"""What is said with the order: ratings, remarks, and what follows from them."""
 
 import uuid
+from dataclasses import replace
 
 import pytest
 
 from annotation.judgment.agreement import agreement
-from annotation.judgment.judgment import AnswerRating, Details
+from annotation.judgment.judgment import AnswerRating, BetterAnswer, Highlight, Judgment
 from annotation.models import PromptGroup, User
-from annotation.selectors.progress import progress_of
-from annotation.selectors.rankings import group_rows, triple_rows, triples
+from annotation.selectors.desks import progress_of
+from annotation.selectors.rankings import group_rows
+from annotation.selectors.stored_judgments import says_the_same, stored_judgment
+from annotation.selectors.triples import triple_rows, triples
 from annotation.services.assignments import fit_assignments
+from annotation.services.rankings import submit_ranking
 from annotation.services.revisions import revise_ranking
-from tests.annotation.desk import BEST_FIRST, rank
+from tests.annotation.desk import BEST_FIRST, rank, take
 from tests.people import member
 
 
@@ -22,9 +26,34 @@ def test_scores_follow_the_ratings_when_every_answer_has_one(
     ranking = rank(group.project, labeler, ratings=ratings)
     assert [t.score for t in ranking.triples.order_by("answer__position")] == [1, 0, -1]
     ratings[0] = AnswerRating(quality=5)
-    again = revise_ranking(labeler, ranking.pk, uuid.uuid4(), BEST_FIRST, "", Details(ratings))
+    again = revise_ranking(
+        labeler, ranking.pk, Judgment(BEST_FIRST, ratings=ratings), key=uuid.uuid4()
+    )
     best = again.triples.get(answer__position=0)
     assert best.score == pytest.approx(1 / 3)
+
+
+def test_a_stored_judgment_is_read_back_as_it_was_said(group: PromptGroup, labeler: User) -> None:
+    passage = Highlight(start=0, end=6, label="error", quote="Answer")
+    said = Judgment(
+        {0: 2, 1: 2, 2: 7},
+        "A tie.",
+        ratings={0: AnswerRating(3, ("opinion",), (passage,)), 1: AnswerRating()},
+        marks=("ambiguous",),
+        none_acceptable=True,
+        better=BetterAnswer("Eight minutes.", source=2, is_first=True),
+    )
+    _assignment, token = take(group.project, labeler)
+    ranking = submit_ranking(labeler, said, token=token)
+    stored = stored_judgment(ranking)
+    assert stored == replace(said, ranks={0: 1, 1: 1, 2: 2}, ratings={0: said.ratings[0]})
+    assert says_the_same(ranking, said)
+
+
+def test_an_answer_that_was_shown_is_not_better_than_itself() -> None:
+    copied = Judgment({0: 1, 1: 2}, better=BetterAnswer("Six.", is_first=True))
+    assert copied.normalised(["Six.", "Ten."]).better == BetterAnswer("Six.", is_first=False)
+    assert copied.normalised(["Five.", "Ten."]).better == copied.better
 
 
 def test_scores_follow_the_order_when_an_answer_has_no_rating(

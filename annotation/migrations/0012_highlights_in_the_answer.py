@@ -42,8 +42,9 @@ def placed(highlight, text):
 
 
 def place_ratings(apps, schema_editor):
-    Rating = apps.get_model("annotation", "Rating")
-    marked = Rating.objects.exclude(highlights=[]).select_related("answer")
+    ratings = apps.get_model("annotation", "Rating").objects
+    ratings = ratings.using(schema_editor.connection.alias)
+    marked = ratings.exclude(highlights=[]).select_related("answer")
     for rating in marked.iterator(chunk_size=500):
         rating.highlights = [placed(one, rating.answer.text) for one in rating.highlights]
         rating.save(update_fields=["highlights"])
@@ -51,15 +52,14 @@ def place_ratings(apps, schema_editor):
 
 def place_drafts(apps, schema_editor):
     """A draft holds them by the order shown, as a list or as the text that a browser sent."""
-    Draft = apps.get_model("annotation", "Draft")
-    Answer = apps.get_model("annotation", "Answer")
-    for draft in Draft.objects.iterator(chunk_size=500):
+    alias = schema_editor.connection.alias
+    drafts = apps.get_model("annotation", "Draft").objects.using(alias)
+    answers = apps.get_model("annotation", "Answer").objects.using(alias)
+    for draft in drafts.iterator(chunk_size=500):
         fields = [f"highlights_{number}" for number in range(1, len(draft.shown_order) + 1)]
         if not any(draft.content.get(field) for field in fields):
             continue
-        texts = dict(
-            Answer.objects.filter(group_id=draft.group_id).values_list("position", "text")
-        )
+        texts = dict(answers.filter(group_id=draft.group_id).values_list("position", "text"))
         for field, position in zip(fields, draft.shown_order):
             kept = draft.content.get(field)
             if kept:
@@ -78,7 +78,7 @@ def _placed_draft(kept, text):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotation", "0010_assignment")]
+    dependencies = [("annotation", "0011_gate_reasons")]
 
     operations = [
         migrations.RunPython(place_ratings, migrations.RunPython.noop),

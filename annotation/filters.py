@@ -1,0 +1,103 @@
+"""What lists can be narrowed to: form and query in one, as the page's address asks for it."""
+
+from datetime import date, datetime, time, timedelta
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django_filters import (
+    CharFilter,
+    ChoiceFilter,
+    DateFilter,
+    FilterSet,
+    ModelChoiceFilter,
+    NumberFilter,
+)
+
+from annotation.exchange.prompts import LONGEST_LANGUAGE
+from annotation.models import Project, Prompt, PromptGroup, Triple
+from annotation.selectors.triples import triples, with_text
+
+
+class ListFilter(FilterSet):  # type: ignore[misc]
+    """Empty fields leave everything in."""
+
+    @property
+    def query(self) -> str:
+        """The filter for the page's links, without where the page begins."""
+        asked = self.data.copy()
+        asked.pop("before", None)
+        return str(asked.urlencode())
+
+
+class GroupFilter(ListFilter):
+    status = ChoiceFilter(choices=PromptGroup.Status.choices)
+
+
+def day_filter(label: object, method: str) -> DateFilter:
+    """A day of TIME_ZONE. Midnight at either end of the calendar is beyond it in some zone."""
+    return DateFilter(
+        label=label,
+        method=method,
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        validators=[MinValueValidator(date(1900, 1, 1)), MaxValueValidator(date(2999, 12, 31))],
+    )
+
+
+def score_filter(label: object, lookup: str) -> NumberFilter:
+    return NumberFilter(
+        "score",
+        lookup,
+        label=label,
+        min_value=-1,
+        max_value=1,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+    )
+
+
+class TripleFilter(ListFilter):
+    """Of a project's triples, to be shown or downloaded. Scores and days are inclusive."""
+
+    q = CharFilter(label=_("Text"), method="containing")
+    labeler = ModelChoiceFilter(
+        field_name="ranking__labeler", label=_("Labeler"), empty_label=_("all")
+    )
+    policy = ChoiceFilter(
+        field_name="answer__policy__number", label=_("Policy"), empty_label=_("all")
+    )
+    split = ChoiceFilter(
+        field_name="ranking__group__prompt__split",
+        label=_("Split"),
+        choices=Prompt.Split.choices,
+        empty_label=_("all"),
+    )
+    language = CharFilter(
+        field_name="ranking__group__prompt__language",
+        label=_("Language"),
+        max_length=LONGEST_LANGUAGE,
+    )
+    lowest = score_filter(_("Score from"), "gte")
+    highest = score_filter(_("Score to"), "lte")
+    since = day_filter(_("Ranked from"), "ranked_since")
+    until = day_filter(_("Ranked to"), "ranked_until")
+
+    def __init__(self, project: Project, data: object) -> None:
+        super().__init__(data, triples(project))
+        self.filters["labeler"].queryset = project.members.order_by("username")
+        numbers = project.policyversions.values_list("number", flat=True)
+        self.filters["policy"].extra["choices"] = [(number, number) for number in numbers]
+
+    def containing(self, found: QuerySet[Triple], _name: str, text: str) -> QuerySet[Triple]:
+        return with_text(found, text)
+
+    def ranked_since(self, found: QuerySet[Triple], _name: str, day: date) -> QuerySet[Triple]:
+        return found.filter(ranking__created_at__gte=_midnight(day))
+
+    def ranked_until(self, found: QuerySet[Triple], _name: str, day: date) -> QuerySet[Triple]:
+        return found.filter(ranking__created_at__lt=_midnight(day + timedelta(days=1)))
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))

@@ -1,0 +1,93 @@
+"""Verdicts are codes with values, worded in one place."""
+
+import json
+import string
+
+import pytest
+
+from rewardmodel.learning.core.gate import (
+    WORDING,
+    Code,
+    Gate,
+    Verdict,
+    as_json,
+    from_json,
+    read_report,
+    report,
+    word,
+)
+from rewardmodel.learning.policy.metrics import PolicyMetrics, policy_gate
+from rewardmodel.learning.reward.metrics import PreferenceMetrics, reward_gate
+
+STOPPED = Verdict(Code.STOPPED_BY_BUDGET, {"steps": 3, "divergence": 30.14})
+
+
+def names_in(template: str) -> set[str]:
+    return {name for _text, name, _format, _as in string.Formatter().parse(template) if name}
+
+
+def policy(reward: float, kl: float) -> PolicyMetrics:
+    return PolicyMetrics(answers=8, reward=reward, score=reward, kl=kl, ended=1.0, tokens=5.0)
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_every_code_has_its_wording(code: Code) -> None:
+    values = dict.fromkeys(names_in(WORDING[code]), 1.5)
+    assert word(Verdict(code, values))
+
+
+def test_numbers_are_kept_in_full_and_rounded_where_they_are_worded() -> None:
+    metrics = PreferenceMetrics(groups=9, pairs=40, accuracy=7 / 9, log_loss=0.5501234)
+    gate = reward_gate(metrics)
+    assert gate.verdict.values == {"loss": 0.5501234, "pairs": 40, "accuracy": 7 / 9}
+    assert word(gate.verdict) == (
+        "Held-out log loss 0.550 over 40 pairs is below chance (0.693); accuracy 0.78."
+    )
+
+
+def test_a_verdict_on_a_run_that_was_stopped_early_says_both() -> None:
+    gate = policy_gate(policy(0.1, 0.0), policy(0.05, -0.01), kl_budget=10.0, stopped=STOPPED)
+    assert gate.verdict.code == Code.POLICY_NO_GAIN
+    assert word(gate.verdict) == (
+        "Held-out reward went from 0.100 to 0.050 at a divergence of 0.0 nats: no gain. "
+        "Training stopped after 3 steps at a divergence of 30.1 nats."
+    )
+
+
+def test_a_verdict_is_read_back_as_it_was_stored() -> None:
+    gate = policy_gate(policy(0.1, 0.0), policy(1 / 3, 2.0), kl_budget=10.0, stopped=STOPPED)
+    stored = json.loads(json.dumps(as_json(gate.verdict)))
+    assert stored["code"] == "policy_gain"
+    assert stored["values"]["stopped"]["values"] == {"steps": 3, "divergence": 30.14}
+    assert from_json(stored) == gate.verdict
+
+
+def test_a_report_says_a_verdict_in_words_too_and_is_read_back() -> None:
+    reported = json.loads(json.dumps(report(STOPPED)))
+    assert reported == {
+        "code": "stopped_by_budget",
+        "values": {"steps": 3, "divergence": 30.14},
+        "reason": "stopped after 3 steps at a divergence of 30.1 nats",
+    }
+    assert read_report(reported) == STOPPED
+
+
+def test_a_gate_is_reported_with_what_it_found() -> None:
+    assert Gate(False, Verdict(Code.BEST_OF_N_REPORT)).report() == {
+        "passed": False,
+        "code": "best_of_n_report",
+        "values": {},
+        "reason": "A report of best-of-n: nothing was trained.",
+    }
+
+
+def test_last_words_are_kept_as_they_are() -> None:
+    said = Verdict(Code.PROCESS_DIED, {"times": 3, "words": "one {loss}\ntwo %(loss)s."})
+    assert word(said).endswith("Its last words: one {loss}\ntwo %(loss)s.")
+
+
+def test_free_text_is_left_alone() -> None:
+    sentence = "There is no snapshot at {groups}.jsonl."
+    assert word(sentence) == from_json(as_json(sentence)) == sentence
+    assert report(sentence) == {"reason": sentence}
+    assert read_report(report(sentence)) == sentence

@@ -1,0 +1,37 @@
+"""The pages of annotation stand without rewardmodel; the shell, at the top level, knows both."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.conf import settings
+
+from rewardmodel.urls import urlpatterns
+
+ROOT = Path(settings.BASE_FOLDER)
+LEARNING_URLS = {pattern.name for pattern in urlpatterns}
+LEARNING_TAGS = {file.stem for file in (ROOT / "rewardmodel" / "templatetags").glob("*.py")}
+
+
+def found(expression: str) -> Iterator[tuple[str, str]]:
+    """(template, what the expression found) in all templates below the top level but learning's."""
+    for file in (ROOT / "templates").glob("*/**/*.html"):
+        if "rewardmodel" not in file.parts:
+            for text in re.findall(expression, file.read_text(encoding="utf-8")):
+                yield file.name, text
+
+
+def test_they_load_no_tags_of_rewardmodel() -> None:
+    loaded = [(name, tag) for name, tags in found(r"{% load ([^%]+) %}") for tag in tags.split()]
+    assert {tag for _name, tag in loaded} > {"i18n", "text", "numbers"}
+    assert [(name, tag) for name, tag in loaded if tag in LEARNING_TAGS] == []
+
+
+def test_they_name_no_page_of_rewardmodel() -> None:
+    named = list(found(r"{% url ['\"](\w+)"))
+    assert {url for _name, url in named} > {"groups", "rank"}
+    assert [(name, url) for name, url in named if url in LEARNING_URLS] == []
+
+
+def test_they_include_and_extend_no_template_of_rewardmodel() -> None:
+    assert list(found(r"{% (?:include|extends) ['\"]rewardmodel/[^'\"]+")) == []
