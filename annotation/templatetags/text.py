@@ -1,9 +1,10 @@
 """Prompts and answers as HTML. They are hostile text: only what is listed here gets through.
 
 A page comes in a fraction of a second whatever its texts are, and all of each text is on it. The
-cost is bounded before anything is rendered: the renderer is linear and its tags are counted
-(annotation.markdown), what is longer than a few pages of a book is shown as it is written, folded,
-and so are the turns of an endless conversation. So nothing needs to be stored or killed.
+cost is bounded before anything is rendered: the renderer is linear and counts its tags
+(annotation.markdown), what goes beyond LONGEST_MARKDOWN characters is shown as it is written,
+folded, and so are the first turns of an endless conversation. So nothing that was rendered needs to
+be stored, and nothing that renders to be killed.
 """
 
 from dataclasses import dataclass
@@ -109,11 +110,11 @@ class Conversation:
 def conversation(messages: list[Message]) -> Conversation:
     """As many turns as can be rendered in time; all of an ordinary conversation."""
     room, start = LONGEST_MARKDOWN, len(messages)
-    while start and len(messages) - start < MOST_TURNS and room > 0:
+    for message in reversed(messages[-MOST_TURNS:]):
+        room -= len(message["content"])
+        if room < 0 and start < len(messages):
+            break
         start -= 1
-        room -= len(messages[start]["content"])
-    if room < 0 and start < len(messages) - 1:
-        start += 1  # it is too long to be rendered beside those after it
     names = {"user": _("Person"), "assistant": _("Model")}
     instruction = _("Instruction to the model")
     said = (f"{names.get(one['role'], instruction)}\n{one['content']}" for one in messages[:start])
