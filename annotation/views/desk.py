@@ -41,6 +41,7 @@ def group_context(
         ],
         "form": form,
         "fields": GROUP,
+        "is_thumbs": form.is_thumbs,
         "is_pair": len(order) == 2 and not form.is_thumbs,
         "words": desk_words(),
         "skip_reasons": Skip.Reason.choices,

@@ -26,6 +26,7 @@ from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.distributed import Processes, autocast
 from rewardmodel.learning.core.gate import Code, Gate, Verdict, report
 from rewardmodel.learning.core.group_packing import unpack
+from rewardmodel.learning.core.row_report import row_counts, row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance, run_script
 from rewardmodel.learning.core.snapshot import PromptRow, read_prompts
@@ -56,8 +57,8 @@ def train(config: PolicyConfig, run: RunFolder) -> None:
     prompts, heldout = read_prompts(Path(config.snapshot), config.heldout_percent)
     if not prompts:
         raise TrainingFailure(f"No prompt to train on in {config.snapshot}.")
-    everything = [row.prompt for row in [*prompts, *heldout]]
-    policy = AdaptedPolicy(config, accelerator.device, everything)
+    policy = AdaptedPolicy(config, accelerator.device, [*prompts, *heldout])
+    run.tell(row_sentence("prompts", len(prompts) + len(heldout), {}, policy.cuts))
     if config.algorithm == "ppo" and policy.scorer.layout is unpack:
         policy.layout = unpack  # its value function reads the same rows, as a reward model does
     if config.algorithm != "best_of_n":
@@ -173,7 +174,7 @@ def _evaluate_and_publish(
         "metrics": {
             **{name: asdict(found) for name, found in measured.items()},
             "steps": stopping.steps,
-            "shortened": policy.shortened,
+            **row_counts({}, policy.cuts),
             "stopped": report(stopping.stopped) if stopping.stopped else None,
             "checks": stopping.history,
         },
