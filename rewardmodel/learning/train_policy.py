@@ -90,19 +90,20 @@ def _update(
         rollouts = _answer(config, policy, trainer, prompts, step)
         run.progress("training", step, config.steps)
         experiences = list(policy.experiences(rollouts))
-        # Text first: the last pass of a step is the one whose gradients are exchanged.
+        # Text first: processes exchange gradients in the last pass, which must read the same kind
+        # of batch in all of them.
         batches: list[Experience | TextBatch] = [
             *(text.batches(step) if text else []),
             *experiences,
         ]
-        accumulate(trainer, algorithm, batches, answers)
+        accumulate(trainer, algorithm, batches, answers)  # the loss; no weight has moved yet
         sums = summarise(experiences, config.missing_end_penalty).to(accelerator.device)
         metrics = metrics_of(accelerator.reduce(sums, reduction="sum"))
         if stopping.stops(step, metrics, trainer.weights()):
-            trainer.set_weights(stopping.kept)
+            trainer.set_weights(stopping.kept)  # the gradient is dropped
             break
         updated = trainer.step(step)
-        for _ in range(1, config.inner_epochs):
+        for _ in range(1, config.inner_epochs):  # on answers of the policy as it was before
             accumulate(trainer, algorithm, batches, answers)
             updated = trainer.step(step)
         run.progress("training", step + 1, config.steps, {**asdict(metrics), **updated})
@@ -114,7 +115,11 @@ def _update(
 def accumulate(
     trainer: Trainer, algorithm: Algorithm, batches: Sequence[Experience | TextBatch], answers: int
 ) -> None:
-    """Adds the gradient of the step's loss, the mean over its `answers`; no weight moves yet."""
+    """Adds the gradient of the step's loss, the mean over its `answers`, in number.
+
+    The first time an experience is read its policy is the one that sampled it: that reading is
+    kept, and is what the divergence of the metrics and the ratios of the loss are taken against.
+    """
     for batch in trainer.passes(batches):
         with autocast(trainer.accelerator.device):
             if isinstance(batch, TextBatch):

@@ -31,6 +31,7 @@ from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance, run_script
 from rewardmodel.learning.core.snapshot import PreferenceData, read_groups
 from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
+from rewardmodel.learning.reward.losses import listwise_loss
 from rewardmodel.learning.reward.metrics import metrics_of, reward_gate
 from rewardmodel.learning.reward.model import (
     RewardModel,
@@ -40,7 +41,6 @@ from rewardmodel.learning.reward.model import (
     save_reward_model,
     score_groups,
 )
-from rewardmodel.learning.reward.preferences import listwise_loss
 from rewardmodel.learning.reward.report import curve_point, heldout_report, samples
 from rewardmodel.learning.reward.training_set import TrainingSet, encode_training_set
 

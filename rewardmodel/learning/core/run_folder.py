@@ -2,7 +2,7 @@
 
 config.json      what to do, from the supervisor or the command line; once started, in full. Flags
                  that say otherwise start anew, and are refused where there is a checkpoint
-inputs.json      what its data and models were, by content (inputs.py); the same goes for them
+inputs.json      what its data and models were, by content (checkpoints.py); the same goes for them
 progress.jsonl   {"time", "phase", "step", "total", "metrics"}, a line at least every few seconds
 checkpoints/     the newest checkpoint; a run started again in the same folder goes on from it
 result.json      written last; a run that has one is finished and is not run again. Its `output`

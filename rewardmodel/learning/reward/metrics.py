@@ -12,11 +12,11 @@ from torch import Tensor
 from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_said
 from rewardmodel.learning.core.snapshot import GroupRow
 from rewardmodel.learning.reward.calibration import calibration_error, reliability
+from rewardmodel.learning.reward.losses import vote_log_loss
 from rewardmodel.learning.reward.preferences import (
     strict_votes,
     tied_votes,
     vote_hits,
-    vote_log_loss,
 )
 
 
