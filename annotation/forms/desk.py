@@ -12,13 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from annotation.exchange.untrusted_json import UntrustedDecoder
 from annotation.forms.untrusted_json import UntrustedJSONField
 from annotation.judgment.fields import GROUP, AnswerFields, Content, answer_fields, judgment_of
-from annotation.judgment.judgment import HIGHLIGHT_LABELS, Highlight, Judgment
+from annotation.judgment.judgment import HIGHLIGHT_LABELS, LONGEST_QUOTE, Highlight, Judgment
 from annotation.models import AnswerFlag, Flag, Project, PromptMark, Rating, Skip
 
 LONGEST_COMMENT = 5000
 LONGEST_ANSWER = 50_000
 MOST_HIGHLIGHTS = 50
-LONGEST_QUOTE = 500
 GOOD, BAD = 1, 2
 
 
@@ -73,9 +72,11 @@ class HighlightsField(UntrustedJSONField):
     def _checked(self, one: Any) -> Highlight:
         match one:
             case {"start": int(start), "end": int(end), "label": str(label), "quote": str(quote)}:
-                if 0 <= start < end and label in HIGHLIGHT_LABELS:
-                    quote = typed(quote[:LONGEST_QUOTE])
+                quote = typed(quote)[:LONGEST_QUOTE]
+                if label in HIGHLIGHT_LABELS and 0 <= start < end:
                     return Highlight(start=start, end=end, label=label, quote=quote)
+                if label in HIGHLIGHT_LABELS and one.get("unplaced") is True:
+                    return Highlight(start=0, end=0, label=label, quote=quote, unplaced=True)
         raise forms.ValidationError(_("These highlights cannot be read."))
 
 

@@ -109,7 +109,7 @@ def test_a_draft_with_highlights_that_cannot_be_read_is_kept_and_the_desk_opens(
 
 def test_what_no_database_can_hold_is_left_out(as_: As, asking: Project, labeler: User) -> None:
     browser = as_(labeler)
-    mark = '[{"start": 1, "end": 3, "label": "error", "quote": "half \\ud83d, nul \\u0000"}]'
+    mark = '[{"start": 0, "end": 6, "label": "error", "quote": "Answer \\ud83d, \\u0000"}]'
     good = {"quality_1": 7, "quality_2": 4, "quality_3": 2, "highlights_1": mark}
     data = {**opened(browser, asking, labeler), **good, "comment": "a\r\nb", "better": "c\0d"}
     assert browser.post(path("draft", asking), data).json()["kept"]
@@ -118,5 +118,5 @@ def test_what_no_database_can_hold_is_left_out(as_: As, asking: Project, labeler
     assert ranking.comment == "a\nb"
     assert ranking.demonstrations.get().text == "cd"
     [rating] = ranking.ratings.exclude(highlights=[])
-    assert rating.highlights[0]["quote"] == "half ?, nul "
+    assert rating.highlights[0]["quote"] == "Answer ?, "
     assert browser.get(path("revise", asking, ranking.pk)).status_code == 200
