@@ -18,6 +18,7 @@ from annotation.views import (
 urlpatterns = [
     path("", home.home, name="home"),
     path("login/", session.Login.as_view(), name="login"),
+    path("admin/login/", session.admin_login),
     path("logout/", session.Logout.as_view(), name="logout"),
     path("theme/", session.set_theme, name="theme"),
     path("language/", login_not_required(set_language), name="language"),

@@ -30,6 +30,7 @@ from bench.comparison import finish_device, peak_memory, prompts_of
 from bench.peer import trainer_settings
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.distributed import Processes
+from rewardmodel.learning.core.snapshot import PromptRow
 from rewardmodel.learning.core.trainer import Trainer
 from rewardmodel.learning.policy.algorithms import Rloo
 from rewardmodel.learning.policy.rollout import AdaptedPolicy, seeds_of
@@ -44,7 +45,8 @@ PEER_TOKENS = 4096  # of one of TRL's passes: with all rows of long prompts it n
 def our_step(config: PolicyConfig, prompts: Prompts) -> Callable[[int, Prompts], None]:
     """Sample, score, reference, update, as train_policy.py does it."""
     accelerator = Processes()
-    policy = AdaptedPolicy(config, accelerator.device, prompts)
+    rows = [PromptRow(str(number), prompt, "train") for number, prompt in enumerate(prompts)]
+    policy = AdaptedPolicy(config, accelerator.device, rows)
     algorithm = Rloo(config, policy.log_probs)
     trainer = Trainer(accelerator, algorithm.module, config, config.learning_rate, config.steps)
 

@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def train_groups(
         targets=[target_of(row, config, accelerator.device) for row, _ in groups],
         heldout=[],
         demonstrations=[],
-        shortened=0,
+        shortened=Counter(),
         pad=chat.pad,
     )
     per_step = min(config.groups_per_step, len(groups))

@@ -1,6 +1,7 @@
 """Typed readers of environment variables: a bad value stops the start with one sentence."""
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -42,6 +43,16 @@ def whole_number(name: str, default: int) -> int:
 def names(name: str, default: list[str]) -> list[str]:
     value = text(name)
     return [item.strip() for item in value.split(",") if item.strip()] if value else default
+
+
+def networks(name: str, default: list[str]) -> list[IPv4Network | IPv6Network]:
+    """Addresses or networks such as 10.0.0.0/8, separated by commas."""
+    try:
+        return [ip_network(each) for each in names(name, default)]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} is {text(name)!r}: set it to addresses or networks such as 10.0.0.0/8."
+        ) from error
 
 
 def folder(name: str, default: Path) -> Path:

@@ -12,6 +12,7 @@
 | VAR_FOLDER | everything that Laoshi writes | var/ |
 | ACCELERATE_CONFIG | accelerate's own file, for several GPUs of this machine | one process |
 | TIME_ZONE | of the schedules, and of pages until a browser says its own | UTC |
+| TRUSTED_PROXIES | networks whose X-Forwarded-For is believed | this machine's, with https |
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from csp.constants import NONE, SELF
 
-from config import env
+from config import env, limits
 
 BASE_FOLDER = env.BASE_FOLDER
 VAR_FOLDER = env.var_folder()
@@ -32,6 +33,8 @@ DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.secret("SECRET_KEY", VAR_FOLDER / "secret_key")
 PORT = env.whole_number("PORT", 8000)
 SITE_URL, SITE_HOST, SITE_IS_HTTPS = env.site_url("SITE_URL", f"http://localhost:{PORT}")
+# What ends TLS is a proxy on this machine, where alone the web server listens.
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", ["127.0.0.0/8", "::1"] if SITE_IS_HTTPS else [])
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", [SITE_HOST, "localhost", "127.0.0.1", "[::1]"])
 
 INSTALLED_APPS = [
@@ -56,13 +59,18 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
+    # Who is not logged in is led to the login before anything of a form is read.
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "annotation.views.login_required.LoginRequired",
+    "annotation.middleware.BodyLimitMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
+
+# Each page's limit is checked before.
+DATA_UPLOAD_MAX_MEMORY_SIZE = limits.UPLOAD
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -99,12 +107,19 @@ if len(bytes(REDIS_SOCKET)) > 100:
     REDIS_SOCKET = Path(tempfile.gettempdir()) / f"laoshi-{_digest}" / "redis.sock"
 REDIS_URL, CELERY_BROKER_URL = env.redis_url("REDIS_URL", REDIS_SOCKET)
 REDIS_IS_EMBEDDED = not env.text("REDIS_URL")
+_REDIS_CACHE = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": REDIS_URL,
+    "KEY_PREFIX": "laoshi",
+    "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
+}
 CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
-        "KEY_PREFIX": "laoshi",
-    }
+    "default": _REDIS_CACHE,
+    "sessions": {**_REDIS_CACHE, "BACKEND": "config.cache.SessionCache"},
+    "process": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
 }
 
 # The state of every job is a database row and beat picks up what a dead worker left behind,
@@ -123,6 +138,7 @@ CELERY_TIMEZONE = TIME_ZONE = env.text("TIME_ZONE", "UTC")
 USE_TZ = True
 
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_CACHE_ALIAS = "sessions"
 AUTH_USER_MODEL = "annotation.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from annotation.forms import LabelingForm
+from annotation.forms import LabelingForm, UntrustedJSONField
 from rewardmodel.models import TrainingRun
 from rewardmodel.services import check_settings
 
@@ -71,6 +71,10 @@ class ProjectForm(LabelingForm):
             "guidelines": forms.Textarea(attrs={"rows": 10, "dir": "auto"}),
             "reward_settings": forms.Textarea(attrs={"rows": 4, "class": "code"}),
             "policy_settings": forms.Textarea(attrs={"rows": 4, "class": "code"}),
+        }
+        field_classes = {
+            "reward_settings": UntrustedJSONField,
+            "policy_settings": UntrustedJSONField,
         }
 
     def clean_reward_settings(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from config.env import BASE_FOLDER
 
 WITHOUT_DJANGO = (
-    *("annotation.exchange", "annotation.judgment", "annotation.lm"),
+    *("annotation.exchange", "annotation.judgment", "annotation.lm", "annotation.markdown"),
     "rewardmodel.learning",
 )
 OF_THE_WEB = ("django", "celery", "django_celery_beat", "django_filters", "django_htmx", "csp")

@@ -1,8 +1,8 @@
 """Reading demonstrations: JSON Lines of {"messages": [...], "lang"?}, the last one the answer."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import Any
 
 from annotation.exchange.prompts import (
@@ -11,6 +11,7 @@ from annotation.exchange.prompts import (
     check_messages,
     check_text,
 )
+from annotation.exchange.untrusted_json import parse_json
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ def parse_demonstrations(lines: Iterable[str]) -> Iterator[NewDemonstration]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                yield _demonstration(json.loads(line))
-            except (UnreadablePrompt, json.JSONDecodeError) as problem:
+                yield _demonstration(parse_json(line))
+            except (UnreadablePrompt, JSONDecodeError) as problem:
                 raise UnreadablePrompt(f"Line {number}: {problem}") from problem
 
 

@@ -12,4 +12,8 @@ def canonical(row: Mapping[str, Any]) -> str:
 def holds_half_characters(text: str) -> bool:
     """Whether it is not Unicode (a lone surrogate), so that no UTF-8 file and no tokenizer takes
     it."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -1,11 +1,12 @@
 """Reading prompts from JSON Lines or plain text, one prompt a line."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import Any
 
 from annotation.exchange.jsonl import holds_half_characters
+from annotation.exchange.untrusted_json import parse_json
 
 ROLES = ("system", "user", "assistant")
 LONGEST_LANGUAGE = 20
@@ -36,9 +37,9 @@ def parse_prompts(lines: Iterable[str]) -> Iterator[NewPrompt]:
         if not line:
             continue
         try:
-            value = json.loads(line) if line.startswith("{") else {"prompt": line}
+            value = parse_json(line) if line.startswith("{") else {"prompt": line}
             yield _prompt(value)
-        except (UnreadablePrompt, json.JSONDecodeError) as problem:
+        except (UnreadablePrompt, JSONDecodeError) as problem:
             raise UnreadablePrompt(f"Line {number}: {problem}") from problem
 
 

@@ -15,6 +15,7 @@ from annotation.forms.desk import (
     typed,
 )
 from annotation.forms.labeling import LabelingForm
+from annotation.forms.untrusted_json import UntrustedJSONField
 
 __all__ = [
     "GIVEN_ROLES",
@@ -26,6 +27,7 @@ __all__ = [
     "PromptsForm",
     "ShownAnswer",
     "SkipForm",
+    "UntrustedJSONField",
     "WriteForm",
     "typed",
 ]

@@ -10,7 +10,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.utils.translation import gettext_lazy as _
 
 from annotation.exchange.prompts import LONGEST_LANGUAGE, UnreadablePrompt, parse_prompts
-from annotation.models import Membership
+from annotation.models import Membership, User
 
 GIVEN_ROLES = [
     (role.value, role.label) for role in (Membership.Role.LABELER, Membership.Role.ADMIN)
@@ -70,13 +70,21 @@ class PromptsForm(forms.Form):
         return data
 
 
+class NameField(forms.CharField):
+    """A user's name, in the one way in which it is stored."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(max_length=150, **given)
+
+    def to_python(self, value: Any) -> str:
+        return User.normalize_username(super().to_python(value) or "")
+
+
 class AddMemberForm(forms.Form):
-    username = forms.CharField(label=_("Name"), max_length=150)
+    username = NameField(label=_("Name"))
     role = forms.ChoiceField(label=_("Role"), choices=GIVEN_ROLES)
 
 
 class NewLabelerForm(forms.Form):
-    username = forms.CharField(
-        label=_("Name to log in with"), max_length=150, validators=[UnicodeUsernameValidator()]
-    )
+    username = NameField(label=_("Name to log in with"), validators=[UnicodeUsernameValidator()])
     key = forms.UUIDField(required=False, initial=uuid.uuid4, widget=forms.HiddenInput)

@@ -9,6 +9,8 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from annotation.exchange.untrusted_json import UntrustedDecoder
+from annotation.forms.untrusted_json import UntrustedJSONField
 from annotation.judgment.fields import (
     GROUP,
     AnswerFields,
@@ -18,13 +20,19 @@ from annotation.judgment.fields import (
     judgment_of,
     spell_asked,
 )
-from annotation.judgment.judgment import HIGHLIGHT_LABELS, THUMBS, Asked, Highlight, Judgment
+from annotation.judgment.judgment import (
+    HIGHLIGHT_LABELS,
+    LONGEST_QUOTE,
+    THUMBS,
+    Asked,
+    Highlight,
+    Judgment,
+)
 from annotation.models import AnswerFlag, Flag, PromptMark, Rating, Skip
 
 LONGEST_COMMENT = 5000
 LONGEST_ANSWER = 50_000
 MOST_HIGHLIGHTS = 50
-LONGEST_QUOTE = 500
 GOOD, BAD = 1, 2
 
 
@@ -57,8 +65,16 @@ class TypedField(forms.CharField):
         return typed(super().to_python(value) or "")
 
 
-class HighlightsField(forms.JSONField):
+class HighlightsDecoder(UntrustedDecoder):
+    """A quote may begin within a character, and is `typed` before it is stored."""
+
+    checks_texts = False
+
+
+class HighlightsField(UntrustedJSONField):
     """A list of highlights as JSON; an empty field is an empty list."""
+
+    decoder_class = HighlightsDecoder
 
     def clean(self, value: Any) -> tuple[Highlight, ...]:
         found = super().clean(value)
@@ -71,9 +87,11 @@ class HighlightsField(forms.JSONField):
     def _checked(self, one: Any) -> Highlight:
         match one:
             case {"start": int(start), "end": int(end), "label": str(label), "quote": str(quote)}:
-                if 0 <= start < end and label in HIGHLIGHT_LABELS:
-                    quote = typed(quote[:LONGEST_QUOTE])
+                quote = typed(quote)[:LONGEST_QUOTE]
+                if label in HIGHLIGHT_LABELS and 0 <= start < end:
                     return Highlight(start=start, end=end, label=label, quote=quote)
+                if label in HIGHLIGHT_LABELS and one.get("unplaced") is True:
+                    return Highlight(start=0, end=0, label=label, quote=quote, unplaced=True)
         raise forms.ValidationError(_("These highlights cannot be read."))
 
 

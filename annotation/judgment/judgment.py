@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import permutations
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from annotation.judgment.scores import dense_ranks
 
@@ -26,14 +26,21 @@ class Asked:
 
 
 class Highlight(TypedDict):
-    """A passage of an answer as it is read: character offsets in its text without markup."""
+    """A passage of an answer: `text[start:end]` of the stored text, in Unicode code points.
+
+    The quote is how it was read, without what is only markup, LONGEST_QUOTE code points at most.
+    `unplaced`: the quote was not found in the answer when older offsets were turned into these;
+    `start` and `end` are 0 then.
+    """
 
     start: int
     end: int
     label: str
     quote: str
+    unplaced: NotRequired[bool]
 
 
+LONGEST_QUOTE = 500
 HIGHLIGHT_LABELS = ("error", "unsupported", "well_put")
 
 

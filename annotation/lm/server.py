@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from annotation.lm.chat import Chat
+from annotation.lm.chat import Chat, Messages
 from annotation.lm.completion import Completion
 from annotation.lm.loading import PolicyUnavailable
 from annotation.lm.sampler import SamplingParameters
@@ -53,16 +53,18 @@ class RolloutServer:
     def sample(
         self,
         chat: Chat,
-        prompts: Sequence[Sequence[int]],
+        prompts: Sequence[Messages],
         seeds: Sequence[Sequence[int]],
         parameters: SamplingParameters,
         stops: Sequence[int],
+        limit: int | None = None,
     ) -> list[list[Completion]]:
-        """One answer to the tokens `prompts[i]` for each of `seeds[i]`; `stops` end an answer."""
+        """One answer to `prompts[i]`, of which the last `limit` tokens are sent, for each of
+        `seeds[i]`; `stops` end an answer."""
         asked = [(prompt, seed) for prompt, s in zip(prompts, seeds, strict=True) for seed in s]
         with ThreadPoolExecutor(REQUESTS_AT_A_TIME) as pool:
             found = pool.map(
-                lambda one: self._answer(chat, one[0], one[1], parameters, stops), asked
+                lambda one: self._answer(chat, one[0], one[1], parameters, stops, limit), asked
             )
             answers = iter(list(found))
         return [[next(answers) for _ in group] for group in seeds]
@@ -78,14 +80,15 @@ class RolloutServer:
     def _answer(
         self,
         chat: Chat,
-        prompt: Sequence[int],
+        prompt: Messages,
         seed: int,
         parameters: SamplingParameters,
         stops: Sequence[int],
+        limit: int | None,
     ) -> Completion:
         body = {
             "model": self.model,
-            "prompt": list(prompt),
+            "prompt": chat.prompt_ids(prompt, limit),
             "max_tokens": parameters.max_new_tokens,
             "temperature": parameters.temperature,
             "top_p": parameters.top_p,
@@ -103,7 +106,9 @@ class RolloutServer:
             raise PolicyUnavailable(
                 f"The rollout server at {self.url} answered something else than a completion."
             ) from error
-        ids = chat.answer_ids(text)[:-1] if ids is None else [int(token) for token in ids]
+        if ids is None:
+            ids = chat.group_ids(prompt, [text])[1][0][:-1]
+        ids = [int(token) for token in ids]
         if stopped and (not ids or ids[-1] not in stops):
             ids.append(chat.end_of_turn)
         if not ids:

@@ -1,16 +1,32 @@
 """Projects, the people in them, and what each project asks for."""
 
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotation.exchange.prompts import FEWEST_ANSWERS, MOST_ANSWERS
 from annotation.judgment.judgment import RANKING, THUMBS, Asked
+from annotation.names import lookalikes
 
 
 class User(AbstractUser):
     """Whoever logs in. What they may do in a project stands in their membership."""
+
+    def clean(self) -> None:
+        """Normalizes the name. Raises ValidationError for one that is taken or reads like it."""
+        super().clean()
+        others = User.objects.exclude(pk=self.pk).values_list("username", flat=True)
+        is_new = not User.objects.filter(pk=self.pk, username=self.username).exists()
+        own = lookalikes(self.username)
+        if is_new and any(own & lookalikes(other) for other in others.iterator()):
+            raise ValidationError({"username": self.taken(self.username)})
+
+    @staticmethod
+    def taken(name: str) -> str:
+        text = _("The name “%(name)s” is taken, or reads like one that is: choose another.")
+        return text % {"name": name}
 
 
 class Project(models.Model):

@@ -10,7 +10,7 @@ from django.utils import timezone
 from annotation.judgment.judgment import NO_RATING, Judgment
 from annotation.judgment.scores import below_first
 from annotation.models import Answer, Project, PromptGroup, Ranking, User
-from annotation.selectors.stored_judgments import stored_judgment, with_judgments
+from annotation.selectors.stored_judgments import prefetched_judgment, with_judgments
 
 UNDO_FOR = timedelta(minutes=10)
 WRITTEN = "written"  # the finish reason of an answer that a person wrote
@@ -46,7 +46,7 @@ def group_rows(project: Project, last_ranking_id: int) -> Iterator[dict[str, Any
     for group in groups.iterator(chunk_size=500):
         answers = list(group.answers.all())
         current: list[Ranking] = getattr(group, "current")  # noqa: B009 (prefetched attribute)
-        judged = [(f"labeler-{one.labeler_id}", stored_judgment(one)) for one in current]
+        judged = [(f"labeler-{one.labeler_id}", prefetched_judgment(one)) for one in current]
         alike = [(labeler, judgment) for labeler, judgment in judged if not judgment.is_led]
         if alike:
             yield _group_row(group, answers, alike)

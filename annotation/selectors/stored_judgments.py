@@ -1,31 +1,39 @@
 """What a labeler said with a stored ranking."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from annotation.judgment.judgment import AnswerRating, BetterAnswer, Judgment
 from annotation.models import Answer, Demonstration, Project, Ranking, Rating
 
-# Of the answers that they speak of, the position is all that is needed.
-_ratings = Rating.objects.select_related("answer")
-_written = Demonstration.objects.select_related("source")
-_PARTS = (
-    Prefetch(
-        "ratings", _ratings.only("ranking", "quality", "flags", "highlights", "answer__position")
-    ),
-    Prefetch("demonstrations", _written.only("ranking", "text", "is_first", "source__position")),
-)
+
+def _parts() -> "tuple[Prefetch[Any], Prefetch[Any]]":
+    """Of the answers that they speak of, the position is all that is read."""
+    ratings = Rating.objects.select_related("answer")
+    written = Demonstration.objects.select_related("source")
+    return (
+        Prefetch(
+            "ratings", ratings.only("ranking", "quality", "flags", "highlights", "answer__position")
+        ),
+        Prefetch("demonstrations", written.only("ranking", "text", "is_first", "source__position")),
+    )
 
 
 def with_judgments(rankings: QuerySet[Ranking]) -> QuerySet[Ranking]:
-    """The rankings with all that `stored_judgment` reads, in two queries for them all."""
-    return rankings.prefetch_related(*_PARTS)
+    """The rankings with all that `prefetched_judgment` reads, in two queries for them all."""
+    return rankings.prefetch_related(*_parts())
 
 
 def stored_judgment(ranking: Ranking) -> Judgment:
     """The judgment in its normalised form, as it was stored."""
-    prefetch_related_objects([ranking], *_PARTS)
+    prefetch_related_objects([ranking], *_parts())
+    return prefetched_judgment(ranking)
+
+
+def prefetched_judgment(ranking: Ranking) -> Judgment:
+    """`stored_judgment` of one of `with_judgments`, without a query."""
     return Judgment(
         ranks=dict(enumerate(ranking.ranks)),
         comment=ranking.comment,

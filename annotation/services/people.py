@@ -3,6 +3,7 @@
 import uuid
 from datetime import timedelta
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -42,21 +43,25 @@ def create_labeler(project: Project, username: str, key: uuid.UUID) -> str:
     """A new account that may rank in the project; returns its password, which is kept nowhere.
 
     `key` is the idempotency key: sent twice, the account is made once and answered the same.
+    Raises PersonRefused for a name that is taken or reads like one that is.
     """
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # one sending at a time
-    password = _password_under(key, username)
+    user = User(username=User.normalize_username(username))
+    password = _password_under(key, user.username)
     just_made = project.members.filter(date_joined__gte=timezone.now() - SENT_TWICE)
-    same = just_made.filter(username=username).first()
+    same = just_made.filter(username=user.username).first()
     if same is not None and same.check_password(password):
         return password
-    taken = PersonRefused(_("The name “%(name)s” is taken: choose another.") % {"name": username})
-    if User.objects.filter(username__iexact=username).exists():
-        raise taken
+    user.set_password(password)
+    try:
+        user.full_clean()
+    except ValidationError as error:
+        raise PersonRefused(error.messages[0]) from error
     try:
         with transaction.atomic():
-            user = User.objects.create_user(username, password=password)
-    except IntegrityError:  # in another project, at the same moment
-        raise taken from None
+            user.save()
+    except IntegrityError as error:  # another request was faster
+        raise PersonRefused(User.taken(username)) from error
     set_member(project, user, Membership.Role.LABELER)
     return password
 

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotation.judgment.highlights import is_in_place
 from annotation.judgment.judgment import NO_RATING, BetterAnswer, Judgment
 from annotation.judgment.scores import BEST, below_first, scores_of
 from annotation.models import (
@@ -111,13 +112,20 @@ def _stored_before(
 def store_ranking(ranking: Ranking, judgment: Judgment, *, project_id: int) -> None:
     """Saves the new row with the judgment, as the newest revision, with its ratings and triples.
 
-    Raises RankingRefused when the judgment does not rank just the group's answers.
+    Raises RankingRefused when the judgment does not rank just the group's answers, or marks a
+    passage that is not in one.
     """
     answers = answers_to_rank(ranking.group_id, ranking.labeler_id)
     if set(judgment.ranks) != {answer.position for answer in answers}:
         raise RankingRefused(_("Give every answer a rank, then submit."))
     if any(rank < 1 for rank in judgment.ranks.values()):
         raise RankingRefused(_("A rank is 1 or more."))
+    for answer in answers:
+        said = judgment.ratings.get(answer.position, NO_RATING)
+        if not all(is_in_place(highlight, answer.text) for highlight in said.highlights):
+            raise RankingRefused(
+                _("A highlight is not where it was: remove it and mark the passage again.")
+            )
     ranking.revision = getattr(answers[0], "last_revision") + 1  # noqa: B009 (annotated)
     judgment = as_stored(judgment, ranking)
     ranking.mode = judgment.mode

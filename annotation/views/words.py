@@ -147,6 +147,7 @@ def _desk_words_in(_language: str) -> str:
             "highlightUnsupported": _("Unsupported"),
             "highlightWellPut": _("Well put"),
             "replaceBetter": _("Replace what you wrote?"),
+            "highlightUnplaced": _("(its place is not known any more)"),
             "removeHighlight": _("Remove the highlight “{quote}”"),
         },
         ensure_ascii=False,

@@ -59,6 +59,7 @@ def train(config: LanguageConfig, run: RunFolder) -> None:
         data = text_training_set(config, tokenizer, run, accelerator, model.row_tokens)
     else:
         data = demonstration_training_set(config, tokenizer, model.row_tokens)
+        run.tell(data.account)
     if not data.train:
         raise TrainingFailure(f"Nothing to train on in {config.snapshot}.")
     journal = Journal(config, run, model, data, accelerator)

@@ -26,6 +26,7 @@ from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.distributed import Processes, autocast
 from rewardmodel.learning.core.gate import Code, Gate, Verdict, report
 from rewardmodel.learning.core.group_packing import unpack
+from rewardmodel.learning.core.row_report import row_counts, row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance, run_script
 from rewardmodel.learning.core.snapshot import PromptRow, read_prompts
@@ -56,8 +57,8 @@ def train(config: PolicyConfig, run: RunFolder) -> None:
     prompts, heldout = read_prompts(Path(config.snapshot), config.heldout_percent)
     if not prompts:
         raise TrainingFailure(f"No prompt to train on in {config.snapshot}.")
-    everything = [row.prompt for row in [*prompts, *heldout]]
-    policy = AdaptedPolicy(config, accelerator.device, everything)
+    policy = AdaptedPolicy(config, accelerator.device, [*prompts, *heldout])
+    run.tell(row_sentence("prompts", len(prompts) + len(heldout), {}, policy.cuts))
     if config.algorithm == "ppo" and policy.scorer.layout is unpack:
         policy.layout = unpack  # its value function reads the same rows, as a reward model does
     if config.algorithm != "best_of_n":
@@ -89,19 +90,20 @@ def _update(
         rollouts = _answer(config, policy, trainer, prompts, step)
         run.progress("training", step, config.steps)
         experiences = list(policy.experiences(rollouts))
-        # Text first: the last pass of a step is the one whose gradients are exchanged.
+        # Text first: processes exchange gradients in the last pass, which must read the same kind
+        # of batch in all of them.
         batches: list[Experience | TextBatch] = [
             *(text.batches(step) if text else []),
             *experiences,
         ]
-        accumulate(trainer, algorithm, batches, answers)
+        accumulate(trainer, algorithm, batches, answers)  # the loss; no weight has moved yet
         sums = summarise(experiences, config.missing_end_penalty).to(accelerator.device)
         metrics = metrics_of(accelerator.reduce(sums, reduction="sum"))
         if stopping.stops(step, metrics, trainer.weights()):
-            trainer.set_weights(stopping.kept)
+            trainer.set_weights(stopping.kept)  # the gradient is dropped
             break
         updated = trainer.step(step)
-        for _ in range(1, config.inner_epochs):
+        for _ in range(1, config.inner_epochs):  # on answers of the policy as it was before
             accumulate(trainer, algorithm, batches, answers)
             updated = trainer.step(step)
         run.progress("training", step + 1, config.steps, {**asdict(metrics), **updated})
@@ -113,7 +115,11 @@ def _update(
 def accumulate(
     trainer: Trainer, algorithm: Algorithm, batches: Sequence[Experience | TextBatch], answers: int
 ) -> None:
-    """Adds the gradient of the step's loss, the mean over its `answers`; no weight moves yet."""
+    """Adds the gradient of the step's loss, the mean over its `answers`, in number.
+
+    The first time an experience is read its policy is the one that sampled it: that reading is
+    kept, and is what the divergence of the metrics and the ratios of the loss are taken against.
+    """
     for batch in trainer.passes(batches):
         with autocast(trainer.accelerator.device):
             if isinstance(batch, TextBatch):
@@ -173,7 +179,7 @@ def _evaluate_and_publish(
         "metrics": {
             **{name: asdict(found) for name, found in measured.items()},
             "steps": stopping.steps,
-            "shortened": policy.shortened,
+            **row_counts({}, policy.cuts),
             "stopped": report(stopping.stopped) if stopping.stopped else None,
             "checks": stopping.history,
         },

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -24,22 +23,24 @@ import torch
 from transformers import set_seed
 
 from annotation.lm.chat import Chat
-from annotation.lm.loading import load_tokenizer
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.distributed import Processes, autocast
 from rewardmodel.learning.core.group_packing import Layout, in_budget
+from rewardmodel.learning.core.row_report import by_reason, row_counts, row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance, run_script
 from rewardmodel.learning.core.snapshot import PreferenceData, read_groups
 from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
+from rewardmodel.learning.reward.losses import listwise_loss
 from rewardmodel.learning.reward.metrics import metrics_of, reward_gate
 from rewardmodel.learning.reward.model import (
     RewardModel,
+    compare_with_plain_tokens,
     new_reward_model,
+    reward_chat,
     save_reward_model,
     score_groups,
 )
-from rewardmodel.learning.reward.preferences import listwise_loss
 from rewardmodel.learning.reward.report import curve_point, heldout_report, samples
 from rewardmodel.learning.reward.training_set import TrainingSet, encode_training_set
 
@@ -53,14 +54,18 @@ def train(config: RewardConfig, run: RunFolder) -> None:
         Path(config.snapshot), config.heldout_percent, labeler_weights=config.labeler_weights
     )
     if not rows.train:
-        skipped = _skipped(rows.skipped)
+        skipped = f" (skipped: {by_reason(rows.skipped)})" if rows.skipped else ""
         raise TrainingFailure(f"No usable group to train on in {config.snapshot}{skipped}.")
-    chat = Chat(load_tokenizer(config.base_model))
+    chat = reward_chat(config.base_model)
+    if accelerator.is_main_process:
+        compare_with_plain_tokens(chat)
     rank = None if config.full else config.lora_rank
     model = new_reward_model(config.base_model, chat, rank, config.group_tokens)
     model.to(accelerator.device).eval()  # dropout stays off
     layout = model.choose_layout(model.group_tokens)
     data = encode_training_set(config, rows, chat, model.group_tokens, accelerator.device)
+    used = len(data.groups) + len(data.heldout)
+    run.tell(row_sentence("groups", used, rows.skipped, data.shortened))
 
     steps = _steps(config, len(data.groups))
     trainer = Trainer(accelerator, model, config, config.learning_rate, steps)
@@ -161,8 +166,7 @@ def _evaluate_and_publish(
             "reward_std": std,
             "demonstrations": len(demonstration_scores),
             "steps": steps,
-            "shortened": data.shortened,
-            "skipped": dict(rows.skipped),
+            **row_counts(rows.skipped, data.shortened),
         },
         "gate": reward_gate(heldout).report(),
         "samples": samples(rows.heldout, heldout_scores, mean, std),
@@ -186,11 +190,6 @@ def _nested_parts(groups: int, seed: int, least: int) -> list[list[int]]:
     order = torch.randperm(groups, generator=torch.Generator().manual_seed(seed)).tolist()
     sizes = dict.fromkeys((groups // 4, groups // 2))
     return [order[:size] for size in sizes if size >= max(1, least)]
-
-
-def _skipped(reasons: Counter[str]) -> str:
-    counted = ", ".join(f"{count} with {reason}" for reason, count in sorted(reasons.items()))
-    return f" (skipped: {counted})" if counted else ""
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ import { restore, startDrafts } from "./desk/drafts.js";
 import { wordsOf } from "./desk/words.js";
 import { startSending } from "./sending.js";
 import "./guidelines.js";
+import "./written.js";
 
 const form = document.getElementById("write");
 

@@ -6,8 +6,10 @@ import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
+from transformers import MambaConfig, MambaForCausalLM
 
-from rewardmodel.learning.core.adapters import FusedLora, fuse_adapters
+from annotation.lm.loading import PolicyUnavailable
+from rewardmodel.learning.core.adapters import FusedLora, fuse_adapters, with_fresh_adapter
 from tests.learning.gradients import results
 
 
@@ -68,3 +70,9 @@ def test_the_adapter_can_be_turned_off_and_merged() -> None:
     with model.disable_adapter():
         assert not torch.allclose(model(rows), added)
     assert torch.allclose(model.merge_and_unload()(rows), added, atol=1e-5)
+
+
+def test_a_base_that_peft_refuses_is_named_with_what_to_do() -> None:
+    config = MambaConfig(vocab_size=20, hidden_size=16, num_hidden_layers=1, state_size=4)
+    with pytest.raises(PolicyUnavailable, match=r"no adapter on a MambaForCausalLM: .*Train all"):
+        with_fresh_adapter(MambaForCausalLM(config), 4)

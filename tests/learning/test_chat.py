@@ -65,7 +65,7 @@ def test_a_template_without_end_uses_the_tokenizers_end_token(
 
 def test_an_answer_ends_with_the_end_of_turn_token_once(tokenizer: PreTrainedTokenizerFast) -> None:
     chat = Chat(tokenizer)
-    ids = chat.answer_ids(" two words\n")
+    _, [ids] = chat.group_ids(user("Hi"), [" two words\n"])
     assert ids.count(chat.end_of_turn) == 1
     assert ids[-1] == chat.end_of_turn
     assert chat.answer_text(ids) == "two words"
@@ -78,15 +78,17 @@ def test_the_scoring_template_gives_the_tokens_of_prompt_and_answer(
     tokenizer.chat_template = template
     chat = Chat(tokenizer)
     conversation = user("Hi") + assistant("Ho") + user("It's \\ {{ 1 }}")
-    expected = chat.prompt_ids(conversation) + chat.answer_ids("Fine.")
-    tokenizer.chat_template = chat.scoring_template()
+    prompt, [answer] = chat.group_ids(conversation, ["Fine."])
+    expected = chat.prompt_ids(conversation) + answer
+    assert expected == prompt + answer
+    tokenizer.chat_template = chat.template
     assert rendered_ids(tokenizer, conversation + assistant("Fine.")) == expected
 
 
 def test_the_scoring_template_still_renders_prompts(tokenizer: PreTrainedTokenizerFast) -> None:
     chat = Chat(tokenizer)
     expected = chat.prompt_ids(user("Hi"))
-    tokenizer.chat_template = chat.scoring_template()
+    tokenizer.chat_template = chat.template
     assert Chat(tokenizer).prompt_ids(user("Hi")) == expected
 
 
@@ -94,9 +96,9 @@ def test_a_scoring_template_can_be_made_of_a_scoring_template(
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
     conversation = user("Hi") + assistant("Ho")
-    tokenizer.chat_template = Chat(tokenizer).scoring_template()
+    tokenizer.chat_template = Chat(tokenizer).template
     once = rendered_ids(tokenizer, conversation)
-    tokenizer.chat_template = Chat(tokenizer).scoring_template()
+    tokenizer.chat_template = Chat(tokenizer).template
     assert rendered_ids(tokenizer, conversation) == once
 
 

@@ -31,7 +31,7 @@ def test_two_machines_that_share_a_folder_learn_to_continue_text_as_one_process_
 ) -> None:
     output = tmp_path / "two"
     on_two_machines(train_language.__file__, snapshot=text, output=output, **TEXT)
-    assert losses_of(output) == pytest.approx(losses_of(scratch), abs=1e-3)
+    assert row_counts(output) == pytest.approx(row_counts(scratch), abs=1e-3)
 
 
 def test_two_processes_with_shares_learn_to_continue_text_as_one_does(
@@ -40,10 +40,10 @@ def test_two_processes_with_shares_learn_to_continue_text_as_one_does(
     output = tmp_path / "two"
     given: dict[str, object] = {"snapshot": text, "output": output, **TEXT}
     assert in_two_processes(train_language.__file__, kind="use_fsdp", **given) == 0
-    assert losses_of(output) == pytest.approx(losses_of(scratch), abs=1e-3)
+    assert row_counts(output) == pytest.approx(row_counts(scratch), abs=1e-3)
 
 
-def losses_of(output: Path) -> list[float]:
+def row_counts(output: Path) -> list[float]:
     return [loss for _, loss in result_of(output)["metrics"]["curve"]]
 
 

@@ -12,14 +12,13 @@ from rewardmodel.learning.policy.losses import (
     rloo_advantages,
     sequence_sums,
 )
+from rewardmodel.learning.reward.losses import listwise_loss, vote_log_loss
 from rewardmodel.learning.reward.preferences import (
-    listwise_loss,
     preference_shares,
     rating_margins,
     smoothed,
     strict_votes,
     vote_hits,
-    vote_log_loss,
 )
 
 

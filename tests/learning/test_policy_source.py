@@ -11,9 +11,13 @@ from annotation.lm.loading import (
     PolicySource,
     PolicyUnavailable,
     WarmPolicy,
+    brief,
     is_out_of_memory,
     load_policy,
 )
+from annotation.lm.sampler import SamplingParameters, sample_groups
+from tests.learning.conftest import user
+from tests.tiny import build_tiny_tokenizer
 
 
 def test_a_folder_that_is_not_there_is_named() -> None:
@@ -65,6 +69,59 @@ def test_a_configuration_that_makes_no_sense_is_refused(
     folder = _changed(tiny, tmp_path, "config.json", **damage)
     with pytest.raises(PolicyUnavailable, match=f"could be loaded from {folder}"):
         load_policy(PolicySource(str(folder)))
+
+
+@pytest.mark.parametrize("method", ["gptq", "awq", "bitsandbytes"])
+def test_quantized_weights_are_refused_in_a_sentence(
+    method: str, tiny: Path, tmp_path: Path
+) -> None:
+    quantized = {"quant_method": method, "bits": 4}
+    folder = _changed(tiny, tmp_path, "config.json", quantization_config=quantized)
+    with pytest.raises(
+        PolicyUnavailable, match=rf"^The weights at .* are quantized \({method}\): "
+    ):
+        load_policy(PolicySource(str(folder)))
+
+
+def test_a_token_that_was_added_without_an_embedding_is_named(tiny: Path, tmp_path: Path) -> None:
+    folder = _changed(tiny, tmp_path, "config.json")
+    tokenizer = build_tiny_tokenizer()
+    tokenizer.add_tokens(["<think>"])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(PolicyUnavailable, match=r"'<think>'.*call resize_token_embeddings"):
+        load_policy(PolicySource(str(folder)))
+
+
+def test_a_special_token_without_an_embedding_that_nobody_writes_does_no_harm(
+    tiny: Path, tmp_path: Path
+) -> None:
+    folder = _changed(tiny, tmp_path, "config.json")
+    tokenizer = build_tiny_tokenizer()
+    tokenizer.add_tokens(["<image>"], special_tokens=True)
+    tokenizer.save_pretrained(folder)
+    model, loaded = load_policy(PolicySource(str(folder)))
+    parameters = SamplingParameters(max_new_tokens=2)
+    assert sample_groups(model, loaded, [user("An <image>?")], 1, parameters, 0)
+
+
+def test_what_a_library_says_at_length_is_cut() -> None:
+    classes = ", ".join(f"Class{number}" for number in range(100))
+    said = brief(ValueError(f"Unknown.\nIt should be one of {classes}.\nMore."))
+    assert said.startswith("Unknown. It should be one of Class0, ")
+    assert len(said) < 310
+
+
+def test_generation_settings_that_contradict_each_other_are_mended(
+    tiny: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = {"do_sample": False, "temperature": 0.6, "eos_token_id": [2, 0]}
+    folder = _changed(tiny, tmp_path, "generation_config.json", **settings)
+    model, _ = load_policy(PolicySource(str(folder)))
+    assert model.generation_config is not None
+    model.generation_config.pad_token_id = 1
+    model.save_pretrained(tmp_path / "saved")
+    assert model.generation_config.eos_token_id == [2, 0]
+    assert "generation settings are dropped" in caplog.text
 
 
 def test_a_warm_policy_is_not_loaded_again(tiny: Path) -> None:

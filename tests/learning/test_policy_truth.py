@@ -18,6 +18,7 @@ from annotation.lm.chat import Chat
 from annotation.lm.loading import load_tokenizer
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.group_packing import EncodedGroup, GroupBatch, pack
+from rewardmodel.learning.core.snapshot import PromptRow
 from rewardmodel.learning.policy import rollout as rollout_module
 from rewardmodel.learning.policy.algorithms import Algorithm, Ppo, Rloo
 from rewardmodel.learning.policy.losses import token_rewards
@@ -25,6 +26,7 @@ from rewardmodel.learning.policy.rollout import AdaptedPolicy, Experience, Readi
 from rewardmodel.learning.policy.value_function import ValueFunction
 from rewardmodel.learning.reward.model import RewardScorer, new_reward_model, save_reward_model
 from tests.learning.conftest import user
+from tests.tiny import build_tiny_tokenizer
 
 PROMPTS = [user("Hi"), user("A longer question?")]
 ANSWERS = [["one", "second", "third answer", "4"], ["a", "bb", "cc and more", "dddd"]]
@@ -36,7 +38,7 @@ class NoScorer:
     """The scores here are given."""
 
     def __init__(self, folder: str, device: torch.device) -> None:
-        pass
+        self.chat = Chat(build_tiny_tokenizer())
 
 
 @pytest.fixture
@@ -55,7 +57,8 @@ def config(tiny: Path) -> PolicyConfig:
 def policy(config: PolicyConfig, monkeypatch: pytest.MonkeyPatch) -> AdaptedPolicy:
     """The tiny model with an adapter that already differs from its reference."""
     monkeypatch.setattr(rollout_module, "RewardScorer", NoScorer)
-    adapted = AdaptedPolicy(config, CPU, PROMPTS)
+    rows = [PromptRow(str(number), prompt, "train") for number, prompt in enumerate(PROMPTS)]
+    adapted = AdaptedPolicy(config, CPU, rows)
     generator = torch.Generator().manual_seed(0)
     for parameter in trained(adapted).values():
         parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
@@ -71,9 +74,7 @@ def fixed_rollouts(policy: AdaptedPolicy) -> list[Rollout]:
         Rollout(
             prompt=prompt,
             texts=texts,
-            group=EncodedGroup(
-                policy.chat.prompt_ids(prompt), [policy.chat.answer_ids(text) for text in texts]
-            ),
+            group=EncodedGroup(*policy.chat.group_ids(prompt, texts)),
             scores=torch.tensor(scores),
             ended=torch.ones(4),
         )
@@ -230,7 +231,7 @@ def test_a_value_function_starts_as_the_reward_model(tiny: Path, tmp_path: Path)
     model = new_reward_model(str(tiny), chat, None)
     torch.nn.init.normal_(model.network.score.weight, generator=torch.Generator().manual_seed(0))  # type: ignore[arg-type,union-attr]
     save_reward_model(model, chat, tmp_path / "model", 0.5, 2.0)
-    prompt, answer = chat.prompt_ids(PROMPTS[0]), chat.answer_ids("yes")
+    prompt, [answer] = chat.group_ids(PROMPTS[0], ["yes"])
     values = ValueFunction(str(tmp_path / "model"), 4, CPU)(
         pack([EncodedGroup(prompt, [[*answer, 0], answer])], chat.pad)
     )

@@ -160,5 +160,5 @@ def test_a_base_whose_weights_are_cut_short_is_refused_in_a_sentence(
 
 def test_a_base_that_cannot_score_is_refused_in_a_sentence(chat: Chat, tmp_path: Path) -> None:
     config = GraniteConfig(**SIZES)
-    with pytest.raises(PolicyUnavailable, match="cannot become a reward model"):
+    with pytest.raises(PolicyUnavailable, match="no classifier of the kind 'granite'"):
         new_reward_model(saved(GraniteForCausalLM(config), tmp_path), chat, None)

@@ -154,12 +154,12 @@ def test_two_processes_learn_what_one_learns(tiny: Path, tmp_path: Path, write_r
         check=True,
         capture_output=True,
     )
-    assert losses_of(two) == pytest.approx(losses_of(one), abs=1e-3)
+    assert row_counts(two) == pytest.approx(row_counts(one), abs=1e-3)
     assert result_of(two)["metrics"]["heldout"]["log_loss"] == pytest.approx(
         result_of(one)["metrics"]["heldout"]["log_loss"], abs=1e-3
     )
 
 
-def losses_of(output: Path) -> list[float]:
+def row_counts(output: Path) -> list[float]:
     lines = map(json.loads, Path(f"{output}.run", "progress.jsonl").read_text().splitlines())
     return [line["metrics"]["loss"] for line in lines if line["metrics"].get("loss") is not None]

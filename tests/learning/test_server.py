@@ -17,7 +17,7 @@ from annotation.lm.chat import Chat
 from annotation.lm.loading import PolicyUnavailable, load_tokenizer
 from annotation.lm.sampler import SamplingParameters
 from annotation.lm.server import RolloutServer
-from tests.learning.conftest import Rows, shorter_is_better
+from tests.learning.conftest import Rows, shorter_is_better, user
 from tests.learning.runs import failure_of, result_of, train_a_policy, train_reward_model
 
 Reply = Callable[[str, dict[str, Any]], tuple[int, Any]]
@@ -65,7 +65,7 @@ def says(text: str, finish: str = "stop", **more: Any) -> Reply:
 
 def ask(url: str, chat: Chat, timeout: float = 10.0) -> Any:
     server = RolloutServer(url, "base", timeout)
-    return server.sample(chat, [[5, 6]], [[1, 2]], PARAMETERS, [chat.end_of_turn])[0]
+    return server.sample(chat, [user("Hi")], [[1, 2]], PARAMETERS, [chat.end_of_turn])[0]
 
 
 def test_each_answer_is_asked_for_by_tokens_and_seed(chat: Chat) -> None:
@@ -73,13 +73,14 @@ def test_each_answer_is_asked_for_by_tokens_and_seed(chat: Chat) -> None:
         first, second = ask(url + "/v1", chat)
     assert {path for path, _ in asked} == {"/v1/completions"}
     assert sorted(body["seed"] for _, body in asked) == [1, 2]
-    assert all(body["prompt"] == [5, 6] and body["max_tokens"] == 8 for _, body in asked)
+    prompt = chat.prompt_ids(user("Hi"))
+    assert all(body["prompt"] == prompt and body["max_tokens"] == 8 for _, body in asked)
     assert all(body["repetition_penalty"] == 1 and body["top_k"] == -1 for _, body in asked)
     assert (first.seed, second.seed) == (1, 2)
 
 
 def test_the_servers_own_tokens_are_taken(chat: Chat) -> None:
-    ids = [*chat.answer_ids("hi")[:-1], chat.end_of_turn]
+    ids = chat.group_ids(user("Hi"), ["hi"])[1][0]
     with serving(says("hi", token_ids=ids)) as (url, _):
         answer = ask(url, chat)[0]
     assert answer.token_ids == tuple(ids)
@@ -89,7 +90,7 @@ def test_the_servers_own_tokens_are_taken(chat: Chat) -> None:
 def test_without_its_tokens_the_text_is_encoded_again(chat: Chat) -> None:
     with serving(says("hi", "length")) as (url, _):
         answer = ask(url, chat)[0]
-    assert answer.token_ids == tuple(chat.answer_ids("hi")[:-1])
+    assert answer.token_ids == tuple(chat.group_ids(user("Hi"), ["hi"])[1][0][:-1])
     assert answer.finish_reason == "length"
 
 

@@ -47,7 +47,7 @@ def test_unusable_groups_are_counted_by_reason(write_rows: Write) -> None:
     rows = [
         group(),
         group(answers=["a"], rankings=[{"labeler": "one", "ranks": [1]}]),
-        group(answers=["a", "  "]),
+        group(answers=["  ", "a"]),
         group(rankings=[]),
         group(rankings=[{"labeler": "one", "ranks": [1, 1]}]),
         group(rankings=[{"labeler": "one", "ranks": [2, 2]}, {"labeler": "two", "ranks": [1, 1]}]),
@@ -60,6 +60,19 @@ def test_unusable_groups_are_counted_by_reason(write_rows: Write) -> None:
         "not ranked": 1,
         "only ties": 2,
     }
+
+
+def test_an_empty_answer_counts_as_the_last_one_where_everybody_ranked_it_so(
+    write_rows: Write,
+) -> None:
+    answers = ["a", " ", "b", ""]
+    last = [ranked(ranks=[1, 3, 2, 3]), ranked("two", ranks=[1, 2, 2, 2])]
+    preferred = [ranked(ranks=[1, 3, 2, 3]), ranked("two", ranks=[1, 2, 3, 3])]
+    ignored = [ranked(ranks=[1, 3, 2, 3]), ranked("two", ranks=[1, 2, 3, 3], weight=0)]
+    rows = [group(answers=answers, rankings=each) for each in (last, preferred, ignored)]
+    data = read_groups(write_rows(rows), heldout_percent=0)
+    assert [row.answers for row in data.train] == [answers, answers]
+    assert data.skipped == {"empty answer": 1}
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,25 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
     assert sha256_of(resumed / "model.safetensors") == sha256_of(whole / "model.safetensors")
 
 
+def test_checkpoints_go_when_a_run_is_done(trained: Path) -> None:
+    assert result_of(trained)
+    assert not Path(f"{trained}.run", "checkpoints").exists()
+
+
+def test_an_error_that_nobody_foresaw_is_written_down_as_a_sentence(
+    tiny: Path, tmp_path: Path, write_rows: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unforeseen(Exception):
+        def __str__(self) -> str:
+            return "it broke\nin the middle\nof many lines"
+
+    kill_at(1, monkeypatch, by=Unforeseen)
+    output = tmp_path / "model"
+    with pytest.raises(Unforeseen):
+        train_reward_model(output, write_rows(shorter_is_better(4)), tiny, minimum_steps=2)
+    assert failure_of(output) == "The run broke off with Unforeseen: it broke in the middle"
+
+
 def test_small_data_is_read_again_until_the_minimum_of_steps(
     tiny: Path, tmp_path: Path, write_rows: Write
 ) -> None:
@@ -141,17 +160,40 @@ def test_full_fine_tuning_saves_the_same_kind_of_model(
     RewardScorer(str(output), torch.device("cpu"))
 
 
-def test_shortened_and_skipped_groups_are_counted(
-    tiny: Path, tmp_path: Path, write_rows: Write
+def test_shortened_and_skipped_groups_are_counted_by_reason_and_told(
+    tiny: Path, tmp_path: Path, write_rows: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = shorter_is_better(4)
+    rows = shorter_is_better(5)
     rows[1]["prompt"] = user("long " * 30)
-    rows[2]["answers"][0] = " "
+    best, worst = (rows[2]["rankings"][0]["ranks"].index(rank) for rank in (1, 4))
+    rows[2]["answers"][best] = " "
+    rows[3]["answers"][worst] = "long " * 30
     output = tmp_path / "model"
     code = train_reward_model(output, write_rows(rows), tiny, minimum_steps=1, group_tokens=100)
     assert code == 0
-    assert result_of(output)["metrics"]["shortened"] == 1
-    assert result_of(output)["metrics"]["skipped"] == {"empty answer": 1}
+    metrics = result_of(output)["metrics"]
+    assert metrics["skipped"] == {"empty answer": 1}
+    assert metrics["shortened"] == 2
+    assert set(metrics["shortened_by"].values()) == {1}
+    assert (
+        "4 of 5 groups are used; skipped: 1 with empty answer; shortened: 1 with a prompt that "
+        "lost its start, 1 with an answer that lost its middle.\n"
+    ) in capsys.readouterr().err
+
+
+def test_an_empty_answer_that_everybody_ranked_last_is_learned_to_be_bad(
+    tiny: Path, tmp_path: Path, write_rows: Write
+) -> None:
+    rows = shorter_is_better(24)
+    for row in rows:
+        ranks = row["rankings"][0]["ranks"]
+        row["answers"][ranks.index(4)] = ""
+    output = tmp_path / "model"
+    assert train_reward_model(output, write_rows(rows), tiny) == 0
+    assert result_of(output)["metrics"]["skipped"] == {}
+    scorer = RewardScorer(str(output), torch.device("cpu"))
+    [scores] = scorer.scores([(user("Say 3"), ["aa", ""])], 512)
+    assert scores[0] > scores[1]
 
 
 def test_without_held_out_pairs_the_gate_stays_shut(

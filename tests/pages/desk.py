@@ -1,5 +1,6 @@
 """The desk as a labeler's browser speaks to it."""
 
+import re
 from typing import Any
 
 from django.test import Client
@@ -40,3 +41,8 @@ def undone(browser: Client, project: Project) -> str:
     """Presses the button that undoes the newest ranking; the page that follows."""
     newest = {"ranking": Ranking.objects.filter(is_current=True).latest("id").idempotency_key}
     return browser.post(path("undo", project), newest, follow=True).content.decode()
+
+
+def seen(html: str) -> str:
+    """The page without the markup of Markdown, which the style hides."""
+    return re.sub(r'<span class="markup">[^<]*</span>', "", html)

@@ -58,8 +58,10 @@ def test_ratings_and_marks_are_stored_with_the_ranking(
         {"highlights_1": '[{"start": 4, "end": 2, "label": "error", "quote": ""}]'},
         {"highlights_1": '[{"start": 1, "end": 2, "label": "<b>", "quote": ""}]'},
         {"highlights_1": "not json"},
+        {"highlights_1": "[" * 100_000},
+        {"highlights_1": f"[{'9' * 5000}]"},
     ],
-    ids=str,
+    ids=lambda change: str(change)[:40],
 )
 def test_what_the_project_does_not_ask_is_refused(
     as_: As, asking: Project, labeler: User, change: dict[str, Any]
@@ -96,9 +98,18 @@ def test_good_or_bad_is_a_ranking_with_two_tied_places(
         assert 'value="1" required checked' not in html
 
 
+def test_a_draft_with_highlights_that_cannot_be_read_is_kept_and_the_desk_opens(
+    as_: As, asking: Project, labeler: User
+) -> None:
+    browser = as_(labeler)
+    data = {**opened(browser, asking, labeler), "highlights_1": "[" * 100_000, "comment": "kept"}
+    assert browser.post(path("draft", asking), data).json()["kept"]
+    assert ">kept</textarea>" in browser.get(path("rank", asking)).content.decode()
+
+
 def test_what_no_database_can_hold_is_left_out(as_: As, asking: Project, labeler: User) -> None:
     browser = as_(labeler)
-    mark = '[{"start": 1, "end": 3, "label": "error", "quote": "half \\ud83d, nul \\u0000"}]'
+    mark = '[{"start": 0, "end": 6, "label": "error", "quote": "Answer \\ud83d, \\u0000"}]'
     good = {"quality_1": 7, "quality_2": 4, "quality_3": 2, "highlights_1": mark}
     data = {**opened(browser, asking, labeler), **good, "comment": "a\r\nb", "better": "c\0d"}
     assert browser.post(path("draft", asking), data).json()["kept"]
@@ -107,5 +118,5 @@ def test_what_no_database_can_hold_is_left_out(as_: As, asking: Project, labeler
     assert ranking.comment == "a\nb"
     assert ranking.demonstrations.get().text == "cd"
     [rating] = ranking.ratings.exclude(highlights=[])
-    assert rating.highlights[0]["quote"] == "half ?, nul "
+    assert rating.highlights[0]["quote"] == "Answer ?, "
     assert browser.get(path("revise", asking, ranking.pk)).status_code == 200

@@ -61,7 +61,51 @@ def test_a_new_labeler_can_log_in_with_the_password_that_was_shown(
 
 def test_a_taken_name_is_refused(as_: As, project: Project, owner: User) -> None:
     html = as_(owner).post(page(project), {"create": "1", "new-username": "Owner"})
-    assert "is taken: choose another" in html.content.decode()
+    assert "is taken, or reads like one that is: choose another" in html.content.decode()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ｏｗｎｅｒ", "OWNER", "оwner", "0wner", "ownеr", "ᴏᴡner"],
+    ids=["full width", "capitals", "one Cyrillic letter", "a digit", "another", "small capitals"],
+)
+def test_a_name_that_reads_like_another_is_refused_in_a_sentence(
+    as_: As, project: Project, owner: User, name: str
+) -> None:
+    html = as_(owner).post(page(project), {"create": "1", "new-username": name})
+    assert "reads like one that is: choose another" in html.content.decode()
+    assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["mei", "梅", "Müller", "owner2", "оля"])
+def test_other_names_are_taken(as_: As, project: Project, owner: User, name: str) -> None:
+    as_(owner).post(page(project), {"create": "1", "new-username": name})
+    assert project.memberships.filter(user__username=name).exists()
+
+
+def test_a_name_that_grows_too_long_when_it_is_normalized_is_refused(
+    as_: As, project: Project, owner: User
+) -> None:
+    html = as_(owner).post(page(project), {"create": "1", "new-username": "ﷺ" * 20})
+    assert "at most 150 characters" in html.content.decode()
+
+
+def test_somebody_is_found_by_their_name_however_it_is_typed(
+    as_: As, project: Project, owner: User, stranger: User
+) -> None:
+    data = {"add": "1", "add-username": "ｓtranger", "add-role": "labeler"}
+    as_(owner).post(page(project), data)
+    assert project.memberships.filter(user=stranger).exists()
+
+
+def test_djangos_admin_refuses_a_name_that_reads_like_another(as_: As, owner: User) -> None:
+    root = User.objects.create_superuser("root")
+    password = "a-long-password-of-nobody"
+    sent = {"username": "оwner", "password1": password, "password2": password}
+    html = as_(root).post("/admin/annotation/user/add/", {**sent, "usable_password": "true"})
+    assert "reads like one that is" in html.content.decode()
+    owner.is_staff = True
+    owner.full_clean()  # a name that is kept is not looked at again
 
 
 def test_a_member_is_removed_and_their_group_is_free_again(
@@ -159,6 +203,10 @@ def test_the_former_address_of_the_labeling_settings_leads_to_their_section(
         ({"policy_settings": '{"steps": "many"}'}, "steps"),
         ({"policy_settings": "[1]"}, "Write a JSON object"),
         ({"reward_settings": "{oops"}, "JSON"),
+        ({"reward_settings": '{"a":' * 100_000}, "nested deeper than 32 levels"),
+        ({"policy_settings": f'{{"steps": {"9" * 5000}}}'}, "more than 40 characters"),
+        ({"policy_settings": '{"kl_budget": 1e999}'}, "not finite"),
+        ({"reward_settings": r'{"\ud83d": 1}'}, "half a character"),
         ({"answers_per_group": 1}, "2"),
         ({"mode": "applause"}, "applause"),
         ({"answer_flags": ["charming"]}, "charming"),

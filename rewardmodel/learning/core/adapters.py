@@ -11,7 +11,7 @@ from peft.tuners import lora
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from annotation.lm.loading import with_adapter
+from annotation.lm.loading import DAMAGE, PolicyUnavailable, brief, with_adapter
 
 
 def with_fresh_adapter(
@@ -19,10 +19,16 @@ def with_fresh_adapter(
 ) -> PeftModel:
     """The base with LoRA (arXiv 2106.09685) of `rank` on every linear layer; changes nothing yet.
 
-    With the task SEQ_CLS the classification head is trained too, whole.
+    With the task SEQ_CLS the classification head is trained too, whole. Raises PolicyUnavailable.
     """
     config = LoraConfig(task_type=task, r=rank, lora_alpha=2 * rank, target_modules="all-linear")
-    return cast(PeftModel, get_peft_model(base, config))
+    try:
+        return cast(PeftModel, get_peft_model(base, config))
+    except DAMAGE as error:
+        raise PolicyUnavailable(
+            f"PEFT puts no adapter on a {type(base).__name__}: {brief(error)} Train all weights "
+            "(full), where the stage can, or use another base model."
+        ) from error
 
 
 def with_trainable_adapter(base: PreTrainedModel, adapter: str | None, rank: int) -> PeftModel:

@@ -162,6 +162,11 @@ def read_report(reported: Mapping[str, Any]) -> Reason:
     return _verdict(reported) if "code" in reported else str(reported["reason"])
 
 
+def as_said(value: float) -> float:
+    """Rounded as sentences give it: what reads alike is no gain."""
+    return round(value, 3)
+
+
 @dataclass(frozen=True)
 class Gate:
     """Whether a version may serve, and why."""

@@ -194,6 +194,13 @@ def truncate(group: EncodedGroup, limit: int) -> EncodedGroup:
     return EncodedGroup(group.prompt[-room:], answers)
 
 
+def cut_of(whole: EncodedGroup, group: EncodedGroup) -> str | None:
+    """What `truncate` took from the whole group to make the other one."""
+    if whole.answers != group.answers:
+        return "an answer that lost its middle"
+    return None if whole == group else "a prompt that lost its start"
+
+
 def in_budget(groups: Sequence[EncodedGroup], tokens: int, layout: Layout) -> Iterator[list[int]]:
     """Indices of groups, by length, so many at a time as fill rows of at most `tokens` in all.
 

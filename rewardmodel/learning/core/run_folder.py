@@ -2,7 +2,7 @@
 
 config.json      what to do, from the supervisor or the command line; once started, in full. Flags
                  that say otherwise start anew, and are refused where there is a checkpoint
-inputs.json      what its data and models were, by content (inputs.py); the same goes for them
+inputs.json      what its data and models were, by content (checkpoints.py); the same goes for them
 progress.jsonl   {"time", "phase", "step", "total", "metrics"}, a line at least every few seconds
 checkpoints/     the newest checkpoint; a run started again in the same folder goes on from it
 result.json      written last; a run that has one is finished and is not run again. Its `output`
@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import shutil
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -131,14 +133,22 @@ class RunFolder(AbstractContextManager["RunFolder"]):
     def progress(
         self, phase: str, step: int, total: int, metrics: dict[str, float] | None = None
     ) -> None:
+        require_finite(metrics or {}, phase)
         self._last = {"phase": phase, "step": step, "total": total, "metrics": metrics or {}}
         self._write_progress()
+
+    def tell(self, sentence: str) -> None:
+        """For whoever started the run, on the terminal; said once, by the main process."""
+        if self.writes:
+            print(sentence, file=sys.stderr, flush=True)
 
     def publish(self, output: Path, fill: Callable[[Path], None], result: dict[str, Any]) -> None:
         """Makes the output folder, complete with its manifest, then result.json.
 
-        `fill` writes the output's files into the folder that it is given.
+        `fill` writes the output's files into the folder that it is given. Raises TrainingFailure
+        when anything measured is not finite.
         """
+        require_finite({"metrics": result["metrics"], "samples": result["samples"]})
         pending = self.path / "result.pending.json"
         with complete_or_absent(output) as aside:
             fill(aside)
@@ -147,7 +157,11 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         pending.rename(self.result)
 
     def report(self, result: dict[str, Any]) -> None:
-        """result.json of a run that makes no version: its `output` and `sha256` are null."""
+        """result.json of a run that makes no version: its `output` and `sha256` are null.
+
+        Raises TrainingFailure when anything measured is not finite.
+        """
+        require_finite({"metrics": result["metrics"], "samples": result["samples"]})
         write_json(self.result, {**result, "output": None, "sha256": None})
 
     def fail(self, reason: Reason) -> None:
@@ -157,6 +171,10 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         aside = self.path / f".failure-{self.rank}.json"
         write_json(aside, report(reason))
         aside.rename(self.path / "failure.json")
+
+    def drop_checkpoints(self) -> None:
+        """A finished run goes on from nothing."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def _is_ours(self) -> bool:
         """Whether this process knows that its run has the lock: processes meet only after that."""
@@ -172,6 +190,22 @@ class RunFolder(AbstractContextManager["RunFolder"]):
             if self._progress is not None:
                 self._progress.write(json.dumps({"time": time.time(), **self._last}) + "\n")
                 self._progress.flush()
+
+
+def require_finite(measured: Any, name: str = "") -> None:
+    """Raises TrainingFailure, which names it, for any number inside that is not finite."""
+    if isinstance(measured, float) and not math.isfinite(measured):
+        raise TrainingFailure(
+            f"{name} is {measured}, and nothing can be judged by that: lower learning_rate, or "
+            "look for broken weights in the models that the run was given."
+        )
+    parts: Iterable[tuple[Any, Any]] = ()
+    if isinstance(measured, Mapping):
+        parts = measured.items()
+    elif isinstance(measured, list | tuple):
+        parts = enumerate(measured)
+    for key, part in parts:
+        require_finite(part, f"{name}.{key}" if name else str(key))
 
 
 def stop_with_parent() -> None:

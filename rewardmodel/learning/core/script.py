@@ -19,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 
 from annotation.exchange.files import read_json, write_json
 from annotation.lm.chat import ChatError
-from annotation.lm.loading import PolicyUnavailable, is_out_of_memory
+from annotation.lm.loading import PolicyUnavailable, brief, is_out_of_memory
 from rewardmodel.learning.configs import (
     AnyConfig,
     Config,
@@ -52,7 +52,7 @@ def run_script(
         with folder:
             if folder.writes and not flags.stop_with_parent:
                 print(f"Working in {folder.path}: progress.jsonl there says how far.", flush=True)
-            reason = _failure(lambda: _run(read_config(kind, flags), folder, train))
+            reason = _failure(lambda: _run(read_config(kind, flags), folder, train), folder)
             if reason is not None:
                 folder.fail(reason)
     except TrainingFailure as error:  # the folder is another process's: leave it as it is
@@ -84,6 +84,8 @@ def _run(
         _claim(config, folder, finished)
     if not finished:
         train(config, folder)
+    if folder.writes:
+        folder.drop_checkpoints()
 
 
 def _claim(config: Config, folder: RunFolder, finished: bool) -> None:
@@ -110,16 +112,17 @@ def _claim(config: Config, folder: RunFolder, finished: bool) -> None:
     write_json(folder.inputs, inputs)
 
 
-def _failure(work: Callable[[], None]) -> Reason | None:
-    """Does the work; returns the reason of an expected failure."""
+def _failure(work: Callable[[], None], folder: RunFolder) -> Reason | None:
+    """Does the work; returns the reason of an expected failure. Any other is written down too."""
     try:
         work()
     except EXPECTED as error:
         return str(error)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        return Verdict(Code.OUT_OF_MEMORY)
+    except Exception as error:
+        if is_out_of_memory(error):
+            return Verdict(Code.OUT_OF_MEMORY)
+        folder.fail(f"The run broke off with {type(error).__name__}: {brief(error)}")
+        raise
     return None
 
 

@@ -7,13 +7,14 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from annotation.exchange.jsonl import canonical, holds_half_characters
 from annotation.exchange.split import Split, prompt_key, split_of
-from annotation.lm.chat import Message
+from annotation.lm.chat import ChatError, Message
 
 logger = logging.getLogger(__name__)
 
@@ -141,10 +142,19 @@ def read_demonstrations(path: Path, heldout_percent: int) -> DemonstrationData:
     return data
 
 
+@contextmanager
+def naming(kind: str, row: PromptRow) -> Iterator[None]:
+    """Turns what a chat template refuses into a SnapshotError that names the row."""
+    try:
+        yield
+    except ChatError as error:
+        raise SnapshotError(f"{kind} {row.id}: {error}") from error
+
+
 def _unusable(group: GroupRow) -> str | None:
     if len(group.answers) < 2:
         return "only one answer"
-    if any(not answer.strip() for answer in group.answers):
+    if not _are_empty_ones_last(group):
         return "empty answer"
     if not group.rankings:
         return "not ranked"
@@ -153,6 +163,20 @@ def _unusable(group: GroupRow) -> str | None:
     if all(len(set(ranking.ranks)) == 1 for ranking in group.counted):
         return "only ties"
     return None
+
+
+def _are_empty_ones_last(group: GroupRow) -> bool:
+    """Whether nobody who counts called an empty answer better than one that says something.
+
+    An empty answer that somebody did prefer is a slip, or something went wrong with the others.
+    """
+    says_something = [bool(answer.strip()) for answer in group.answers]
+    for ranking in group.counted:
+        pairs = list(zip(ranking.ranks, says_something, strict=True))
+        best_empty = min((rank for rank, said in pairs if not said), default=math.inf)
+        if any(said and rank > best_empty for rank, said in pairs):
+            return False
+    return True
 
 
 def _holds_nan(row: dict[str, Any]) -> bool:

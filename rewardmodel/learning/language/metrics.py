@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rewardmodel.learning.core.gate import Code, Gate, Verdict
+from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_said
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ def language_gate(
     if new.loss is None:
         return Gate(False, Verdict(Code.NO_HELDOUT_TEXT))
     if parent is not None and parent.loss is not None:
-        fell = new.loss < parent.loss
+        fell = as_said(new.loss) < as_said(parent.loss)
         code = Code.LANGUAGE_GAIN if fell else Code.LANGUAGE_NO_GAIN
         return Gate(fell, Verdict(code, {"before": parent.loss, "after": new.loss}))
     if entropy is None:
         return Gate(False, Verdict(Code.NO_UNIGRAM_ENTROPY))
-    below = new.loss < entropy
+    below = as_said(new.loss) < as_said(entropy)
     code = Code.LANGUAGE_BELOW_ENTROPY if below else Code.LANGUAGE_NOT_BELOW_ENTROPY
     return Gate(below, Verdict(code, {"loss": new.loss, "entropy": entropy}))

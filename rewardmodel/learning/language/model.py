@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from annotation.lm.chat import Chat, Messages
 from annotation.lm.decoding import within_context
-from annotation.lm.loading import load_causal_lm
+from annotation.lm.loading import load_causal_lm, require_embeddings
 from annotation.lm.sampler import SamplingParameters, derive_seed, sample_groups, stop_ids
 from rewardmodel.learning.configs import ConfigError, LanguageConfig
 from rewardmodel.learning.core.adapters import save_adapter, with_trainable_adapter
@@ -55,6 +55,7 @@ class LanguageModel:
     def _load_parent(self) -> PreTrainedModel:
         config = self.config
         base = load_causal_lm(config.base_model, torch.float32)
+        require_embeddings(base, self.chat)
         if not config.full:
             self.adapted = with_trainable_adapter(base, config.adapter, config.lora_rank)
             return cast(PreTrainedModel, self.adapted.get_base_model())
@@ -127,7 +128,8 @@ class LanguageModel:
                 ends = {*stop_ids(self.network, self.chat), separator_id(self.chat.tokenizer)}
                 generation.eos_token_id = sorted(ends)
                 generation.pad_token_id = self.chat.pad
-            self.network.config.pad_token_id = self.chat.pad
+            if self.chat.pad != self.chat.end_of_turn:  # an embedding of padding learns nothing
+                self.network.config.pad_token_id = self.chat.pad
             self.network.save_pretrained(folder)
         self.chat.tokenizer.save_pretrained(folder)
 

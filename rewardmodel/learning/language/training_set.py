@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,12 +14,13 @@ from accelerate import Accelerator
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from annotation.exchange.files import complete_or_absent
-from annotation.lm.chat import Chat, ChatError, Messages
+from annotation.lm.chat import Chat, Messages
 from annotation.lm.loading import load_tokenizer
 from rewardmodel.learning.configs import LanguageConfig
-from rewardmodel.learning.core.group_packing import EncodedGroup, truncate
+from rewardmodel.learning.core.group_packing import EncodedGroup, cut_of, truncate
+from rewardmodel.learning.core.row_report import row_counts, row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder
-from rewardmodel.learning.core.snapshot import DemonstrationRow, SnapshotError, read_demonstrations
+from rewardmodel.learning.core.snapshot import DemonstrationRow, naming, read_demonstrations
 from rewardmodel.learning.core.text_packing import (
     IGNORED,
     Example,
@@ -48,7 +50,8 @@ Item = TypeVar("Item")
 class TrainingSet:
     """Examples to train on and held-out ones, with what is worth reporting of them.
 
-    `prompts` are to be answered before and after; `opening` is held-out text to go on from.
+    `prompts` are to be answered before and after; `opening` is held-out text to go on from;
+    `account` says what became of the rows.
     """
 
     train: Sequence[Example]
@@ -57,6 +60,7 @@ class TrainingSet:
     bytes_per_token: float | None = None
     prompts: list[Messages] = field(default_factory=list)
     opening: list[int] = field(default_factory=list)
+    account: str = ""
 
 
 def get_tokenizer(
@@ -137,23 +141,29 @@ def demonstration_training_set(
             "unigram_entropy": _entropy_of(heldout),
             "train_conversations": len(train),
             "heldout_conversations": len(data.heldout),
-            "shortened": shortened + heldout_shortened,
-            "skipped": dict(data.skipped),
+            **row_counts(data.skipped, shortened + heldout_shortened),
         },
         prompts=[row.prompt for row in _spread(data.heldout or data.train, 10)],
+        account=row_sentence(
+            "conversations",
+            len(train) + len(data.heldout),
+            data.skipped,
+            shortened + heldout_shortened,
+        ),
     )
 
 
-def _encode(chat: Chat, rows: Sequence[DemonstrationRow], length: int) -> tuple[list[Example], int]:
-    """The rows' tokens, at most `length` + 1 each, and how many had to be shortened."""
-    examples, shortened = [], 0
+def _encode(
+    chat: Chat, rows: Sequence[DemonstrationRow], length: int
+) -> tuple[list[Example], Counter[str]]:
+    """The rows' tokens, at most `length` + 1 each, and how many had to be shortened how."""
+    examples, shortened = [], Counter[str]()
     for row in rows:
-        try:
-            whole = EncodedGroup(chat.prompt_ids(row.prompt), [chat.answer_ids(row.answer)])
-        except ChatError as error:
-            raise SnapshotError(f"Demonstration {row.id}: {error}") from error
+        with naming("Demonstration", row):
+            whole = EncodedGroup(*chat.group_ids(row.prompt, [row.answer]))
         group = truncate(whole, length + 1)  # the last token is a target only
-        shortened += group != whole
+        if cut := cut_of(whole, group):
+            shortened[cut] += 1
         examples.append(conversation(group))
     return examples, shortened
 

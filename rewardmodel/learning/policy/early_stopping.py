@@ -6,7 +6,7 @@ Reward hacking is that training reward rises while held-out answers get worse.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from accelerate import Accelerator
@@ -15,6 +15,7 @@ from torch import Tensor
 from annotation.lm.chat import Messages
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.gate import Code, Verdict
+from rewardmodel.learning.core.run_folder import require_finite
 from rewardmodel.learning.core.trainer import Weights
 from rewardmodel.learning.policy.metrics import PolicyMetrics
 from rewardmodel.learning.policy.rollout import AdaptedPolicy, heldout_seeds
@@ -93,8 +94,10 @@ class EarlyStopping:
     def stops(self, step: int, metrics: PolicyMetrics, weights: Weights) -> bool:
         """Whether to stop before the step's update.
 
-        `metrics` are of the step's answers, which a policy of those `weights` gave.
+        `metrics` are of the step's answers, which a policy of those `weights` gave. Raises
+        TrainingFailure where one of them is not finite.
         """
+        require_finite(asdict(metrics), f"step {step + 1}")
         if metrics.kl > self.config.kl_budget:
             found = {"steps": step, "divergence": metrics.kl}
             self.stopped = Verdict(Code.STOPPED_BY_BUDGET, found)

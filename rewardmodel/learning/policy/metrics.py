@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rewardmodel.learning.core.gate import Code, Gate, Verdict
+from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_said
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ def policy_gate(
 
     `stopped` says why training ended early, if it did; what was kept is judged all the same.
     """
-    if new.kl > kl_budget:
+    if not new.kl <= kl_budget:  # nor where it is NaN
         code = Code.POLICY_OVER_BUDGET
-    elif new.reward <= parent.reward:
+    elif not as_said(new.reward) > as_said(parent.reward):
         code = Code.POLICY_NO_GAIN
     else:
         code = Code.POLICY_GAIN

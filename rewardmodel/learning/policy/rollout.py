@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 
 from annotation.lm.chat import Chat, Messages
 from annotation.lm.completion import Completion
-from annotation.lm.loading import load_causal_lm, load_tokenizer
+from annotation.lm.loading import load_causal_lm, load_tokenizer, require_embeddings
 from annotation.lm.sampler import (
     SamplingParameters,
     derive_seed,
@@ -35,6 +35,7 @@ from rewardmodel.learning.core.group_packing import (
     choose_layout,
     in_budget,
 )
+from rewardmodel.learning.core.snapshot import PromptRow, naming
 from rewardmodel.learning.policy.losses import sequence_sums
 from rewardmodel.learning.policy.metrics import PolicyMetrics
 from rewardmodel.learning.reward.model import RewardScorer
@@ -109,22 +110,29 @@ class AdaptedPolicy:
     """
 
     def __init__(
-        self, config: PolicyConfig, device: torch.device, prompts: Sequence[Messages]
+        self, config: PolicyConfig, device: torch.device, rows: Sequence[PromptRow]
     ) -> None:
-        """`prompts` are all that will be answered. Raises PolicyUnavailable."""
+        """`rows` hold all prompts that will be answered. Raises PolicyUnavailable, and
+        SnapshotError for a prompt that a chat template refuses."""
         self.config, self.device = config, device
         self.chat = Chat(load_tokenizer(config.base_model))
         base = load_causal_lm(config.base_model, torch.float32)
+        require_embeddings(base, self.chat)
         adapted = with_trainable_adapter(base, config.adapter, config.lora_rank)
         self.adapted = adapted.to(device).eval()  # no dropout
         self.network = cast(PreTrainedModel, self.adapted.get_base_model())
         self.log_probs = AnswerLogProbs(self.network)
         self.prompt_limit = prompt_limit(self.network, config.max_new_tokens)
-        lengths = [len(self.chat.prompt_ids(prompt)) for prompt in prompts]
-        self.shortened = sum(length > self.prompt_limit for length in lengths)
+        self.scorer = RewardScorer(config.reward_model, device)
+        lengths = []
+        for row in rows:
+            with naming("Prompt", row):
+                lengths.append(len(self.chat.prompt_ids(row.prompt)))
+                self.scorer.chat.prompt_ids(row.prompt)
+        too_long = sum(length > self.prompt_limit for length in lengths)
+        self.cuts = {"a prompt that lost its start": too_long} if too_long else {}
         longest = min(max(lengths), self.prompt_limit)
         self.layout = choose_layout(self.log_probs, self.network, longest + config.max_new_tokens)
-        self.scorer = RewardScorer(config.reward_model, device)
 
     def rollouts(
         self,
@@ -165,14 +173,13 @@ class AdaptedPolicy:
         """From the rollout server, given the adapter as it is now, if there is one."""
         if not self.config.rollout_server:
             return sample_with_seeds(self.network, self.chat.tokenizer, prompts, seeds, parameters)
-        encoded = [self.chat.prompt_ids(prompt, self.prompt_limit) for prompt in prompts]
         name = f"laoshi-{uuid4().hex}"
         server = RolloutServer(self.config.rollout_server, name)
         with TemporaryDirectory(dir=Path(self.config.output).absolute().parent) as folder:
             save_adapter(self.adapted, Path(folder))
             server.load_adapter(name, Path(folder))
             stops = stop_ids(self.network, self.chat)
-            answers = server.sample(self.chat, encoded, seeds, parameters, stops)
+            answers = server.sample(self.chat, prompts, seeds, parameters, stops, self.prompt_limit)
             server.unload_adapter(name)
         return answers
 

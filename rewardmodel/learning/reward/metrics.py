@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardmodel.learning.core.gate import Code, Gate, Verdict
+from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_said
 from rewardmodel.learning.core.snapshot import GroupRow
 from rewardmodel.learning.reward.calibration import calibration_error, reliability
+from rewardmodel.learning.reward.losses import vote_log_loss
 from rewardmodel.learning.reward.preferences import (
     strict_votes,
     tied_votes,
     vote_hits,
-    vote_log_loss,
 )
 
 
@@ -76,7 +76,7 @@ def reward_gate(heldout: PreferenceMetrics) -> Gate:
     """A reward model serves when it predicts held-out pairs better than a coin."""
     if heldout.accuracy is None or heldout.log_loss is None:
         return Gate(False, Verdict(Code.NO_HELDOUT_PAIRS))
-    passed = heldout.log_loss < math.log(2)
+    passed = as_said(heldout.log_loss) < as_said(math.log(2))
     code = Code.REWARD_BELOW_CHANCE if passed else Code.REWARD_NOT_BELOW_CHANCE
     values = {"loss": heldout.log_loss, "pairs": heldout.pairs, "accuracy": heldout.accuracy}
     return Gate(passed, Verdict(code, values))

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from peft import PeftModel, TaskType
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 from annotation.lm.chat import Chat, Messages
 from annotation.lm.cpu_linear import use_onednn
 from annotation.lm.decoding import within_context
-from annotation.lm.loading import PolicyUnavailable, load_tokenizer, loading, require_causal_lm
+from annotation.lm.loading import (
+    PolicyUnavailable,
+    load_tokenizer,
+    loading,
+    require_causal_lm,
+    require_embeddings,
+)
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.adapters import with_fresh_adapter
 from rewardmodel.learning.core.distributed import autocast, float32
@@ -28,7 +37,11 @@ from rewardmodel.learning.core.group_packing import (
     truncate,
 )
 
+logger = logging.getLogger(__name__)
+
 GROUP_TOKENS = RewardConfig.group_tokens
+PADDING = "<|padding|>"
+COMPARED = ("Yes, it is.", "- one\n- two  ", "你好", "<s> </s> <|im_end|>", "")
 
 
 class RewardModel(nn.Module):
@@ -78,6 +91,34 @@ def _load_classifier(name: str, problem: str, **settings: Any) -> PreTrainedMode
         )
 
 
+def reward_chat(base_model: str) -> Chat:
+    """The base model's, with a token of its own to pad with where it has none: a classifier takes
+    what is not padding for the end of an answer. Raises PolicyUnavailable."""
+    tokenizer = load_tokenizer(base_model)
+    chat = Chat(tokenizer)
+    if chat.pad != chat.end_of_turn:
+        return chat
+    tokenizer.add_special_tokens({"pad_token": PADDING})
+    return Chat(tokenizer)
+
+
+def compare_with_plain_tokens(chat: Chat) -> None:
+    """Logs where plain transformers, given what is saved of the tokenizer, reads other tokens than
+    are read here."""
+    with TemporaryDirectory() as folder:
+        chat.save(Path(folder))
+        plain = AutoTokenizer.from_pretrained(folder)
+    for text in COMPARED:
+        prompt, [answer] = chat.group_ids([{"role": "user", "content": text}], [text])
+        said = [{"role": role, "content": text} for role in ("user", "assistant")]
+        if plain.apply_chat_template(said, return_dict=False) != prompt + answer:
+            logger.warning(
+                "Plain transformers will read %r as other tokens than training reads, and may "
+                "score it otherwise: score with RewardScorer.",
+                text,
+            )
+
+
 def new_reward_model(
     base_model: str, chat: Chat, lora_rank: int | None, group_tokens: int = GROUP_TOKENS
 ) -> RewardModel:
@@ -86,14 +127,19 @@ def new_reward_model(
     Its config says how many `group_tokens` a prompt and an answer may have, in training and in
     scoring alike. Raises PolicyUnavailable.
     """
-    require_causal_lm(base_model)
+    kind = require_causal_lm(base_model)
     problem = f"{base_model} cannot become a reward model"
+    if kind not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
+        raise PolicyUnavailable(f"{problem}: transformers has no classifier of the kind {kind!r}.")
     classifier = _load_classifier(base_model, problem, num_labels=1)
     if not isinstance(getattr(classifier, "score", None), nn.Linear):
         raise PolicyUnavailable(
             f"{type(classifier).__name__} has no linear 'score' head; use another base model."
         )
-    classifier.config.pad_token_id = chat.pad
+    require_embeddings(classifier, chat)
+    if chat.pad >= cast(nn.Embedding, classifier.get_input_embeddings()).num_embeddings:
+        classifier.resize_token_embeddings(chat.pad + 1, mean_resizing=False)
+    classifier.config.get_text_config().pad_token_id = chat.pad
     classifier.config.group_tokens = within_context(classifier, group_tokens, "group_tokens")
     head = cast(nn.Linear, classifier.score)
     nn.init.zeros_(head.weight)
@@ -116,10 +162,7 @@ def save_reward_model(
     merged.config.reward_mean = reward_mean
     merged.config.reward_std = reward_std
     merged.save_pretrained(folder)
-    template = chat.tokenizer.chat_template
-    chat.tokenizer.chat_template = chat.scoring_template()
-    chat.tokenizer.save_pretrained(folder)
-    chat.tokenizer.chat_template = template
+    chat.save(folder)
 
 
 class RewardScorer:
@@ -127,6 +170,7 @@ class RewardScorer:
 
     def __init__(self, folder: str, device: torch.device) -> None:
         """Raises PolicyUnavailable when the folder holds no reward model."""
+        self.folder = folder
         self.chat = Chat(load_tokenizer(folder))
         classifier = _load_classifier(folder, f"There is no reward model at {folder}")
         try:
@@ -147,15 +191,23 @@ class RewardScorer:
     def scores(
         self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int
     ) -> list[Float[Tensor, " K"]]:
-        """Normalised rewards of each prompt's K answers, on the CPU."""
+        """Normalised rewards of each prompt's K answers, on the CPU.
+
+        Raises PolicyUnavailable where one is not finite.
+        """
         encoded = [truncate(encode(self.chat, *group), self.group_tokens) for group in groups]
         raw = score_groups(self.model, self.layout, encoded, self.chat.pad, tokens)
+        if not all(scores.isfinite().all() for scores in raw):
+            raise PolicyUnavailable(
+                f"The reward model at {self.folder} gives scores that are not finite: train it "
+                "again, with a lower learning_rate."
+            )
         return [(scores - self.mean) / max(self.std, 1e-6) for scores in raw]
 
 
 def encode(chat: Chat, prompt: Messages, answers: Sequence[str]) -> EncodedGroup:
     """A group's tokens, whole."""
-    return EncodedGroup(chat.prompt_ids(prompt), [chat.answer_ids(text) for text in answers])
+    return EncodedGroup(*chat.group_ids(prompt, answers))
 
 
 @torch.no_grad()

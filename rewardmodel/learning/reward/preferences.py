@@ -1,4 +1,4 @@
-"""What a group's labelers said, as tensors, and the losses that are taken against them."""
+"""What a group's labelers said, as the tensors that losses and metrics are taken against."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.snapshot import GroupRow
@@ -91,24 +90,6 @@ def smoothed(shares: Float[Tensor, ...], smoothing: float) -> Float[Tensor, ...]
     return (1 - smoothing) * shares + smoothing / 2
 
 
-def listwise_loss(
-    scores: Float[Tensor, " K"],
-    shares: Float[Tensor, "K K"],
-    margins: Float[Tensor, "K K"] | None = None,
-) -> Float[Tensor, ""]:
-    """Mean over the group's K(K-1)/2 comparisons of the cross-entropy with soft targets.
-
-    `shares` as from `preference_shares`, `margins` as from `rating_margins`. With one labeler and
-    no ties this is the mean of -log sigmoid(r_better - r_worse - margin), equation 1 of InstructGPT
-    (arXiv 2203.02155), equation 2 of Llama 2 (arXiv 2307.09288) with margins.
-    """
-    first, second = torch.triu_indices(len(scores), len(scores), offset=1, device=scores.device)
-    differences = scores[first] - scores[second]
-    if margins is not None:
-        differences = differences - margins[first, second]
-    return binary_cross_entropy_with_logits(differences, shares[first, second])
-
-
 def strict_votes(rankings: Sequence[Sequence[int]]) -> Float[Tensor, "K K"]:
     """The number of labelers that rank i strictly better than j."""
     ranks = torch.tensor(rankings, dtype=torch.float32)
@@ -119,14 +100,6 @@ def tied_votes(rankings: Sequence[Sequence[int]]) -> Float[Tensor, "K K"]:
     """The number of labelers that rank i and j alike, for i < j only."""
     ranks = torch.tensor(rankings, dtype=torch.float32)
     return (ranks[:, :, None] == ranks[:, None, :]).float().sum(0).triu(diagonal=1)
-
-
-def vote_log_loss(scores: Float[Tensor, " K"], votes: Float[Tensor, "K K"]) -> Float[Tensor, ""]:
-    """The sum over strict votes of -log sigmoid(r_better - r_worse); ln 2 a vote is chance.
-
-    `votes` as from `strict_votes`.
-    """
-    return (votes * softplus(scores[None, :] - scores[:, None])).sum()
 
 
 def vote_hits(scores: Float[Tensor, " K"], votes: Float[Tensor, "K K"]) -> Float[Tensor, ""]:

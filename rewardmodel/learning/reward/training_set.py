@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import torch
 
 from annotation.lm.chat import Chat
 from rewardmodel.learning.configs import RewardConfig
-from rewardmodel.learning.core.group_packing import EncodedGroup, truncate
-from rewardmodel.learning.core.snapshot import GroupRow, PreferenceData, read_demonstrations
+from rewardmodel.learning.core.group_packing import EncodedGroup, cut_of, truncate
+from rewardmodel.learning.core.snapshot import GroupRow, PreferenceData, naming, read_demonstrations
 from rewardmodel.learning.reward.model import encode
 from rewardmodel.learning.reward.preferences import Target, target_of
 
@@ -20,7 +21,7 @@ DEMONSTRATIONS = 200
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """`groups` to train on with a target each, held-out ones, and how many were `shortened`.
+    """`groups` to train on with a target each, held-out ones, and how many were `shortened` how.
 
     `demonstrations` are answers that people wrote to training prompts, which show where the
     scale's 0 is to be. `pad` is the token that fills rows up.
@@ -30,7 +31,7 @@ class TrainingSet:
     targets: list[Target]
     heldout: list[EncodedGroup]
     demonstrations: list[EncodedGroup]
-    shortened: int
+    shortened: Counter[str]
     pad: int
 
 
@@ -50,16 +51,25 @@ def encode_training_set(
     )
 
 
-def _encode_all(chat: Chat, rows: list[GroupRow], longest: int) -> tuple[list[EncodedGroup], int]:
-    """The rows' tokens, and how many had to be shortened."""
-    whole = [encode(chat, row.prompt, row.answers) for row in rows]
+def _encode_all(
+    chat: Chat, rows: list[GroupRow], longest: int
+) -> tuple[list[EncodedGroup], Counter[str]]:
+    """The rows' tokens, and how many had to be shortened how."""
+    whole = []
+    for row in rows:
+        with naming("Group", row):
+            whole.append(encode(chat, row.prompt, row.answers))
     groups = [truncate(group, longest) for group in whole]
-    return groups, sum(a != b for a, b in zip(whole, groups, strict=True))
+    cuts = [cut_of(*both) for both in zip(whole, groups, strict=True)]
+    return groups, Counter(cut for cut in cuts if cut is not None)
 
 
 def _demonstrations(chat: Chat, config: RewardConfig, longest: int) -> list[EncodedGroup]:
     if not config.demonstrations:
         return []
     data = read_demonstrations(Path(config.demonstrations), config.heldout_percent)
-    rows = data.train[:DEMONSTRATIONS]
-    return [truncate(encode(chat, row.prompt, [row.answer]), longest) for row in rows]
+    groups = []
+    for row in data.train[:DEMONSTRATIONS]:
+        with naming("Demonstration", row):
+            groups.append(truncate(encode(chat, row.prompt, [row.answer]), longest))
+    return groups

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from annotation.exchange.prompts import NewPrompt, UnreadablePrompt, parse_prompts
+from annotation.exchange.untrusted_json import parse_json
 from rewardmodel.rehearsal.report import as_markdown, as_report
 from rewardmodel.rehearsal.rounds import Plan, RehearsalStopped, rehearse
 from rewardmodel.rehearsal.teachers import find_teacher
@@ -35,8 +36,8 @@ class Command(BaseCommand):
         parser.add_argument("--heldout-percent", type=int, default=25)
         parser.add_argument("--heldout-answers", type=int, default=8, help="by each policy")
         parser.add_argument("--base-model", default="", help="default: POLICY_MODEL")
-        parser.add_argument("--reward-settings", type=json.loads, default={}, help="JSON")
-        parser.add_argument("--policy-settings", type=json.loads, default={}, help="JSON")
+        parser.add_argument("--reward-settings", type=parse_json, default={}, help="JSON")
+        parser.add_argument("--policy-settings", type=parse_json, default={}, help="JSON")
         parser.add_argument("--seed", type=int, default=0)
 
     def handle(self, *args: Any, **options: Any) -> None:

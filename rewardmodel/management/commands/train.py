@@ -1,10 +1,10 @@
-import json
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from annotation.exchange.untrusted_json import parse_json
 from annotation.management.projects import project_at
 from rewardmodel.models import TrainingRun
 from rewardmodel.services import RunRefused, start_run, start_text_run
@@ -23,7 +23,7 @@ class Command(BaseCommand):
             "--text", type=Path, help="file or folder for stage 1; default: var/texts/PROJECT"
         )
         parser.add_argument(
-            "--overrides", type=json.loads, default={}, help="JSON, for the first two stages"
+            "--overrides", type=parse_json, default={}, help="JSON, for the first two stages"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -3,7 +3,7 @@ import { fieldOf } from "./fields.js";
 
 export function startBetter(form, say, changed) {
   const [source, text] = [fieldOf(form, "better-source"), fieldOf(form, "better")];
-  const rawOf = (number) => form.querySelector(`#answer-${number} .raw`)?.value ?? "";
+  const rawOf = (number) => form.querySelector(`#answer-${number} .text`)?.textContent ?? "";
   let [from, copied] = [source.value, rawOf(source.value)];
   source.addEventListener("change", () => {
     // What the labeler typed themselves is overwritten only when they say so.

@@ -1,6 +1,7 @@
 // The board on which answers are put in order: shows it, and lets it be changed by mouse and touch.
 import { followDrags } from "./drag.js";
 import { Order } from "./order.js";
+import { firstWords } from "./passage.js";
 import { announce, colon, comma, letter, together } from "./words.js";
 
 export function startBoard(form, say, changed, signal) {
@@ -18,9 +19,9 @@ export function startBoard(form, say, changed, signal) {
     if (moved) announce(spoken(moved));
     changed();
   });
-  const chips = answers.map((answer, i) => makeChip(i + 1, firstWords(answer)));
+  const chips = answers.map((answer, i) => makeChip(i + 1, answer.querySelector(".text")));
 
-  function makeChip(answer, words) {
+  function makeChip(answer, shown) {
     const chip = document.createElement("button");
     chip.type = "button";
     chip.className = "chip";
@@ -30,8 +31,8 @@ export function startBoard(form, say, changed, signal) {
     mark.textContent = letter(answer);
     const text = document.createElement("span");
     text.className = "words";
-    text.dir = "auto";
-    text.textContent = words;
+    text.dir = shown.dir;
+    text.textContent = firstWords(shown, 80);
     chip.append(mark, text);
     return chip;
   }
@@ -145,5 +146,3 @@ export function startBoard(form, say, changed, signal) {
     lead: (answer) => choose(answer),
   };
 }
-
-const firstWords = (answer) => answer.querySelector(".text").textContent.trim().slice(0, 80);

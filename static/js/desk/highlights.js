@@ -1,6 +1,7 @@
-// Marking a passage: selected with mouse, finger or keyboard, kept as offsets in the answer's text.
-// The browser paints the marks (CSS Custom Highlight API): the answer's own markup is not touched.
+// Marking a passage: selected with mouse, finger or keyboard, kept by its place in the answer as it
+// is stored. The browser paints the marks (CSS Custom Highlight API): no element is added for them.
 import { fieldOf } from "./fields.js";
+import { codePointsBefore, passageIn, placeOf, rangeOf } from "./passage.js";
 
 const LABELS = ["error", "unsupported", "well_put"];
 const WORDS = { error: "highlightError", unsupported: "highlightUnsupported", well_put: "highlightWellPut" };
@@ -23,7 +24,12 @@ export function startHighlights(form, say, changed, signal) {
     const ranges = Object.fromEntries(LABELS.map((label) => [label, []]));
     for (const answer of answers) {
       const marks = read(answer);
-      for (const mark of marks) ranges[mark.label].push(rangeOf(answer, mark));
+      const text = answer.querySelector(".text");
+      for (const { label, start, end, unplaced } of marks) {
+        if (unplaced) continue;
+        const [from, to] = [start, end].map((place) => placeOf(text.textContent, place));
+        ranges[label].push(rangeOf(text, from, to));
+      }
       const list = answer.querySelector(".highlights");
       list.hidden = marks.length === 0;
       list.replaceChildren(...marks.map((mark, i) => item(answer, mark, i)));
@@ -49,15 +55,21 @@ export function startHighlights(form, say, changed, signal) {
       write(answer, read(answer).toSpliced(index, 1));
       answer.focus({ preventScroll: true });
     });
-    row.append(label, " ", quote, " ", remove);
+    row.append(label, " ", quote, " ", ...(mark.unplaced ? [unplaced(), " "] : []), remove);
     return row;
+  }
+
+  function unplaced() {
+    const note = document.createElement("small");
+    note.textContent = say("highlightUnplaced");
+    return note;
   }
 
   function follow() {
     const selection = getSelection();
     const range = selection.rangeCount && !selection.isCollapsed ? selection.getRangeAt(0) : null;
     const text = range && closest(range.commonAncestorContainer, ".answer .text");
-    if (!text || !form.contains(text) || !range.toString().trim()) {
+    if (!text || !form.contains(text) || !selection.toString().trim()) {
       if (!bar.contains(document.activeElement)) bar.hidden = true;
       return;
     }
@@ -80,10 +92,7 @@ export function startHighlights(form, say, changed, signal) {
       const label = event.target.closest("[data-label]")?.dataset.label;
       if (!label || !selected) return;
       const { answer } = selected;
-      const text = answer.querySelector(".text").textContent;
-      const { start, end } = wholeWords(text, selected.start, selected.end);
-      const quote = text.slice(start, end).slice(0, LONGEST_QUOTE);
-      write(answer, [...read(answer), { start, end, quote, label }]);
+      write(answer, [...read(answer), { ...stored(answer, selected), label }]);
       // Hidden, the bar would drop the focus of whoever marks by keyboard.
       if (bar.contains(document.activeElement)) answer.focus({ preventScroll: true });
       bar.hidden = true;
@@ -103,28 +112,17 @@ const closest = (node, selector) =>
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: "word" });
 
-/** The passage without space at its ends, and with all of the words that it begins and ends in. */
-function wholeWords(text, start, end) {
-  while (/\s/.test(text[start])) start++;
-  while (/\s/.test(text[end - 1])) end--;
+/** What is selected, with all of the words that it begins and ends in. */
+function stored(answer, selected) {
+  const element = answer.querySelector(".text");
+  const text = element.textContent;
+  const read = passageIn(element, selected.start, selected.end);
   const words = segmenter.segment(text);
-  const [first, last] = [words.containing(start), words.containing(end - 1)];
-  return { start: first.index, end: last.index + last.segment.length };
-}
-
-/** The passage as a range over the answer's text nodes. */
-function rangeOf(answer, { start, end }) {
-  const range = document.createRange();
-  const nodes = document.createTreeWalker(answer.querySelector(".text"), NodeFilter.SHOW_TEXT);
-  let at = 0;
-  for (let node = nodes.nextNode(); node; node = nodes.nextNode()) {
-    const next = at + node.length;
-    if (at <= start && start < next) range.setStart(node, start - at);
-    if (at < end && end <= next) {
-      range.setEnd(node, end - at);
-      break;
-    }
-    at = next;
-  }
-  return range;
+  const [first, last] = [words.containing(read.start), words.containing(read.end - 1)];
+  const { start, end, quote } = passageIn(element, first.index, last.index + last.segment.length);
+  return {
+    start: codePointsBefore(text, start),
+    end: codePointsBefore(text, end),
+    quote: Array.from(quote).slice(0, LONGEST_QUOTE).join(""),
+  };
 }

@@ -1,4 +1,5 @@
 // The desk by keyboard alone. The list of keys that `?` opens stands in _keys.html.
+import { switchWritten } from "../written.js";
 import { announce, letter } from "./words.js";
 
 const dialog = document.getElementById("keys");
@@ -142,6 +143,7 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
     } else if (/^s$/i.test(key)) openSkip();
     else if (/^u$/i.test(key)) undo(event);
     else if (/^q$/i.test(key)) return ratings.lead();
+    else if (/^w$/i.test(key)) return switchWritten();
     else if (belongsTo(at, key)) return false;
     else if (key === "Enter") form.requestSubmit(form.querySelector("#submit"));
     else return inMode(event);

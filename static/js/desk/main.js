@@ -8,6 +8,7 @@ import { startRatings } from "./ratings.js";
 import { startSubmit } from "./submit.js";
 import "./reading.js";
 import "../guidelines.js";
+import { startWritten } from "../written.js";
 import { names, startPair, startThumbs } from "./verdicts.js";
 import { announce, together, wordsOf } from "./words.js";
 
@@ -30,6 +31,7 @@ function start(form, { isNext = false } = {}) {
   const thumbs = startThumbs(form, say, changed, signal);
   const pair = startPair(form, changed, { isNext });
   startBetter(form, say, changed);
+  startWritten(form);
   startHighlights(form, say, changed, signal);
   keepClearOfBar(form, signal);
   const ratings = startRatings(form, changed);

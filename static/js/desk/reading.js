@@ -19,7 +19,9 @@ const dialog = document.getElementById("difference");
 const [from, to] = ["from", "to"].map((name) => document.getElementById(`difference-${name}`));
 const shown = dialog.querySelector(".difference-text");
 
-const textOf = (select) => document.querySelector(`#answer-${select.value} .text`).innerText;
+// Compared is what is trained on: the text as it is written, with its markup.
+const textOf = (select) => document.querySelector(`#answer-${select.value} .text`).textContent;
+const BREAK = "↵\n"; // a line break that only one of the texts has would not be seen
 
 function show() {
   const texts = [textOf(from), textOf(to)];
@@ -27,10 +29,11 @@ function show() {
   shown.replaceChildren(
     ...differenceOf(...texts).map(({ kind, text }) => {
       const part = document.createElement(kind);
-      part.textContent = text;
+      part.textContent = kind === "span" ? text : text.replaceAll("\n", BREAK);
       return part;
     }),
   );
+  shown.dir = document.querySelector(`#answer-${from.value} .text`).dir;
 }
 
 document.getElementById("difference-button").addEventListener("click", () => {

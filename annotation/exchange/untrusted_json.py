@@ -1,0 +1,101 @@
+"""JSON from people: read within limits, so that what was read can be stored and shown."""
+
+import json
+from collections.abc import Iterator
+from enum import StrEnum
+from math import isinf
+from typing import Any
+
+from annotation.exchange.jsonl import holds_half_characters
+
+MOST_CHARACTERS = 1_000_000
+DEEPEST = 32
+MOST_DIGITS = 40
+
+
+class Fault(StrEnum):
+    """Why JSON is not taken, as the end of a sentence about it."""
+
+    SIZE = f"it has more than {MOST_CHARACTERS} characters"
+    DEPTH = f"it is nested deeper than {DEEPEST} levels"
+    DIGITS = f"it holds a number of more than {MOST_DIGITS} characters"
+    NUMBER = "it holds a number that is not finite"
+    HALF = "it holds half a character (such as \\ud83d)"
+    NULL = "it holds a null character (\\u0000)"
+
+
+class UnreadableJson(json.JSONDecodeError):
+    """Valid JSON or not, it is not taken."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(f"The JSON cannot be used: {fault}", "", 0)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"{self.msg}."
+
+
+class UntrustedDecoder(json.JSONDecoder):
+    """For `json.loads(text, cls=...)` and Django's form fields. Raises JSONDecodeError only."""
+
+    checks_texts = True
+
+    def __init__(self) -> None:
+        super().__init__(parse_int=_integer, parse_float=_float, parse_constant=_constant)
+
+    def decode(self, text: str, *given: Any) -> Any:
+        if len(text) > MOST_CHARACTERS:
+            raise UnreadableJson(Fault.SIZE)
+        try:
+            value = super().decode(text, *given)
+        except RecursionError as error:
+            raise UnreadableJson(Fault.DEPTH) from error
+        for part, depth in _parts(value):
+            if depth > DEEPEST:
+                raise UnreadableJson(Fault.DEPTH)
+            if isinstance(part, str) and self.checks_texts:
+                _check_text(part)
+        return value
+
+
+def parse_json(text: str) -> Any:
+    """Raises JSONDecodeError, of which UnreadableJson is one."""
+    return json.loads(text, cls=UntrustedDecoder)
+
+
+def _parts(value: Any) -> Iterator[tuple[Any, int]]:
+    """Every value and key in it, with how deep it lies; without recursion."""
+    left = [(value, 0)]
+    while left:
+        part, depth = left.pop()
+        yield part, depth
+        if isinstance(part, dict):
+            left += [(inner, depth + 1) for inner in (*part, *part.values())]
+        elif isinstance(part, list):
+            left += [(inner, depth + 1) for inner in part]
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise UnreadableJson(Fault.NULL)
+    if holds_half_characters(text):
+        raise UnreadableJson(Fault.HALF)
+
+
+def _integer(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise UnreadableJson(Fault.DIGITS)
+    return int(text)
+
+
+def _float(text: str) -> float:
+    if len(text) > MOST_DIGITS:
+        raise UnreadableJson(Fault.DIGITS)
+    number = float(text)
+    if isinf(number):
+        raise UnreadableJson(Fault.NUMBER)
+    return number
+
+
+def _constant(text: str) -> float:
+    raise UnreadableJson(Fault.NUMBER)

@@ -1,0 +1,103 @@
+"""What is measured and is no number fails the run with its name, and passes no gate."""
+
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
+from rewardmodel.learning.language.metrics import LanguageMetrics, language_gate
+from rewardmodel.learning.policy.metrics import PolicyMetrics, policy_gate
+from rewardmodel.learning.reward.metrics import PreferenceMetrics, reward_gate
+from tests.learning.conftest import Rows, demonstrations
+from tests.learning.runs import failure_of, from_demonstrations, train_a_policy
+
+NAN = float("nan")
+PARENT = PolicyMetrics(8, reward=0.1, score=0.1, kl=0.0, ended=1.0, tokens=5.0)
+NEW = replace(PARENT, reward=0.5, kl=1.0)
+
+
+def broken(model: Path, folder: Path) -> Path:
+    """The model with a weight that is no number."""
+    shutil.copytree(model, folder)
+    weights = load_file(folder / "model.safetensors")
+    next(iter(weights.values())).view(-1)[0] = NAN
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def test_gates_pass_what_is_better() -> None:
+    assert policy_gate(PARENT, NEW, 20.0).passed
+    assert reward_gate(PreferenceMetrics(9, 50, 0.8, 0.5)).passed
+    assert language_gate(LanguageMetrics(9, 2.0, 7.4), LanguageMetrics(9, 1.5, 4.5), None).passed
+
+
+@pytest.mark.parametrize("value", [NAN, math.inf])
+def test_no_gate_passes_what_is_not_finite(value: float) -> None:
+    assert not policy_gate(PARENT, replace(NEW, kl=value), 20.0).passed
+    assert not policy_gate(PARENT, replace(NEW, reward=NAN), 20.0).passed
+    assert not policy_gate(replace(PARENT, reward=value), NEW, 20.0).passed
+    assert not reward_gate(PreferenceMetrics(9, 50, 0.8, value)).passed
+    worse = LanguageMetrics(9, value, value)
+    assert not language_gate(LanguageMetrics(9, 2.0, 7.4), worse, None).passed
+    assert not language_gate(None, worse, 3.0).passed
+
+
+def test_no_gate_passes_what_reads_like_no_gain() -> None:
+    assert not reward_gate(PreferenceMetrics(9, 50, 0.5, math.log(2) - 1e-5)).passed
+    assert not policy_gate(PARENT, replace(NEW, reward=0.10004), 20.0).passed
+    parent = LanguageMetrics(9, 2.0, 7.4)
+    assert not language_gate(parent, LanguageMetrics(9, 1.99996, 7.4), None).passed
+    assert not language_gate(None, parent, 2.0001).passed
+
+
+@pytest.mark.parametrize("value", [NAN, math.inf, -math.inf])
+def test_a_result_that_is_not_finite_is_named_and_not_published(
+    value: float, tmp_path: Path
+) -> None:
+    result = {"metrics": {"new": {"kl": value}, "curve": [[1, 0.5]]}, "samples": []}
+    with RunFolder(tmp_path / "run") as run:
+        with pytest.raises(TrainingFailure, match=r"^metrics\.new\.kl is -?(nan|inf), "):
+            run.publish(tmp_path / "model", lambda folder: None, result)
+        with pytest.raises(TrainingFailure, match=r"^metrics\.new\.kl is -?(nan|inf), "):
+            run.report(result)
+    assert not (tmp_path / "model").exists()
+    assert not (tmp_path / "run/result.json").exists()
+
+
+def test_a_list_says_which_of_its_numbers_is_not_finite(tmp_path: Path) -> None:
+    with (
+        RunFolder(tmp_path) as run,
+        pytest.raises(TrainingFailure, match=r"^samples\.1\.rewards\.0 is nan"),
+    ):
+        run.report({"metrics": {}, "samples": [{"rewards": [1.0]}, {"rewards": [NAN]}]})
+
+
+@pytest.mark.parametrize("algorithm", ["rloo", "ppo", "best_of_n"])
+def test_a_reward_model_whose_scores_are_no_numbers_fails_the_run(
+    algorithm: str, tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path
+) -> None:
+    output, judge = tmp_path / "adapter", broken(reward_model, tmp_path / "judge")
+    assert train_a_policy(output, snapshot, tiny, judge, algorithm=algorithm) == 1
+    assert failure_of(output).startswith(f"The reward model at {judge} gives scores that are not")
+    assert not output.exists()
+
+
+def test_a_policy_of_which_no_divergence_can_be_taken_fails_the_run(
+    tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path
+) -> None:
+    output, base = tmp_path / "adapter", broken(tiny, tmp_path / "base")
+    assert train_a_policy(output, snapshot, base, reward_model) == 1
+    assert failure_of(output).startswith("step 1.kl is nan")
+
+
+def test_a_language_model_whose_loss_is_no_number_fails_the_run(
+    tiny: Path, tmp_path: Path, write_rows: Callable[[Rows], Path]
+) -> None:
+    output, base = tmp_path / "model", broken(tiny, tmp_path / "base")
+    assert from_demonstrations(output, write_rows(demonstrations(8)), base) == 1
+    assert "not finite" in failure_of(output)
