@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
 from annotation.models import Membership, Project, Ranking, User
@@ -22,11 +22,16 @@ def _joined_by(user: User | int) -> QuerySet[Project]:
 
 
 _named = Compiled(lambda slug: Project.objects.filter(slug=slug))
-_joined_and_named = Compiled(lambda user, slug: _joined_by(user).filter(slug=slug))
+_joined_and_named = Compiled(
+    lambda user, slug: _joined_by(user).filter(slug=slug).annotate(own_role=F("memberships__role"))
+)
 
 
 def project_of(user: User, slug: str) -> Project | None:
-    """The project at this address, for anybody who ranks or runs it."""
+    """The project at this address, for anybody who ranks or runs it.
+
+    `own_role`: a member's role in it; a superuser has none and needs none.
+    """
     found = _named(slug) if user.is_superuser else _joined_and_named(user.pk, slug)
     return found[0] if found else None
 

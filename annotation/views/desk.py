@@ -34,6 +34,7 @@ def group_context(
     shown = form.shown_answers([texts[position] for position in order])
     return {
         "project": project,
+        "section": "rank",
         "prompt": prompt_of_group(group_id)[0],
         "answers": [
             (answer, answer_names(number), answer_fields(number))

@@ -27,6 +27,7 @@ def mine(request: Request, slug: str) -> HttpResponse:
     found = own_rankings(project, request.user)
     context = {
         "project": project,
+        "section": "mine",
         "page": page_of(found, request.GET.get("before", "")),
         "progress": progress_of(project, request.user),
         "drafts": [
@@ -64,6 +65,7 @@ def revise(request: Request, slug: str, pk: int) -> HttpResponse:
     context = {
         **group_context(project, ranking.group_id, order, form),
         "token": key,
+        "section": "mine",
         "ranking": ranking,
         "has_unasked": stored.has_unasked(asked),
         "problem": problem,

@@ -43,6 +43,7 @@ def rank(request: Request, slug: str) -> HttpResponse:
 def _no_work(request: Request, project: Project) -> HttpResponse:
     context: dict[str, object] = {
         "project": project,
+        "section": "rank",
         "coming": answers_coming(project),
         "has_writing": prompts_to_answer(project, request.user).exists(),
     }

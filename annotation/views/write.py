@@ -89,6 +89,7 @@ def _page(
     written = own_demonstrations(project, request.user)
     context: dict[str, Any] = {
         "project": project,
+        "section": "write",
         "writing": writing,
         "prompt": writing.prompt if writing else None,
         "seconds_left": _seconds_left(writing),
@@ -127,6 +128,7 @@ def rewrite(request: Request, slug: str, pk: int) -> HttpResponse:
         return _refused(problem)
     context = {
         "project": project,
+        "section": "write",
         "changed": written,
         "prompt": written.prompt,
         "form": form,

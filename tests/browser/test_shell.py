@@ -55,3 +55,36 @@ def test_no_button_breaks_its_word_on_a_phone(
     box = change.bounding_box()
     assert box is not None
     assert box["width"] > box["height"]
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_an_admin_gets_from_page_to_page_by_keyboard(
+    visit: Visit, work: Project, owner: User, has_scripts: bool
+) -> None:
+    window = visit(owner, java_script_enabled=has_scripts)
+    window.goto(f"/projects/{work.slug}/rank/")
+    navigation = window.get_by_role("navigation", name="Project")
+    for words, heading in (
+        ("Data", "Prompts"),
+        ("Scored answers", "Scored answers"),
+        ("Model", "Versions"),
+        ("Overview", "Overview"),
+        ("Projects", "Projects"),
+    ):
+        navigation.get_by_role("link", name=words, exact=True).press("Enter")
+        expect(window.get_by_role("heading", level=1, name=heading)).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+def test_on_a_phone_each_row_of_the_navigation_is_one_line(
+    visit: Visit, work: Project, owner: User, language: str
+) -> None:
+    window = visit(owner, locale=language, **PHONE)
+    for page in ("prompts/", "rank/"):
+        window.goto(f"/projects/{work.slug}/{page}")
+        for row in window.locator(".project-nav ul").all():
+            box = row.bounding_box()
+            assert box is not None
+            assert box["height"] < 60
+            links = row.locator("a").evaluate_all("all => all.map(a => a.offsetHeight)")
+            assert min(links) >= 40
