@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from annotation.lm.decoding import logits_at, window_of
+from annotation.lm.context import require_causality, window_of
+from annotation.lm.decoding import logits_at
 from annotation.lm.packed_attention import REFUSALS, Packing
 from annotation.lm.shared_prompt_attention import (
     UNUSED_MASK,
@@ -276,8 +277,9 @@ def reads_packed(
 
     `longest` is the most tokens of a row to come, `both` the results of some random input, packed
     and one row for each `unit`, such as "an answer"; all 0 they say nothing, and count as "no".
-    One log line says why not.
+    One log line says why not. Raises PolicyUnavailable for a model that reads ahead.
     """
+    require_causality(model)
     window = window_of(model)
     if window is not None and window < longest:
         logger.warning("One row %s: rows are longer than the model's sliding window.", unit)

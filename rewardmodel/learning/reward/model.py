@@ -16,8 +16,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 from annotation.lm.chat import Chat, Messages
+from annotation.lm.context import within_context
 from annotation.lm.cpu_linear import use_onednn
-from annotation.lm.decoding import within_context
 from annotation.lm.loading import (
     PolicyUnavailable,
     load_tokenizer,
