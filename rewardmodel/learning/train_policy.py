@@ -90,6 +90,7 @@ def _update(
         rollouts = _answer(config, policy, trainer, prompts, step)
         run.progress("training", step, config.steps)
         experiences = list(policy.experiences(rollouts))
+        algorithm.prepare(experiences)
         # Text first: the last pass of a step is the one whose gradients are exchanged.
         batches: list[Experience | TextBatch] = [
             *(text.batches(step) if text else []),

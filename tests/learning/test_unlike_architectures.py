@@ -68,7 +68,7 @@ def own(config: PreTrainedConfig) -> PreTrainedModel:
     for name, parameter in model.named_parameters():
         if "sinks" in name:
             nn.init.constant_(parameter, 2.0)
-    return model.train(False)
+    return cast(PreTrainedModel, model.train(False))
 
 
 @torch.no_grad()

@@ -202,6 +202,35 @@ def cut_of(whole: EncodedGroup, group: EncodedGroup) -> str | None:
     return None if whole == group else "a prompt that lost its start"
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some answers of a group with its prompt: all of them (`is_whole`), unless a pass has no room
+    for them. `group` is the place of the group among the others."""
+
+    group: int
+    answers: range
+    encoded: EncodedGroup
+    is_whole: bool
+
+
+def parts_of(groups: Sequence[EncodedGroup], tokens: int, layout: Layout) -> list[Part]:
+    """Each group, or its answers in turn, so many at a time as a row of `tokens` holds.
+
+    At least one at a time.
+    """
+    parts = []
+    for number, group in enumerate(groups):
+        start = 0
+        for stop in range(1, len(group.answers) + 1):
+            more = EncodedGroup(group.prompt, group.answers[start : stop + 1])
+            if stop == len(group.answers) or layout.tokens([more]) > tokens:
+                fits = EncodedGroup(group.prompt, group.answers[start:stop])
+                is_whole = stop - start == len(group.answers)
+                parts.append(Part(number, range(start, stop), fits, is_whole))
+                start = stop
+    return parts
+
+
 def in_budget(groups: Sequence[EncodedGroup], tokens: int, layout: Layout) -> Iterator[list[int]]:
     """Indices of groups, by length, so many at a time as fill rows of at most `tokens` in all.
 
