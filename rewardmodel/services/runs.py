@@ -32,7 +32,9 @@ from rewardmodel.selectors import (
     active_run,
     champion_policy,
     champion_reward_model,
+    due_kinds,
     new_rankings,
+    rest_before,
     text_folder,
 )
 
@@ -212,21 +214,23 @@ def start_run(
 
 
 def start_due_run(project: Project) -> TrainingRun | None:
-    """Starts what the loop asks for next: an update towards a new reward model, else a new
-    reward model once enough rankings have come. None when nothing is due."""
+    """Starts what the loop asks for next. None when nothing is due, or rests after a run that was
+    cancelled or failed."""
     if active_run(project) is not None:
         return None
-    reward_model = champion_reward_model(project)
-    if reward_model is not None and not reward_model.runs.exists():
-        return start_policy_run(project)
-    if new_rankings(project) >= project.training_threshold:
-        return start_reward_run(project)
-    return None
+    due = due_kinds(project, champion_reward_model(project), new_rankings(project))
+    ready = [kind for kind in due if rest_before(project, kind) is None]
+    return start_run(project, ready[0]) if ready else None
 
 
 @transaction.atomic
-def request_cancel(run: TrainingRun) -> None:
-    """Ends a queued run at once; a running one when its supervisor sees it, within seconds."""
+def request_cancel(run: TrainingRun, *, pause: bool = False) -> None:
+    """Ends a queued run at once; a running one when its supervisor sees it, within seconds.
+
+    With `pause`, training no more starts by itself in the run's project.
+    """
+    if pause:
+        Project.objects.filter(pk=run.project_id).update(training_is_automatic=False)
     now = timezone.now()
     runs = TrainingRun.objects.filter(pk=run.pk)
     # First both: a worker may claim the queued run between the two.
