@@ -100,12 +100,15 @@ if len(bytes(REDIS_SOCKET)) > 100:
     REDIS_SOCKET = Path(tempfile.gettempdir()) / f"laoshi-{_digest}" / "redis.sock"
 REDIS_URL, CELERY_BROKER_URL = env.redis_url("REDIS_URL", REDIS_SOCKET)
 REDIS_IS_EMBEDDED = not env.text("REDIS_URL")
+_REDIS_CACHE = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": REDIS_URL,
+    "KEY_PREFIX": "laoshi",
+    "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
+}
 CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
-        "KEY_PREFIX": "laoshi",
-    }
+    "default": _REDIS_CACHE,
+    "sessions": {**_REDIS_CACHE, "BACKEND": "config.cache.SessionCache"},
 }
 
 # The state of every job is a database row and beat picks up what a dead worker left behind,
@@ -119,11 +122,16 @@ CELERY_TASK_ROUTES = {
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+# A page does not wait for Redis: what a message asks for, beat asks for again.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0}
+CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_TIMEZONE = TIME_ZONE = env.text("TIME_ZONE", "UTC")
 USE_TZ = True
 
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_CACHE_ALIAS = "sessions"
 AUTH_USER_MODEL = "annotation.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

@@ -14,6 +14,7 @@ from annotation.models.policy import ModelVersion
 from annotation.selectors.groups import QueueCounts, queue_counts
 from annotation.selectors.progress import midnight
 from annotation.selectors.rankings import current_rankings
+from config.parts import missing_parts
 from rewardmodel.models import RewardModelVersion, TrainingRun
 
 RECENT_RUNS = 5
@@ -55,6 +56,7 @@ class LoopStatus:
     active_run: TrainingRun | None
     recent_runs: list[TrainingRun]
     rest: Rest | None  # why nothing starts although something is due
+    missing: list[str]  # parts of the installation, as config.parts names them
 
 
 def champion_policy(project: Project) -> PolicyVersion:
@@ -197,6 +199,7 @@ def loop_status(project: Project) -> LoopStatus:
         active_run=next((run for run in runs if run.is_active), None),
         recent_runs=runs,
         rest=rests[0] if rests and all(rests) else None,
+        missing=missing_parts(),
     )
 
 

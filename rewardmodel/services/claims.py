@@ -60,3 +60,8 @@ def beat(run: TrainingRun, progress: Mapping[str, Any] | None) -> bool:
     for name, value in changes.items():
         setattr(run, name, value)
     return True
+
+
+def is_to_be_cancelled(run: TrainingRun) -> bool:
+    run.refresh_from_db(fields=["cancel_requested_at"])
+    return run.cancel_requested_at is not None

@@ -18,7 +18,7 @@ from tests.people import answer_everything, ask
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(
-        "sqlite" not in settings.DATABASES["default"]["ENGINE"],
+        "sqlite" not in str(settings.DATABASES["default"]["ENGINE"]),
         reason="PostgreSQL syncs every commit by itself",
     ),
 ]

@@ -1,5 +1,6 @@
 """Runs as a supervisor has them: claimed, ended, silent."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -43,3 +44,14 @@ def updated(project: Project) -> TrainingRun:
 
 def silence(run: TrainingRun) -> None:
     TrainingRun.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=1))
+
+
+def attempts(run: TrainingRun) -> list[list[int]]:
+    """The steps of training that each attempt reported, as far as it came to report any."""
+    found: list[list[int]] = [[]]
+    for line in map(json.loads, (run.folder / "progress.jsonl").read_text().splitlines()):
+        if line["phase"] == "loading" and found[-1]:
+            found.append([])
+        elif line["phase"] == "training":
+            found[-1].append(line["step"])
+    return [steps for steps in found if steps]
