@@ -14,6 +14,7 @@ from annotation.models.policy import ModelVersion
 from annotation.selectors.groups import QueueCounts, queue_counts
 from annotation.selectors.progress import midnight
 from annotation.selectors.rankings import current_rankings
+from config import space
 from config.parts import missing_parts
 from rewardmodel.models import RewardModelVersion, TrainingRun
 
@@ -57,6 +58,8 @@ class LoopStatus:
     recent_runs: list[TrainingRun]
     rest: Rest | None  # why nothing starts although something is due
     missing: list[str]  # parts of the installation, as config.parts names them
+    free_gigabytes: float
+    room_is_scarce: bool
 
 
 def champion_policy(project: Project) -> PolicyVersion:
@@ -99,9 +102,15 @@ def silent_runs() -> QuerySet[TrainingRun]:
     )
 
 
+def startable() -> Q:
+    """Queued runs that have room on the disk to go on."""
+    return Q(status=Status.QUEUED, room_wanted__lte=space.free_bytes())
+
+
 def runs_to_pick_up() -> list[int]:
-    """Runs that nobody supervises: their worker died, or their message was lost."""
-    lost = Q(status=Status.QUEUED, created_at__lt=timezone.now() - SILENCE)
+    """Runs that nobody supervises: their worker died, their message was lost, or they waited for
+    room on the disk, which there is by now."""
+    lost = Q(created_at__lt=timezone.now() - SILENCE) & startable()
     found = TrainingRun.objects.filter(lost | Q(pk__in=silent_runs().values("pk")))
     return list(found.values_list("pk", flat=True))
 
@@ -184,6 +193,7 @@ def loop_status(project: Project) -> LoopStatus:
     rankings_new = new_rankings(project)
     runs = list(project.runs.all()[:RECENT_RUNS])
     rests = [rest_before(project, kind) for kind in due_kinds(project, judge, rankings_new)]
+    free = space.free_bytes()
     return LoopStatus(
         queue=queue_counts(project),
         rankings_today=rankings.filter(created_at__gte=midnight()).count(),
@@ -200,6 +210,8 @@ def loop_status(project: Project) -> LoopStatus:
         recent_runs=runs,
         rest=rests[0] if rests and all(rests) else None,
         missing=missing_parts(),
+        free_gigabytes=free / 1e9,
+        room_is_scarce=free < space.SCARCE,
     )
 
 

@@ -1,16 +1,18 @@
 """Starting and cancelling training runs."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotation.exchange.files import is_disk_full, require_room
 from annotation.models import Project, Snapshot, User
 from annotation.selectors.rankings import current_rankings
 from annotation.services.snapshots import (
@@ -19,6 +21,7 @@ from annotation.services.snapshots import (
     take_prompts_snapshot,
     take_text_snapshot,
 )
+from config import space
 from config.celery import app
 from rewardmodel.learning.configs import (
     Config,
@@ -132,7 +135,7 @@ def _start(
         raise RunRefused(
             _("The project's training settings do not fit: %(problem)s") % {"problem": problem}
         ) from problem
-    with transaction.atomic():
+    with _refused_without_room(), transaction.atomic():
         _refuse_a_second(project)
         run = TrainingRun.objects.create(
             project=project,
@@ -152,6 +155,21 @@ def _start(
         run.save(update_fields=["config"])
         transaction.on_commit(partial(enqueue, run.pk), robust=True)
     return run
+
+
+@contextmanager
+def _refused_without_room() -> Iterator[None]:
+    """Raises RunRefused when the disk has, or comes to have, no room for what is written here."""
+    try:
+        require_room(settings.VAR_FOLDER, space.RESERVE)
+        yield
+    except (OSError, OperationalError) as problem:
+        if not is_disk_full(problem):
+            raise
+        free = {"free": space.free_bytes() // 1_000_000}
+        raise RunRefused(
+            _("The disk is full: %(free)d MB are free. Make room, then start the run again.") % free
+        ) from problem
 
 
 def _refuse_a_second(project: Project) -> None:
@@ -235,7 +253,7 @@ def request_cancel(run: TrainingRun, *, pause: bool = False) -> None:
     runs = TrainingRun.objects.filter(pk=run.pk)
     # First both: a worker may claim the queued run between the two.
     runs.filter(status__in=(Status.RUNNING, Status.QUEUED)).update(cancel_requested_at=now)
-    runs.filter(status=Status.QUEUED).update(status=Status.CANCELLED, finished_at=now)
+    runs.filter(status=Status.QUEUED).update(status=Status.CANCELLED, finished_at=now, reason=None)
 
 
 def enqueue(run_id: int) -> None:

@@ -15,10 +15,18 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
+from annotation.exchange.files import is_disk_full
+from config import space
 from rewardmodel.learning.core.gate import Code, Verdict, read_report
 from rewardmodel.models import TrainingRun
 from rewardmodel.services.claims import beat, claim_run, is_to_be_cancelled
-from rewardmodel.services.outcomes import cancel_run, complete_run, fail_run, try_again
+from rewardmodel.services.outcomes import (
+    cancel_run,
+    complete_run,
+    fail_run,
+    try_again,
+    wait_for_room,
+)
 
 SCRIPTS = {
     TrainingRun.Kind.TEXT: "train_language.py",
@@ -45,7 +53,13 @@ def supervise(run_id: int) -> None:
     if run.attempts > TrainingRun.MAX_ATTEMPTS:
         fail_run(run, Verdict(Code.WORKER_DIED))
         return
-    process = _launch(run)
+    try:
+        process = _launch(run)
+    except OSError as problem:
+        if not is_disk_full(problem):
+            raise
+        _once_the_database_answers(partial(wait_for_room, run))
+        return
     try:
         ended = _watch(run, process)
     finally:
@@ -80,7 +94,7 @@ def _launch(run: TrainingRun) -> subprocess.Popen[bytes]:
 
 
 def _watch(run: TrainingRun, process: subprocess.Popen[bytes]) -> bool:
-    """True when the process ended by itself; False when the run was cancelled or lost."""
+    """True when the process ended by itself; False when the run was stopped, or lost."""
     progress = ProgressFile(run.folder / "progress.jsonl")
     while True:
         alive = process.poll() is None
@@ -92,6 +106,10 @@ def _watch(run: TrainingRun, process: subprocess.Popen[bytes]) -> bool:
         if _once_the_database_answers(partial(is_to_be_cancelled, run)):
             _stop(process)
             _once_the_database_answers(partial(cancel_run, run))
+            return False
+        if space.free_bytes() < space.RESERVE:
+            _stop(process)
+            _once_the_database_answers(partial(wait_for_room, run))
             return False
         time.sleep(LOOK_EVERY)
 
@@ -125,8 +143,12 @@ def _record(run: TrainingRun) -> None:
     failure = _read(run.folder / "failure.json")
     if result is not None:
         complete_run(run, result)
+    elif failure is not None and failure.get("code") == Code.DISK_FULL:
+        wait_for_room(run, failure["values"]["needed"])
     elif failure is not None:
         fail_run(run, read_report(failure))
+    elif space.free_bytes() < space.RESERVE:  # too little, perhaps, for its last words
+        wait_for_room(run)
     else:
         try_again(run)
 

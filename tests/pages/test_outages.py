@@ -1,9 +1,10 @@
-"""Without Redis, or with one that refuses to store: ranking goes on, and the loop says it."""
+"""Without Redis, or without room to store: ranking goes on, or it is said why it does not."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -13,7 +14,7 @@ from annotation.models import Project, Ranking, User
 from config import embedded_redis
 from config.parts import BEAT, WORKERS, missing_parts, say_alive
 from tests.pages.conftest import As
-from tests.pages.desk import path, submit
+from tests.pages.desk import opened, path, submit
 from tests.people import PASSWORD, ready_group
 
 NOBODY = "redis://127.0.0.1:1/0"
@@ -65,6 +66,33 @@ def test_ranking_needs_no_redis_that_stores(
 ) -> None:
     refuse(own_redis)
     log_in_rank_log_out(project, labeler)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="how full it may get is SQLite's to say")
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("en", "The server has no room to store anything"), ("zh-CN", "服务器没有空间可以写入")],
+)
+def test_what_a_full_disk_does_not_store_is_said_and_can_be_sent_again(
+    project: Project, labeler: User, language: str, sentence: str
+) -> None:
+    ready_group(project)
+    browser = Client(raise_request_exception=False)
+    browser.force_login(labeler)
+    form = opened(browser, project, labeler)
+    form["comment"] = "Too long for the room there is. " * 150
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM")
+        cursor.execute("PRAGMA page_count")
+        cursor.execute(f"PRAGMA max_page_count = {cursor.fetchone()[0]}")
+        answer = browser.post(path("rank", project), form, headers={"accept-language": language})
+        cursor.execute("PRAGMA max_page_count = 1073741823")
+    assert answer.status_code == 507
+    assert sentence in answer.content.decode()
+    assert not Ranking.objects.exists()
+    assert browser.post(path("rank", project), form).status_code == 302
+    assert Ranking.objects.count() == 1
 
 
 @pytest.mark.parametrize(

@@ -55,3 +55,9 @@ def attempts(run: TrainingRun) -> list[list[int]]:
         elif line["phase"] == "training":
             found[-1].append(line["step"])
     return [steps for steps in found if steps]
+
+
+def went_on(run: TrainingRun) -> bool:
+    """Whether no attempt but the first began with the first step."""
+    first, *later = attempts(run)
+    return bool(later) and min(first) <= 1 and all(min(steps) > 1 for steps in later)

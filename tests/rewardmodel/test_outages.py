@@ -1,6 +1,5 @@
 """What a training needs is away for a while: it waits, or does without."""
 
-import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,28 +8,12 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from annotation.models import Project, User
-from rewardmodel.rehearsal.labelers import rank_everything
-from rewardmodel.rehearsal.teachers import Messages
+from annotation.models import Project
 from rewardmodel.services import start_reward_run
 from rewardmodel.services.supervision import supervise
-from tests.people import answer_everything
 from tests.rewardmodel.runs import attempts
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def likes_later_ones(prompt: Messages, answer: str) -> float:
-    return float(sum(map(ord, answer)))
-
-
-@pytest.fixture
-def learnable(taught: Project, labeler: User) -> Project:
-    """Ranked, and enough to do for some seconds."""
-    answer_everything(taught)
-    rank_everything(taught, [labeler], likes_later_ones, 0.0, random.Random(0))
-    taught.reward_settings |= {"minimum_steps": 100, "checkpoint_every": 10}
-    return taught
 
 
 def test_a_database_that_is_away_for_a_while_stops_no_training(learnable: Project) -> None:

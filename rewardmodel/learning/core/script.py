@@ -17,7 +17,7 @@ import torch
 from torch import distributed
 from transformers.utils import logging as transformers_logging
 
-from annotation.exchange.files import read_json, write_json
+from annotation.exchange.files import is_disk_full, read_json, write_json
 from annotation.lm.chat import ChatError
 from annotation.lm.loading import PolicyUnavailable, is_out_of_memory
 from rewardmodel.learning.configs import (
@@ -116,10 +116,12 @@ def _failure(work: Callable[[], None]) -> Reason | None:
         work()
     except EXPECTED as error:
         return str(error)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        return Verdict(Code.OUT_OF_MEMORY)
+    except Exception as error:
+        if is_out_of_memory(error):
+            return Verdict(Code.OUT_OF_MEMORY)
+        if is_disk_full(error):
+            return Verdict(Code.DISK_FULL, {"needed": getattr(error, "needed", 0)})
+        raise
     return None
 
 
