@@ -92,11 +92,12 @@ TEMPLATES = [
 DATABASES = {"default": env.database("DATABASE_URL", VAR_FOLDER / "laoshi.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if DATABASES["default"]["ENGINE"] == env.SQLITE:
-    # Immediate transactions take the write lock at the start, so that claims never deadlock.
+    # Immediate transactions take the write lock at the start, so that claims never deadlock. Each
+    # commit is on the disk before it is acknowledged: a power cut takes none back.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 
 # A socket's path is limited to about 100 bytes: a deeply nested folder gets one elsewhere.
@@ -132,7 +133,11 @@ CELERY_TASK_ROUTES = {
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+# A page does not wait for Redis: what a message asks for, beat asks for again.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0}
+CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_TIMEZONE = TIME_ZONE = env.text("TIME_ZONE", "UTC")
 USE_TZ = True
 

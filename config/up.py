@@ -30,6 +30,7 @@ from config.install import Step, Stop, interrupt_on_terminate, run
 from config.processes import Process, restart_the_dead, stop
 
 WEB_START_SECONDS = 60
+DEATHS_BEFORE_GIVING_UP = 3  # of a web server that never answered
 POLL_SECONDS = 0.2
 MODEL_MODULE = "annotation.lm.default_model"
 
@@ -86,11 +87,16 @@ def child_environment() -> dict[str, str]:
     }
 
 
-def wait_for_web(processes: list[Process]) -> None:
+def wait_for_web(web: Process, processes: list[Process]) -> None:
     with Step("Starting") as step:
         deadline = time.monotonic() + WEB_START_SECONDS
         while not web_answers():
             restart_the_dead(processes)
+            if web.deaths >= DEATHS_BEFORE_GIVING_UP:
+                raise Stop(
+                    f"{web.name} {web.how_it_ended()}, {web.deaths} times in a row. Its log, "
+                    f"{web.log}, ends with:\n{web.last_words()}"
+                )
             if time.monotonic() > deadline:
                 raise Stop(f"The web server does not answer: see {log_file('web')}.")
             time.sleep(POLL_SECONDS)
@@ -127,7 +133,7 @@ def prepare() -> None:
 
 
 def serve() -> None:
-    """Prepare everything, then run until a signal or a process that keeps dying ends it."""
+    """Prepare everything, then run until a signal ends it."""
     require_free_port(settings.PORT)
     require_free_space()
     environment = child_environment()
@@ -144,7 +150,7 @@ def serve() -> None:
         for process in processes:
             process.start()
         everything = [*processes, redis] if settings.REDIS_IS_EMBEDDED else processes
-        wait_for_web(everything)
+        wait_for_web(processes[0], everything)
         print_welcome()
         with suppress(KeyboardInterrupt):
             while True:

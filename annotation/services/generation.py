@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from annotation.models import Project, PromptGroup
 from annotation.services import groups as group_service
@@ -21,15 +21,20 @@ MESSAGE_LIFE = 60  # seconds; beat sends another one before long
 
 @contextmanager
 def renewed(group: PromptGroup) -> Iterator[None]:
-    """Keeps the claim of the group and of its batch alive, from a thread of its own."""
+    """Keeps the claim of the group and of its batch alive, from a thread of its own.
+
+    A database that is away, or restarted, is asked again the next time.
+    """
     done = threading.Event()
 
     def renew() -> None:
-        try:
-            while not done.wait(RENEW_EVERY):
+        while not done.wait(RENEW_EVERY):
+            try:
                 group_service.renew_claim(group)
-        finally:
-            connection.close()
+            except DatabaseError as problem:
+                logger.warning("The claim of %s is not renewed: %s", group, problem)
+            finally:
+                connection.close()
 
     thread = threading.Thread(target=renew, daemon=True)
     thread.start()

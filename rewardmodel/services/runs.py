@@ -1,16 +1,18 @@
 """Starting and cancelling training runs."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotation.exchange.files import is_disk_full, require_room
 from annotation.models import Project, Snapshot, User
 from annotation.selectors.policies import champion_policy
 from annotation.selectors.rankings import current_rankings
@@ -20,6 +22,7 @@ from annotation.services.snapshots import (
     take_prompts_snapshot,
     take_text_snapshot,
 )
+from config import space
 from config.celery import app
 from rewardmodel.learning.configs import (
     Config,
@@ -32,7 +35,9 @@ from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import (
     active_run,
     champion_reward_model,
+    due_kinds,
     new_rankings,
+    rest_before,
     text_folder,
 )
 
@@ -130,7 +135,7 @@ def _start(
         raise RunRefused(
             _("The project's training settings do not fit: %(problem)s") % {"problem": problem}
         ) from problem
-    with transaction.atomic():
+    with _refused_without_room(), transaction.atomic():
         _refuse_a_second(project)
         run = TrainingRun.objects.create(
             project=project,
@@ -150,6 +155,21 @@ def _start(
         run.save(update_fields=["config"])
         transaction.on_commit(partial(enqueue, run.pk), robust=True)
     return run
+
+
+@contextmanager
+def _refused_without_room() -> Iterator[None]:
+    """Raises RunRefused when the disk has, or comes to have, no room for what is written here."""
+    try:
+        require_room(settings.VAR_FOLDER, space.RESERVE)
+        yield
+    except (OSError, OperationalError) as problem:
+        if not is_disk_full(problem):
+            raise
+        free = {"free": space.free_bytes() // 1_000_000}
+        raise RunRefused(
+            _("The disk is full: %(free)d MB are free. Make room, then start the run again.") % free
+        ) from problem
 
 
 def _refuse_a_second(project: Project) -> None:
@@ -212,26 +232,28 @@ def start_run(
 
 
 def start_due_run(project: Project) -> TrainingRun | None:
-    """Starts what the loop asks for next: an update towards a new reward model, else a new
-    reward model once enough rankings have come. None when nothing is due."""
+    """Starts what the loop asks for next. None when nothing is due, or rests after a run that was
+    cancelled or failed."""
     if active_run(project) is not None:
         return None
-    reward_model = champion_reward_model(project)
-    if reward_model is not None and not reward_model.runs.exists():
-        return start_policy_run(project)
-    if new_rankings(project) >= project.training_threshold:
-        return start_reward_run(project)
-    return None
+    due = due_kinds(project, champion_reward_model(project), new_rankings(project))
+    ready = [kind for kind in due if rest_before(project, kind) is None]
+    return start_run(project, ready[0]) if ready else None
 
 
 @transaction.atomic
-def request_cancel(run: TrainingRun) -> None:
-    """Ends a queued run at once; a running one when its supervisor sees it, within seconds."""
+def request_cancel(run: TrainingRun, *, pause: bool = False) -> None:
+    """Ends a queued run at once; a running one when its supervisor sees it, within seconds.
+
+    With `pause`, training no more starts by itself in the run's project.
+    """
+    if pause:
+        Project.objects.filter(pk=run.project_id).update(training_is_automatic=False)
     now = timezone.now()
     runs = TrainingRun.objects.filter(pk=run.pk)
     # First both: a worker may claim the queued run between the two.
     runs.filter(status__in=(Status.RUNNING, Status.QUEUED)).update(cancel_requested_at=now)
-    runs.filter(status=Status.QUEUED).update(status=Status.CANCELLED, finished_at=now)
+    runs.filter(status=Status.QUEUED).update(status=Status.CANCELLED, finished_at=now, reason=None)
 
 
 def enqueue(run_id: int) -> None:

@@ -1,6 +1,5 @@
 """kill -9 in the middle of everything: no label lost, nothing half-written, work picked up."""
 
-import json
 import os
 import random
 import signal
@@ -21,6 +20,7 @@ from rewardmodel.rehearsal.labelers import hire, rank_everything
 from rewardmodel.services import start_policy_run, start_reward_run
 from rewardmodel.tasks import tend_training
 from tests.people import all_ready, answer_everything
+from tests.rewardmodel.runs import attempts, went_on
 from tests.rewardmodel.teachers import likes_ascii
 from tests.worker import Worker, database_url, wait_for
 
@@ -31,6 +31,7 @@ import random, sys, django
 django.setup()
 from annotation.models import Project, User
 from rewardmodel.rehearsal.labelers import rank_everything
+from tests.rewardmodel.runs import attempts, went_on
 from tests.rewardmodel.teachers import likes_ascii
 labeler = User.objects.get(username=sys.argv[1])
 rank_everything(Project.objects.get(), [labeler], likes_ascii, 0.0, random.Random(0))
@@ -145,20 +146,3 @@ def training_processes(run: TrainingRun) -> list[psutil.Process]:
 def kill_training(run: TrainingRun) -> None:
     for process in training_processes(run):
         os.kill(process.pid, signal.SIGKILL)
-
-
-def attempts(run: TrainingRun) -> list[list[int]]:
-    """The steps of training that each attempt reported, as far as it came to report any."""
-    found: list[list[int]] = [[]]
-    for line in map(json.loads, (run.folder / "progress.jsonl").read_text().splitlines()):
-        if line["phase"] == "loading" and found[-1]:
-            found.append([])
-        elif line["phase"] == "training":
-            found[-1].append(line["step"])
-    return [steps for steps in found if steps]
-
-
-def went_on(run: TrainingRun) -> bool:
-    """Whether no attempt but the first began with the first step."""
-    first, *later = attempts(run)
-    return bool(later) and min(first) <= 1 and all(min(steps) > 1 for steps in later)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from annotation.models import PolicyVersion, Project, User
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.policies import promote
-from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_json
+from rewardmodel.learning.core.gate import as_json
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import loop_status, new_rankings, runs_to_pick_up
 from rewardmodel.services import (
@@ -27,26 +27,9 @@ from rewardmodel.services import (
 from rewardmodel.services.claims import beat, claim_run
 from rewardmodel.services.outcomes import complete_run, fail_run, try_again
 from tests.people import champion
+from tests.rewardmodel.runs import BECAUSE, claimed, result, silence, updated
 
 Status, Kind = TrainingRun.Status, TrainingRun.Kind
-BECAUSE = Verdict(Code.POLICY_GAIN, {"before": 0.1, "after": 1 / 3, "divergence": 2, "budget": 9})
-
-
-def claimed(run: TrainingRun) -> TrainingRun:
-    taken = claim_run(run.pk)
-    assert taken is not None
-    return taken
-
-
-def result(run: TrainingRun, *, passed: bool) -> dict[str, Any]:
-    return {
-        "output": run.config["output"],
-        "sha256": "0" * 64,
-        "metrics": {"heldout": {"accuracy": 0.75, "log_loss": 0.6}},
-        "gate": Gate(passed, BECAUSE).report(),
-        "samples": [],
-        "provenance": {"commit": "abc", "libraries": {"torch": "2"}, "config": {}},
-    }
 
 
 def test_nothing_is_trained_before_anything_was_ranked(project: Project) -> None:
@@ -244,25 +227,12 @@ def test_the_loop_is_read_in_a_fixed_number_of_queries(
     ranked: Project, django_assert_num_queries: Any
 ) -> None:
     updated(ranked)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         status = loop_status(ranked)
     assert status.policy.number == 1
     assert [policy.number for policy in status.ancestors] == [0]
     assert status.rankings_today == 4
     assert status.reward_model == status.last_reward_model
-
-
-def updated(project: Project) -> TrainingRun:
-    """A reward model and a policy that both passed."""
-    run = claimed(start_reward_run(project))
-    complete_run(run, result(run, passed=True))
-    update = claimed(start_policy_run(project))
-    complete_run(update, result(update, passed=True))
-    return update
-
-
-def silence(run: TrainingRun) -> None:
-    TrainingRun.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=1))
 
 
 def test_outputs_lie_under_the_var_folder(ranked: Project) -> None:
