@@ -9,8 +9,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from annotation.forms import LabelingForm
+from annotation.models import User
+from annotation.selectors.projects import may_begin_with
 from rewardmodel.models import TrainingRun
-from rewardmodel.services import check_settings
+from rewardmodel.services import as_run_takes_it
 
 RESERVED_SLUGS = {"new"}
 
@@ -86,7 +88,7 @@ class ProjectForm(LabelingForm):
                 _('Write a JSON object, such as {"learning_rate": 0.0001}, or {} for the defaults.')
             )
         try:
-            check_settings(kind, values)
+            as_run_takes_it(self.instance, kind, values)
         except ValueError as problem:
             raise forms.ValidationError(str(problem)) from problem
         return values
@@ -102,8 +104,26 @@ class NewProjectForm(ProjectForm):
     class Meta(ProjectForm.Meta):
         fields = [name for section in SECTIONS for name in section.names]
         help_texts = {
-            "slug": _("Part of the project's web address: letters, digits and hyphens. It stays.")
+            "slug": _("Part of the project's web address: letters, digits and hyphens. It stays."),
+            "policy_model": _(
+                "Path or hub name, as far as the installation allows it. Empty: its POLICY_MODEL."
+            ),
         }
+
+    def __init__(self, owner: User, data: Any = None) -> None:
+        super().__init__(data)
+        self.owner = owner
+
+    def clean_policy_model(self) -> str:
+        model = str(self.cleaned_data["policy_model"])
+        if model and not may_begin_with(self.owner, model):
+            raise forms.ValidationError(
+                _(
+                    "This installation does not offer this model. Leave the field empty, or ask "
+                    "whoever runs the installation to add the model to POLICY_MODELS."
+                )
+            )
+        return model
 
     def clean_slug(self) -> str:
         slug = str(self.cleaned_data["slug"])

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotation.models import Project, Snapshot, User
+from annotation.models import PolicyVersion, Project, Snapshot, User
 from annotation.selectors.policies import champion_policy
 from annotation.selectors.rankings import current_rankings
 from annotation.services.snapshots import (
@@ -21,13 +21,6 @@ from annotation.services.snapshots import (
     take_text_snapshot,
 )
 from config.celery import app
-from rewardmodel.learning.configs import (
-    Config,
-    LanguageConfig,
-    PolicyConfig,
-    RewardConfig,
-    check_overrides,
-)
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import (
     active_run,
@@ -35,24 +28,13 @@ from rewardmodel.selectors import (
     new_rankings,
     text_folder,
 )
+from rewardmodel.services.training_settings import as_run_takes_it
 
 Kind, Status = TrainingRun.Kind, TrainingRun.Status
-
-CONFIGS: dict[TrainingRun.Kind, type[Config]] = {
-    Kind.TEXT: LanguageConfig,
-    Kind.DEMONSTRATIONS: LanguageConfig,
-    Kind.REWARD: RewardConfig,
-    Kind.POLICY: PolicyConfig,
-}
 
 
 class RunRefused(Exception):
     """A sentence that says why no run was started."""
-
-
-def check_settings(kind: str, values: dict[str, Any]) -> None:
-    """Raises ValueError with a sentence when training settings do not fit the kind of run."""
-    check_overrides(CONFIGS[Kind(kind)], values)
 
 
 def start_text_run(
@@ -125,7 +107,7 @@ def _start(
     What people have `chosen` wins over what a run of its kind is given. Raises RunRefused.
     """
     try:
-        check_settings(kind, chosen)
+        chosen = as_run_takes_it(project, kind, chosen)
     except ValueError as problem:
         raise RunRefused(
             _("The project's training settings do not fit: %(problem)s") % {"problem": problem}
@@ -188,7 +170,13 @@ def _given(run: TrainingRun, *, from_scratch: bool) -> dict[str, Any]:
         "max_new_tokens": project.max_new_tokens,
         "answers_per_prompt": project.answers_per_group,
         "kl_budget": project.kl_budget,
+        "rollout_server": _rollout_server(policy),
     }
+
+
+def _rollout_server(policy: PolicyVersion) -> str:
+    """The installation's, for policies on the base model that it serves; else ""."""
+    return settings.ROLLOUT_SERVER if policy.base_model == settings.POLICY_MODEL else ""
 
 
 def start_run(

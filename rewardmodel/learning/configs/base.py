@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from typing import ClassVar
 
 
 class ConfigError(ValueError):
@@ -13,6 +14,16 @@ class ConfigError(ValueError):
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """What every stage needs. Paths may be relative to where the run is started."""
+
+    FOR_PROJECTS: ClassVar[frozenset[str]] = frozenset(
+        (
+            *("seed", "heldout_percent", "lora_rank", "gradient_clip", "adam_epsilon"),
+            *("final_learning_rate", "tokens_per_batch", "checkpoint_every"),
+            *("gradient_checkpointing", "warmup", "weight_decay"),
+        )
+    )
+    """Fields that a project's admins may set, who have no shell on this machine. Every other one,
+    a new one too, is closed to them: a path or an address would read what is not theirs."""
 
     snapshot: str
     """JSONL file to learn from."""

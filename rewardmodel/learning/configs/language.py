@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rewardmodel.learning.configs.base import Config, require
 
@@ -12,6 +13,11 @@ STAGES = ("text", "demonstrations")
 @dataclass(frozen=True, kw_only=True)
 class LanguageConfig(Config):
     """Stages 1 and 2: a language model from raw text, or from demonstrations."""
+
+    FOR_PROJECTS: ClassVar[frozenset[str]] = Config.FOR_PROJECTS | {
+        *("preset", "vocabulary", "text_column", "full", "learning_rate", "examples_per_step"),
+        *("epochs", "steps", "block_tokens", "heldout_examples", "evaluations", "max_new_tokens"),
+    }
 
     snapshot: str
     """Raw text (a file, a folder, .jsonl or .parquet), or the JSONL file of demonstrations."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from typing import ClassVar
 
 from rewardmodel.learning.configs.base import Config, require
 
@@ -13,6 +14,14 @@ ALGORITHMS = ("rloo", "ppo", "best_of_n")
 @dataclass(frozen=True, kw_only=True)
 class PolicyConfig(Config):
     """Stage 4: a better policy from a reward model."""
+
+    FOR_PROJECTS: ClassVar[frozenset[str]] = Config.FOR_PROJECTS | {
+        *("algorithm", "learning_rate", "steps", "prompts_per_step", "answers_per_prompt"),
+        *("max_new_tokens", "beta", "missing_end_penalty", "kl_budget", "heldout_prompts"),
+        *("heldout_answers", "inner_epochs", "ratio_clip", "check_every", "check_prompts"),
+        *("pretraining_gamma", "pretraining_blocks", "gae_lambda", "value_clip", "value_weight"),
+        "best_of",
+    }
 
     algorithm: str = "rloo"
     """'rloo', 'ppo', or 'best_of_n', which trains nothing and leaves a report."""

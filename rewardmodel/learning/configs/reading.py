@@ -138,16 +138,11 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
-GIVEN_BY_THE_RUN = (
-    *("snapshot", "base_model", "output", "reward_model", "adapter", "stage", "merge"),
-    "demonstrations",
-)
-
-
 def check_overrides(kind: type[Config], values: dict[str, Any]) -> None:
     """Raises ConfigError unless `values` are fields of `kind` that a project may set."""
-    given = sorted(set(values) & set(GIVEN_BY_THE_RUN))
+    closed = sorted({field.name for field in fields(kind)} - kind.FOR_PROJECTS)
+    given = ", ".join(name for name in closed if name in values)
     if given:
-        raise ConfigError(f"{', '.join(given)} cannot be set here: each run gives its own.")
+        raise ConfigError(f"{given} cannot be set here: it is given by each run or installation.")
     required = {field.name: "" for field in fields(kind) if field.default is MISSING}
     _build(kind, {**required, **values})

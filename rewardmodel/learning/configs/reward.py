@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rewardmodel.learning.configs.base import Config, require
 
@@ -11,6 +12,11 @@ from rewardmodel.learning.configs.base import Config, require
 @dataclass(frozen=True, kw_only=True)
 class RewardConfig(Config):
     """Stage 3: a reward model from ranked groups."""
+
+    FOR_PROJECTS: ClassVar[frozenset[str]] = Config.FOR_PROJECTS | {
+        *("full", "learning_rate", "groups_per_step", "epochs", "minimum_steps", "group_tokens"),
+        *("label_smoothing", "rating_margin", "labeler_weights", "learning_curve"),
+    }
 
     full: bool = False
     """Train all weights instead of a LoRA adapter."""
