@@ -1,5 +1,6 @@
 """A project's settings, checked."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from django import forms
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from annotation.exchange.jsonl import holds_half_characters
 from annotation.forms import LabelingForm
 from annotation.models import User
 from annotation.selectors.projects import may_begin_with
@@ -65,6 +67,14 @@ WIDE = {
 }
 
 
+class SettingsField(forms.JSONField):
+    """What a database holds is shown whatever it is: this is the page on which it is mended."""
+
+    def prepare_value(self, value: Any) -> Any:
+        shown = super().prepare_value(value)
+        return json.dumps(value) if holds_half_characters(shown) else shown
+
+
 class ProjectForm(LabelingForm):
     class Meta(LabelingForm.Meta):
         fields = [name for section in SECTIONS for name in section.names if name not in ONCE]
@@ -74,6 +84,7 @@ class ProjectForm(LabelingForm):
             "reward_settings": forms.Textarea(attrs={"rows": 4, "class": "code"}),
             "policy_settings": forms.Textarea(attrs={"rows": 4, "class": "code"}),
         }
+        field_classes = {"reward_settings": SettingsField, "policy_settings": SettingsField}
 
     def clean_reward_settings(self) -> dict[str, Any]:
         return self._checked(TrainingRun.Kind.REWARD, "reward_settings")
@@ -82,11 +93,7 @@ class ProjectForm(LabelingForm):
         return self._checked(TrainingRun.Kind.POLICY, "policy_settings")
 
     def _checked(self, kind: str, name: str) -> dict[str, Any]:
-        values = self.cleaned_data[name] or {}
-        if not isinstance(values, dict):
-            raise forms.ValidationError(
-                _('Write a JSON object, such as {"learning_rate": 0.0001}, or {} for the defaults.')
-            )
+        values: dict[str, Any] = self.cleaned_data[name] or {}
         try:
             as_run_takes_it(self.instance, kind, values)
         except ValueError as problem:

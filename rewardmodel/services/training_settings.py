@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from annotation.exchange.jsonl import canonical, holds_half_characters
 from annotation.models import Project
 from rewardmodel.learning.configs import (
     Config,
@@ -30,12 +31,18 @@ CONFIGS: dict[TrainingRun.Kind, type[Config]] = {
 }
 
 
-def as_run_takes_it(project: Project, kind: str, chosen: dict[str, Any]) -> dict[str, Any]:
-    """What the project chose, with its own texts and reward models as paths.
+def as_run_takes_it(project: Project, kind: str, chosen: Any) -> dict[str, Any]:
+    """What the project chose, any JSON, with its own texts and reward models as paths.
 
     Raises ValueError with a sentence when it does not fit the kind of run, or is not the project's
     to set.
     """
+    if not isinstance(chosen, dict):
+        raise ValueError(
+            _('Write a JSON object, such as {"learning_rate": 0.0001}, or {} for the defaults.')
+        )
+    if holds_half_characters(canonical(chosen)):
+        raise ValueError(_("It holds half a character (such as \\ud83d): remove it."))
     values = dict(chosen)
     own = {
         name: find(project, values.pop(name))

@@ -33,6 +33,8 @@ def parse_flags(kind: type[Config], arguments: Sequence[str]) -> argparse.Namesp
     for field in fields(kind):
         flag = f"--{field.name.replace('_', '-')}"
         given = "" if field.default in (MISSING, None, "") else f" (default: {field.default})"
+        least, most = kind.RANGES.get(field.name, (None, None))
+        given += "" if least is None else f" [{least} to {most}]"
         help_text = (meanings[field.name] + given).replace("%", "%%")
         if hints[field.name] is bool:
             action = argparse.BooleanOptionalAction
@@ -119,7 +121,7 @@ def _build(kind: type[AnyConfig], values: dict[str, Any]) -> AnyConfig:
         raise ConfigError(f"Missing: {flags}.")
     for name, hint in get_type_hints(kind).items():
         if name in values and not _fits(values[name], hint):
-            raise ConfigError(f"{name} is {values[name]!r}; it must be of type {hint}.")
+            raise ConfigError(f"{name} is {values[name]!r:.100}; it must be of type {hint}.")
     return kind(**values)
 
 
