@@ -45,7 +45,7 @@ SECTIONS = [
         _("With two answers a prompt, labelers see them side by side."),
         [
             *("answers_per_group", "overlap", "queue_target", "lease_minutes"),
-            *("max_new_tokens", "temperature", "top_p"),
+            *("max_new_tokens", "temperature", "top_p", "system_prompt"),
         ],
     ),
     Section(
@@ -62,6 +62,7 @@ ONCE = {"slug", "policy_model"}
 """Chosen when the project is made; they stay."""
 WIDE = {
     *("name", "policy_model", "guidelines", "is_active", "training_is_automatic"),
+    "system_prompt",
     *LabelingForm.Meta.fields,
     *("reward_settings", "policy_settings"),
 }
@@ -81,6 +82,7 @@ class ProjectForm(LabelingForm):
         widgets = {
             **LabelingForm.Meta.widgets,
             "guidelines": forms.Textarea(attrs={"rows": 10, "dir": "auto"}),
+            "system_prompt": forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
             "reward_settings": forms.Textarea(attrs={"rows": 4, "class": "code"}),
             "policy_settings": forms.Textarea(attrs={"rows": 4, "class": "code"}),
         }

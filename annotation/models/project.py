@@ -102,6 +102,15 @@ class Project(models.Model):
         blank=True,
         help_text=_("Path or hub name. Empty: the installation's POLICY_MODEL."),
     )
+    system_prompt = models.TextField(
+        _("system prompt"),
+        blank=True,
+        max_length=4000,
+        help_text=_(
+            "Put before every prompt that has no system message of its own, when the model "
+            "answers as in training. Labelers do not see it. Some models take none."
+        ),
+    )
     temperature = models.FloatField(
         _("temperature"), default=1.0, validators=_within("temperature")
     )

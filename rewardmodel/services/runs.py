@@ -161,13 +161,16 @@ def _given(run: TrainingRun, *, from_scratch: bool) -> dict[str, Any]:
     project, policy, judge = run.project, run.policy, run.reward_model
     if run.kind == Kind.REWARD:
         return {"base_model": policy.base_model, "demonstrations": _shown(project)}
-    parent = {"base_model": policy.base_model, "adapter": policy.adapter}
+    started = {"base_model": policy.base_model, "adapter": policy.adapter}
+    parent = {} if from_scratch else started
+    if run.kind == Kind.TEXT:
+        return {"stage": str(run.kind), "merge": True, **parent}
+    answering = {**parent, "max_new_tokens": project.max_new_tokens}
     if judge is None:
-        return {"stage": str(run.kind), "merge": True, **({} if from_scratch else parent)}
+        return {"stage": str(run.kind), "merge": True, **answering}
     return {
-        **parent,
+        **answering,
         "reward_model": str(judge.folder),
-        "max_new_tokens": project.max_new_tokens,
         "answers_per_prompt": project.answers_per_group,
         "kl_budget": project.kl_budget,
         "rollout_server": _rollout_server(policy),

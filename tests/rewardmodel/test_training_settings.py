@@ -7,11 +7,18 @@ import pytest
 from django.conf import settings as django_settings
 from pytest_django import Settings
 
-from annotation.models import Project
+from annotation.models import Project, User
+from annotation.services.demonstrations import write_demonstration
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import text_folder
-from rewardmodel.services import RunRefused, as_run_takes_it, start_policy_run
-from rewardmodel.services.outcomes import complete_run
+from rewardmodel.services import (
+    RunRefused,
+    as_run_takes_it,
+    request_cancel,
+    start_demonstrations_run,
+    start_policy_run,
+)
+from rewardmodel.services.outcomes import cancel_run, complete_run
 from tests.rewardmodel.test_runs import claimed, result, updated
 
 Kind = TrainingRun.Kind
@@ -92,3 +99,15 @@ def test_the_installations_server_samples_for_the_model_that_it_serves(
 def test_without_a_server_the_worker_samples(ranked: Project) -> None:
     assert django_settings.ROLLOUT_SERVER == ""
     assert updated(ranked).config["rollout_server"] == ""
+
+
+def test_what_a_run_samples_is_as_long_as_the_projects_answers(
+    ranked: Project, owner: User
+) -> None:
+    ranked.max_new_tokens = 77
+    write_demonstration(ranked.prompts.order_by("id")[0], owner, "In boiling water.")
+    shown = claimed(start_demonstrations_run(ranked))
+    assert shown.config["max_new_tokens"] == 77
+    request_cancel(shown)
+    cancel_run(shown)
+    assert updated(ranked).config["max_new_tokens"] == 77
