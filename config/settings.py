@@ -9,6 +9,8 @@
 | DATABASE_URL | postgres://user:password@host:5432/name | SQLite in var/ |
 | REDIS_URL | redis://host:6379/0 | a private Redis on a socket |
 | POLICY_MODEL | path or hub name of the base policy | SmolLM2-135M-Instruct in var/models/ |
+| POLICY_MODELS | base models that projects may begin with instead, see docs/security.md | none |
+| ROLLOUT_SERVER | samples for policy updates of POLICY_MODEL, see docs/learning.md | the worker |
 | VAR_FOLDER | everything that Laoshi writes | var/ |
 | ACCELERATE_CONFIG | accelerate's own file, for several GPUs of this machine | one process |
 | TIME_ZONE | of the schedules and of "today" | UTC |
@@ -27,6 +29,8 @@ BASE_FOLDER = env.BASE_FOLDER
 VAR_FOLDER = env.var_folder()
 DEFAULT_POLICY_FOLDER = VAR_FOLDER / "models" / "smollm2-135m-instruct"
 POLICY_MODEL = env.text("POLICY_MODEL", str(DEFAULT_POLICY_FOLDER))
+POLICY_MODELS = env.names("POLICY_MODELS", [])
+ROLLOUT_SERVER = env.address("ROLLOUT_SERVER")
 ACCELERATE_CONFIG = env.text("ACCELERATE_CONFIG")
 
 DEBUG = env.flag("DEBUG")

@@ -76,8 +76,7 @@ def policies_of(project: Project) -> QuerySet[PolicyVersion]:
 
 def reward_models_of(project: Project) -> QuerySet[RewardModelVersion]:
     """The newest first, each with its parent, its run and what it learned from."""
-    found = RewardModelVersion.objects.filter(project=project)
-    return found.select_related("parent", "produced_by", "snapshot")
+    return own_reward_models(project).select_related("parent", "produced_by", "snapshot")
 
 
 def runs_of(project: Project) -> QuerySet[TrainingRun]:
@@ -174,6 +173,16 @@ def text_folder(project: Project) -> Path:
     """Where raw text for the project is put."""
     folder: Path = settings.VAR_FOLDER / "texts" / project.slug
     return folder
+
+
+def own_texts(project: Project) -> list[Path]:
+    """The files and folders of raw text that were put there for the project, by name."""
+    folder = text_folder(project)
+    return sorted(folder.iterdir()) if project.pk and folder.is_dir() else []
+
+
+def own_reward_models(project: Project) -> QuerySet[RewardModelVersion]:
+    return RewardModelVersion.objects.filter(project_id=project.pk)
 
 
 def loop_status(project: Project) -> LoopStatus:

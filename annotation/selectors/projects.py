@@ -1,5 +1,8 @@
 """Which projects a user sees: permission is decided here, nowhere else."""
 
+from pathlib import PurePosixPath
+
+from django.conf import settings
 from django.db.models import Case, Q, QuerySet, When
 
 from annotation.models import Membership, Project, User
@@ -47,6 +50,18 @@ def administered_projects(user: User) -> QuerySet[Project]:
 
 def may_create_projects(user: User) -> bool:
     return user.is_superuser or user.is_staff
+
+
+def may_begin_with(user: User, model: str) -> bool:
+    """Whether the user's projects may have this base model, a path or a hub name.
+
+    Superusers choose freely. For others it is POLICY_MODEL, or an entry of POLICY_MODELS, or lies
+    below one: a folder of models, or an owner on the hub.
+    """
+    path = PurePosixPath(model)
+    allowed = (settings.POLICY_MODEL, *settings.POLICY_MODELS)
+    is_listed = ".." not in path.parts and any(path.is_relative_to(entry) for entry in allowed)
+    return user.is_superuser or is_listed
 
 
 def members_of(project: Project) -> QuerySet[Membership]:

@@ -9,6 +9,7 @@ from functools import partial
 
 from django.db import DatabaseError, connection, transaction
 
+from annotation.lm.chat import with_system
 from annotation.models import Project, PromptGroup
 from annotation.services import groups as group_service
 from config.celery import app
@@ -98,7 +99,11 @@ def _answer(groups: Sequence[PromptGroup]) -> None:
             group_service.fail_group(group, str(problem))
         return
     requests = [
-        AnswerRequest(prompt=group.prompt.messages, count=group.answer_count, seed=group.seed)
+        AnswerRequest(
+            prompt=with_system(group.prompt.messages, project.system_prompt),
+            count=group.answer_count,
+            seed=group.seed,
+        )
         for group in groups
     ]
     answered = answer_groups(model, tokenizer, requests, parameters)
@@ -106,4 +111,9 @@ def _answer(groups: Sequence[PromptGroup]) -> None:
         if isinstance(answers, AnswerFailure):
             group_service.fail_group(group, answers.reason)
         else:
-            group_service.store_answers(group, answers, sampling=asdict(parameters))
+            group_service.store_answers(
+                group,
+                answers,
+                sampling=asdict(parameters),
+                system_prompt=project.system_prompt,
+            )

@@ -96,9 +96,16 @@ def _hold(group: PromptGroup) -> PromptGroup | None:
 
 @transaction.atomic
 def store_answers(
-    group: PromptGroup, answers: Iterable[Completion], *, sampling: dict[str, float]
+    group: PromptGroup,
+    answers: Iterable[Completion],
+    *,
+    sampling: dict[str, float],
+    system_prompt: str = "",
 ) -> bool:
-    """Stores the answers and opens the group's assignments; False when the claim was lost."""
+    """Stores the answers and opens the group's assignments; False when the claim was lost.
+
+    `sampling` and `system_prompt` are those with which the answers were made.
+    """
     held = _hold(group)
     if held is None:
         return False
@@ -118,7 +125,7 @@ def store_answers(
     fit_assignments(Project.objects.get(pk=held.project_id), held)  # the overlap as it is by now
     held.status, held.claim, held.claimed_until = Status.READY, None, None
     held.ready_at = timezone.now()
-    held.failure_reason = ""
+    held.system_prompt, held.failure_reason = system_prompt, ""
     held.save()
     return True
 

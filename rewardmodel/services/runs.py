@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation.exchange.files import is_disk_full, require_room
-from annotation.models import Project, Snapshot, User
+from annotation.models import PolicyVersion, Project, Snapshot, User
 from annotation.selectors.policies import champion_policy
 from annotation.selectors.rankings import current_rankings
 from annotation.services.snapshots import (
@@ -24,13 +24,6 @@ from annotation.services.snapshots import (
 )
 from config import space
 from config.celery import app
-from rewardmodel.learning.configs import (
-    Config,
-    LanguageConfig,
-    PolicyConfig,
-    RewardConfig,
-    check_overrides,
-)
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import (
     active_run,
@@ -40,24 +33,13 @@ from rewardmodel.selectors import (
     rest_before,
     text_folder,
 )
+from rewardmodel.services.training_settings import as_run_takes_it
 
 Kind, Status = TrainingRun.Kind, TrainingRun.Status
-
-CONFIGS: dict[TrainingRun.Kind, type[Config]] = {
-    Kind.TEXT: LanguageConfig,
-    Kind.DEMONSTRATIONS: LanguageConfig,
-    Kind.REWARD: RewardConfig,
-    Kind.POLICY: PolicyConfig,
-}
 
 
 class RunRefused(Exception):
     """A sentence that says why no run was started."""
-
-
-def check_settings(kind: str, values: dict[str, Any]) -> None:
-    """Raises ValueError with a sentence when training settings do not fit the kind of run."""
-    check_overrides(CONFIGS[Kind(kind)], values)
 
 
 def start_text_run(
@@ -130,7 +112,7 @@ def _start(
     What people have `chosen` wins over what a run of its kind is given. Raises RunRefused.
     """
     try:
-        check_settings(kind, chosen)
+        chosen = as_run_takes_it(project, kind, chosen)
     except ValueError as problem:
         raise RunRefused(
             _("The project's training settings do not fit: %(problem)s") % {"problem": problem}
@@ -199,16 +181,25 @@ def _given(run: TrainingRun, *, from_scratch: bool) -> dict[str, Any]:
     project, policy, judge = run.project, run.policy, run.reward_model
     if run.kind == Kind.REWARD:
         return {"base_model": policy.base_model, "demonstrations": _shown(project)}
-    parent = {"base_model": policy.base_model, "adapter": policy.adapter}
+    started = {"base_model": policy.base_model, "adapter": policy.adapter}
+    parent = {} if from_scratch else started
+    if run.kind == Kind.TEXT:
+        return {"stage": str(run.kind), "merge": True, **parent}
+    answering = {**parent, "max_new_tokens": project.max_new_tokens}
     if judge is None:
-        return {"stage": str(run.kind), "merge": True, **({} if from_scratch else parent)}
+        return {"stage": str(run.kind), "merge": True, **answering}
     return {
-        **parent,
+        **answering,
         "reward_model": str(judge.folder),
-        "max_new_tokens": project.max_new_tokens,
         "answers_per_prompt": project.answers_per_group,
         "kl_budget": project.kl_budget,
+        "rollout_server": _rollout_server(policy),
     }
+
+
+def _rollout_server(policy: PolicyVersion) -> str:
+    """The installation's, for policies on the base model that it serves; else ""."""
+    return settings.ROLLOUT_SERVER if policy.base_model == settings.POLICY_MODEL else ""
 
 
 def start_run(

@@ -13,7 +13,7 @@ from rewardmodel.forms import NewProjectForm, ProjectForm
 
 def new(request: Request) -> HttpResponse:
     check_may_create_projects(request.user)
-    form = NewProjectForm(request.POST if request.method == "POST" else None)
+    form = NewProjectForm(request.user, request.POST if request.method == "POST" else None)
     if form.is_valid():
         project = create_project(form.save(commit=False), owner=request.user)
         messages.success(

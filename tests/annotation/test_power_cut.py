@@ -27,12 +27,13 @@ FULL = 2
 RANK_AND_SAY_SO = """
 import django
 django.setup()
+from annotation.judgment.judgment import Judgment
 from annotation.models import Project, User
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
 project, labeler = Project.objects.get(), User.objects.get(username="labeler")
 while (assignment := take_assignment(project, labeler)) is not None:
-    submit_ranking(labeler, assignment.token, {0: 1, 1: 2, 2: 3})
+    submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=assignment.token)
     print(assignment.token.hex, flush=True)
 """
 
@@ -61,7 +62,6 @@ def test_every_acknowledged_ranking_outlives_a_power_cut(
         [sys.executable, "-c", RANK_AND_SAY_SO],
         env={**os.environ, "DATABASE_URL": f"sqlite:///{database}"},
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
         text=True,
     ) as process:
         assert process.stdout is not None
@@ -69,6 +69,7 @@ def test_every_acknowledged_ranking_outlives_a_power_cut(
         disk.cut_power()
         acknowledged += process.stdout.read().split()
     disk.restart()
+    assert all(acknowledged)
     assert [token for token in acknowledged if token not in stored(database)] == []
 
 

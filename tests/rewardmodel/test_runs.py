@@ -18,7 +18,7 @@ from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import loop_status, new_rankings, runs_to_pick_up
 from rewardmodel.services import (
     RunRefused,
-    check_settings,
+    as_run_takes_it,
     request_cancel,
     start_due_run,
     start_policy_run,
@@ -78,9 +78,9 @@ def test_settings_that_do_not_fit_are_refused_with_their_name(ranked: Project) -
     with pytest.raises(RunRefused, match="lerning_rate"):
         start_reward_run(ranked)
     with pytest.raises(ValueError, match="output"):
-        check_settings(Kind.REWARD, {"output": "/etc"})
+        as_run_takes_it(ranked, Kind.REWARD, {"output": "/etc"})
     with pytest.raises(ValueError, match="steps"):
-        check_settings(Kind.POLICY, {"steps": "many"})
+        as_run_takes_it(ranked, Kind.POLICY, {"steps": "many"})
 
 
 def test_enough_new_rankings_make_a_run_due_and_once_only(ranked: Project) -> None:
