@@ -1,5 +1,6 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path
+from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from annotation.views import (
@@ -18,7 +19,9 @@ from annotation.views import (
 urlpatterns = [
     path("", home.home, name="home"),
     path("login/", session.Login.as_view(), name="login"),
+    path("password/", session.Password.as_view(), name="password"),
     path("admin/login/", session.admin_login),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="password")),
     path("logout/", session.Logout.as_view(), name="logout"),
     path("theme/", session.set_theme, name="theme"),
     path("language/", login_not_required(set_language), name="language"),

@@ -14,6 +14,8 @@
 | VAR_FOLDER | everything that Laoshi writes | var/ |
 | ACCELERATE_CONFIG | accelerate's own file, for several GPUs of this machine | one process |
 | TIME_ZONE | of the schedules and of "today" | UTC |
+| HSTS_SUBDOMAINS | with https: every site below SITE_URL's host is https, too | off |
+| HSTS_PRELOAD | ... and browsers may come with that built in | off |
 | TRUSTED_PROXIES | networks whose X-Forwarded-For is believed | this machine's, with https |
 """
 
@@ -64,7 +66,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     # Who is not logged in is led to the login before anything of a form is read.
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "annotation.middleware.NoStoreMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "annotation.middleware.OneTimePasswordMiddleware",
     "annotation.middleware.BodyLimitMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -182,7 +186,10 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SITE_IS_HT
 SECURE_SSL_REDIRECT = SITE_IS_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SITE_IS_HTTPS else None
 SECURE_HSTS_SECONDS = YEAR_IN_SECONDS if SITE_IS_HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SITE_IS_HTTPS
+# Both bind other sites than this one, and are hard to take back: the operator asks for them.
+SECURE_HSTS_PRELOAD = env.flag("HSTS_PRELOAD")
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_SUBDOMAINS") or SECURE_HSTS_PRELOAD
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.utils.translation import gettext_lazy as _
 
@@ -82,6 +83,16 @@ class NameField(forms.CharField):
 class AddMemberForm(forms.Form):
     username = NameField(label=_("Name"))
     role = forms.ChoiceField(label=_("Role"), choices=GIVEN_ROLES)
+
+
+class ChosenPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
+    """In the place of a password that somebody else made, and knows."""
+
+    def clean_new_password1(self) -> str:
+        password = str(self.cleaned_data["new_password1"])
+        if self.user.check_password(password):
+            raise forms.ValidationError(_("Choose another password than the one you were given."))
+        return password
 
 
 class NewLabelerForm(forms.Form):

@@ -39,6 +39,11 @@ def _bounded(name: str) -> models.CheckConstraint:
 class User(AbstractUser):
     """Whoever logs in. What they may do in a project stands in their membership."""
 
+    must_change_password = models.BooleanField(
+        _("chooses a password at the next login"), default=False
+    )
+    """Theirs was made by somebody else: until they chose one, every page leads to that."""
+
     def clean(self) -> None:
         """Normalizes the name. Raises ValidationError for one that is taken or reads like it."""
         super().clean()

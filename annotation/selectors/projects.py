@@ -48,6 +48,16 @@ def administered_projects(user: User) -> QuerySet[Project]:
     return projects.filter(Q(memberships__user=user, memberships__role__in=ADMINS)).distinct()
 
 
+def may_reset_password(user: User, other: User) -> bool:
+    """Whether the user may take over how the other logs in: not where that would give them what
+    they may not do themselves."""
+    if user.is_superuser:
+        return True
+    beyond = Q(role=Role.OWNER) | ~Q(project__in=administered_projects(user))
+    is_more = other.is_staff or other.is_superuser
+    return not is_more and not other.memberships.filter(beyond).exists()
+
+
 def may_create_projects(user: User) -> bool:
     return user.is_superuser or user.is_staff
 

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from annotation.models import Membership, Project, User
+from annotation.selectors.projects import may_reset_password
 from annotation.services.assignments import give_back
 from annotation.services.projects import set_member
 
@@ -38,9 +39,7 @@ def create_labeler(project: Project, username: str) -> str:
     Raises PersonRefused for a name that is taken or reads like one that is.
     """
     user = User(username=username)
-    groups = ("".join(secrets.choice(PASSWORD_ALPHABET) for _i in range(4)) for _g in range(4))
-    password = "-".join(groups)
-    user.set_password(password)
+    password = _set_one_time_password(user)
     try:
         user.full_clean()
     except ValidationError as error:
@@ -51,6 +50,36 @@ def create_labeler(project: Project, username: str) -> str:
     except IntegrityError as error:  # another request was faster
         raise PersonRefused(User.taken(username)) from error
     set_member(project, user, Membership.Role.LABELER)
+    return password
+
+
+def reset_password(by: User, user: User) -> str:
+    """A password for the user's next login, which is kept nowhere; their sessions end.
+
+    Raises PersonRefused where the user may do more than whoever resets it.
+    """
+    if not may_reset_password(by, user):
+        raise PersonRefused(
+            _("%(name)s works in other projects, too, or runs one: ask an administrator.")
+            % {"name": user}
+        )
+    password = _set_one_time_password(user)
+    user.save()
+    return password
+
+
+def change_password(user: User, password: str) -> None:
+    """To the one that the user chose."""
+    user.set_password(password)
+    user.must_change_password = False
+    user.save()
+
+
+def _set_one_time_password(user: User) -> str:
+    groups = ("".join(secrets.choice(PASSWORD_ALPHABET) for _i in range(4)) for _g in range(4))
+    password = "-".join(groups)
+    user.set_password(password)
+    user.must_change_password = True
     return password
 
 

@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 
 from annotation.forms import JudgmentForm
 from annotation.judgment.fields import GROUP, content_of
@@ -20,7 +19,6 @@ from annotation.views.desk import group_context, token_of
 from annotation.views.requests import Request
 
 
-@never_cache
 def mine(request: Request, slug: str) -> HttpResponse:
     project = project_for_member(request.user, slug)
     found = own_rankings(project, request.user)
@@ -36,7 +34,6 @@ def mine(request: Request, slug: str) -> HttpResponse:
     return render(request, "annotation/mine.html", context)
 
 
-@never_cache
 def revise(request: Request, slug: str, pk: int) -> HttpResponse:
     project = project_for_member(request.user, slug)
     # Sent twice, the second time finds a ranking that the first one replaced.

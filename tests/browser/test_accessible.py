@@ -59,7 +59,8 @@ def test_axe_finds_nothing_serious_on_labelers_pages(
 ) -> None:
     window = visit(labeler, color_scheme=scheme, locale=language, **STILL)
     home = f"/projects/{desk.slug}/"
-    pages = ["/", f"{home}mine/", f"{home}write/", f"{home}mine/{Ranking.objects.get().pk}/"]
+    pages = ["/", "/password/", f"{home}mine/", f"{home}write/"]
+    pages.append(f"{home}mine/{Ranking.objects.get().pk}/")
     for page in pages:
         window.goto(page)
         assert serious(window) == [], page

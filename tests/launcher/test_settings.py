@@ -54,6 +54,27 @@ def test_the_deployment_check_is_clean_behind_https(tmp_path: Path) -> None:
     assert process.returncode == 0, process.stderr
 
 
+SAID = "from django.conf import settings; print(settings.SECURE_HSTS_SECONDS > 0, {})".format(
+    "settings.SECURE_HSTS_INCLUDE_SUBDOMAINS, settings.SECURE_HSTS_PRELOAD"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({}, "True False False"),
+        ({"HSTS_SUBDOMAINS": "true"}, "True True False"),
+        ({"HSTS_PRELOAD": "true"}, "True True True"),
+    ],
+)
+def test_other_sites_are_bound_to_https_only_when_that_is_asked_for(
+    tmp_path: Path, asked: dict[str, str], said: str
+) -> None:
+    site = {"SECRET_KEY": "unused", "SITE_URL": "https://laoshi.example.org"}
+    process = manage(tmp_path, "shell", "--no-imports", "-c", SAID, **site, **asked)
+    assert process.stdout.strip() == said, process.stderr
+
+
 @pytest.mark.django_db
 def test_no_model_change_is_without_its_migration() -> None:
     said = StringIO()

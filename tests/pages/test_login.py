@@ -86,7 +86,7 @@ def test_a_refusal_says_when_to_try_again_and_nothing_of_the_account(owner: User
     for name in ("owner", "nobody"):
         refused = [attempt(name) for _ in range(login.PLACE.limit + 1)][-1]
         assert 0 < int(refused.headers["Retry-After"]) <= login.PLACE.seconds + 1
-        assert "too many attempts to log in" in refused.content.decode()
+        assert "There were too many attempts." in refused.content.decode()
         pages.append(len(refused.content) - len(name))
     assert len(set(pages)) == 1
 

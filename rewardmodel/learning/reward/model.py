@@ -87,7 +87,11 @@ def _load_classifier(name: str, problem: str, **settings: Any) -> PreTrainedMode
         return cast(
             PreTrainedModel,
             AutoModelForSequenceClassification.from_pretrained(
-                name, dtype=torch.float32, use_safetensors=True, **settings
+                name,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                **settings,
             ),
         )
 
@@ -108,7 +112,7 @@ def compare_with_plain_tokens(chat: Chat) -> None:
     are read here."""
     with TemporaryDirectory() as folder:
         chat.save(Path(folder))
-        plain = AutoTokenizer.from_pretrained(folder)
+        plain = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     for text in COMPARED:
         prompt, [answer] = chat.group_ids([{"role": "user", "content": text}], [text])
         said = [{"role": role, "content": text} for role in ("user", "assistant")]
