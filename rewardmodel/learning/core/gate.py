@@ -70,7 +70,10 @@ class Reason(StrEnum):
         "(nats a token)."
     )
     OTHER_CHAMPION = gettext_noop("Another policy was made champion while this one was trained.")
-    OUT_OF_MEMORY = gettext_noop("Out of memory: lower tokens_per_batch, or use a smaller model.")
+    OUT_OF_MEMORY = gettext_noop(
+        "Out of memory: lower tokens_per_batch, turn gradient_checkpointing on, allow fewer tokens "
+        "(group_tokens, block_tokens, max_new_tokens), or use a smaller model."
+    )
     DIED_IN_PLACE = gettext_noop(
         "The training process died %(times)s times at the same place. Its last words: %(words)s"
     )
