@@ -13,7 +13,7 @@
 | ROLLOUT_SERVER | samples for policy updates of POLICY_MODEL, see docs/learning.md | the worker |
 | VAR_FOLDER | everything that Laoshi writes | var/ |
 | ACCELERATE_CONFIG | accelerate's own file, for several GPUs of this machine | one process |
-| TIME_ZONE | of the schedules and of "today" | UTC |
+| TIME_ZONE | of the schedules, and of pages until a browser says its own | UTC |
 | HSTS_SUBDOMAINS | with https: every site below SITE_URL's host is https, too | off |
 | HSTS_PRELOAD | ... and browsers may come with that built in | off |
 | TRUSTED_PROXIES | networks whose X-Forwarded-For is believed | this machine's, with https |
@@ -61,13 +61,14 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "annotation.views.viewer_zone.ViewerZone",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     # Who is not logged in is led to the login before anything of a form is read.
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "annotation.middleware.NoStoreMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "annotation.views.login_required.LoginRequired",
     "annotation.middleware.OneTimePasswordMiddleware",
     "annotation.middleware.BodyLimitMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

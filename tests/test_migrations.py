@@ -90,3 +90,13 @@ def test_a_number_that_had_no_bounds_becomes_the_nearest_bound(earlier: Any) -> 
     project = Project.objects.get()
     assert (project.queue_target, project.lease_minutes) == (10_000, 7 * 24 * 60)
     assert (project.training_threshold, project.kl_budget) == (1, 1_000_000)
+
+
+def test_a_ranking_of_two_ranks_in_a_project_of_verdicts_goes_on_being_shown_as_verdicts(
+    earlier: Any,
+) -> None:
+    [before] = rows_of(earlier.get_models())["annotation.ranking"]
+    assert before["ranks"] == [1, 2, 2]
+    call_command("migrate", verbosity=0)
+    [ranking] = rows_of(apps.get_models())["annotation.ranking"]
+    assert ranking["mode"] == "thumbs"

@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotation.exchange.prompts import FEWEST_ANSWERS, MOST_ANSWERS
+from annotation.judgment.judgment import RANKING, THUMBS, Asked
 from annotation.names import lookalikes
 
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -63,8 +64,8 @@ class Project(models.Model):
     """One policy being taught by one group of people."""
 
     class Mode(models.TextChoices):
-        RANKING = "ranking", _("put the answers in order")
-        THUMBS = "thumbs", _("good or bad, one press an answer")
+        RANKING = RANKING, _("put the answers in order")
+        THUMBS = THUMBS, _("good or bad, one press an answer")
 
     name = models.CharField(_("name"), max_length=100)
     slug = models.SlugField(_("address"), unique=True)
@@ -184,6 +185,15 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(
+            mode=self.mode,
+            quality=self.asks_quality,
+            flags=tuple(self.answer_flags),
+            marks=tuple(self.prompt_marks),
+        )
 
     @property
     def asks_for_order_only(self) -> bool:
