@@ -39,9 +39,11 @@ def window_of(model: PreTrainedModel) -> int | None:
 
 def _windows(config: Any) -> Iterator[int]:
     for name in WINDOWS:
-        value = getattr(config, name, None)
-        if isinstance(value, int) and value > 0:
-            yield value
+        try:
+            values = [getattr(config, name, None)]
+        except RuntimeError:  # where layers differ transformers answers for each alone
+            values = [getattr(layer, name, None) for layer in config.per_layer_config]
+        yield from (value for value in values if isinstance(value, int) and value > 0)
 
 
 @torch.no_grad()

@@ -154,6 +154,12 @@ class PlainDecoder(RereadingDecoder):
         return torch.cat([super(PlainDecoder, self)._read([row]) for row in rows])
 
 
+def require_numbers(logits: Tensor) -> None:
+    """Raises PolicyUnavailable for NaN."""
+    if logits.isnan().any():
+        raise PolicyUnavailable("The model gives no numbers (NaN): its weights are broken.")
+
+
 def logits_at(logits: Tensor, where: Tensor) -> Tensor:
     """The logits [N, vocabulary] at the N true positions of `where` [B, L].
 
@@ -230,6 +236,7 @@ def _objection(model: PreTrainedModel, way: Way) -> str | None:
             found = _some_logits(way.decoder(model, prompts, owner, 0), read)
     except REFUSALS as error:
         return f"the model refuses ({brief(error)})"
+    require_numbers(expected)
     tolerance = way.tolerance if model.dtype == torch.float32 else 3e-2
     difference = (found - expected).abs().max() / expected.abs().max()
     return None if difference <= tolerance else f"it differs by {difference:.2g}"

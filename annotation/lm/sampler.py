@@ -15,7 +15,7 @@ from torch.nn.functional import pad
 from annotation.lm.chat import Chat, Messages
 from annotation.lm.completion import Completion
 from annotation.lm.context import context_of
-from annotation.lm.decoding import Decoder, Way, way_to_decode
+from annotation.lm.decoding import Decoder, Way, require_numbers, way_to_decode
 from annotation.lm.loading import PolicyUnavailable
 from annotation.lm.shared_prompt_attention import use_group_attention
 
@@ -202,6 +202,7 @@ class _Batch:
         ]
         owners = torch.tensor(owner, device=self.device)
         self.decoder: Decoder = way.decoder(model, prompts, owners, chat.pad)
+        require_numbers(self.decoder.logits)
 
     def run(self, parameters: SamplingParameters) -> Iterator[int]:
         """Decodes; yields the number of finished rows after each token."""

@@ -92,12 +92,6 @@ def _answer(groups: Sequence[PromptGroup]) -> None:
         top_p=project.top_p,
         max_new_tokens=project.max_new_tokens,
     )
-    try:
-        model, tokenizer = warm_policy.get(PolicySource(policy.base_model, policy.adapter))
-    except PolicyUnavailable as problem:
-        for group in groups:
-            group_service.fail_group(group, str(problem))
-        return
     requests = [
         AnswerRequest(
             prompt=with_system(group.prompt.messages, project.system_prompt),
@@ -106,7 +100,13 @@ def _answer(groups: Sequence[PromptGroup]) -> None:
         )
         for group in groups
     ]
-    answered = answer_groups(model, tokenizer, requests, parameters)
+    try:
+        model, tokenizer = warm_policy.get(PolicySource(policy.base_model, policy.adapter))
+        answered = answer_groups(model, tokenizer, requests, parameters)
+    except PolicyUnavailable as problem:
+        for group in groups:
+            group_service.fail_group(group, str(problem))
+        return
     for group, answers in zip(groups, answered, strict=True):
         if isinstance(answers, AnswerFailure):
             group_service.fail_group(group, answers.reason)
