@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ STEADY_SECONDS = 60.0  # what lived as long has started well
 LONGEST_PAUSE_SECONDS = 60.0
 DEATHS_TO_TELL_MORE = 3
 LOG_BYTES = 10_000_000
+LOG_LOOK_SECONDS = 10.0
 PR_SET_PDEATHSIG = 1
 C_LIBRARY = ctypes.CDLL(None)
 
@@ -28,10 +30,12 @@ class Process:
     command: Sequence[str]
     log: Path
     environment: Mapping[str, str]
+    lock: int | None = None  # the descriptor of a lock that it holds as long as it lives
     popen: subprocess.Popen[bytes] | None = None
     deaths: int = 0  # in a row, each soon after its start
     started_at: float = 0.0
     starts_again_at: float | None = None  # None while it runs
+    looks_at_log_at: float = 0.0
 
     def start(self) -> None:
         """Start it with its output in its log, in a process group of its own.
@@ -39,8 +43,6 @@ class Process:
         The group keeps a terminal's Ctrl-C from reaching it before the launcher stops all in order.
         """
         self.started_at, self.starts_again_at = time.monotonic(), None
-        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as log:
             self.popen = subprocess.Popen(
                 self.command,
@@ -50,6 +52,7 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 process_group=0,
+                pass_fds=() if self.lock is None else (self.lock,),
                 preexec_fn=_end_with_parent if sys.platform == "linux" else None,
             )
 
@@ -64,9 +67,12 @@ class Process:
 
     def tend(self) -> None:
         """Start it again when it has ended: at once, later each time when it ends soon again."""
+        now = time.monotonic()
+        if now >= self.looks_at_log_at:
+            self.looks_at_log_at = now + LOG_LOOK_SECONDS
+            self._shorten_log()
         if not self.has_ended():
             return
-        now = time.monotonic()
         if self.starts_again_at is None:
             self.deaths = self.deaths + 1 if now - self.started_at < STEADY_SECONDS else 1
             self.starts_again_at = now + self.pause
@@ -83,6 +89,15 @@ class Process:
     def pause(self) -> float:
         """Seconds from a death to the next start."""
         return min(2.0 ** (self.deaths - 2), LONGEST_PAUSE_SECONDS) if self.deaths > 1 else 0.0
+
+    def _shorten_log(self) -> None:
+        """What a long log holds becomes .log.1; its process goes on in the file, now empty."""
+        with suppress(OSError):  # not there yet, or no room: it is looked at again
+            if self.log.stat().st_size > LOG_BYTES:
+                older = self.log.with_suffix(".log.1")
+                older.unlink(missing_ok=True)
+                shutil.copyfile(self.log, older)
+                os.truncate(self.log, 0)
 
     def _tell(self) -> None:
         again = f"is started again in {self.pause:.0f} s" if self.pause else "is started again"

@@ -61,13 +61,15 @@ def log_file(name: str) -> Path:
     return folder / f"{name}.log"
 
 
-def processes_of(procfile: Path, environment: dict[str, str]) -> list[Process]:
+def processes_of(
+    procfile: Path, environment: dict[str, str], lock: int | None = None
+) -> list[Process]:
     """The processes of a Procfile, `name: command`, with $PORT replaced; no shell is involved."""
     processes = []
     for line in procfile.read_text().splitlines():
         name, _, command = line.partition(":")
         words = [word.replace("$PORT", environment["PORT"]) for word in shlex.split(command)]
-        processes.append(Process(name, words, log_file(name), environment))
+        processes.append(Process(name, words, log_file(name), environment, lock))
     return processes
 
 
@@ -122,30 +124,33 @@ def print_welcome() -> None:
     print(f"Logs are in {settings.VAR_FOLDER / 'logs'}. Ctrl-C stops everything.", flush=True)
 
 
-def prepare() -> None:
+def prepare(lock: int) -> None:
     """Database, demo project, translations and static files, in a process of its own."""
     log = log_file("prepare")
     with log.open("w") as stderr:
         command = [sys.executable, "-m", "config.prepare"]
-        failed = subprocess.run(command, cwd=env.BASE_FOLDER, stderr=stderr, check=False).returncode
-    if failed:
-        raise Stop(log.read_text().strip() or f"The preparation ended with {failed}.")
+        ended = subprocess.run(
+            command, cwd=env.BASE_FOLDER, stderr=stderr, pass_fds=[lock], check=False
+        )
+    if ended.returncode:
+        said = log.read_text().strip()
+        raise Stop(said or f"The preparation ended with {ended.returncode}.")
 
 
-def serve() -> None:
+def serve(lock: int) -> None:
     """Prepare everything, then run until a signal ends it."""
     require_free_port(settings.PORT)
     require_free_space()
     environment = child_environment()
-    processes = processes_of(env.BASE_FOLDER / "Procfile", environment)
+    processes = processes_of(env.BASE_FOLDER / "Procfile", environment, lock)
     redis_command = embedded_redis.command(settings.REDIS_SOCKET)
-    redis = Process("redis", redis_command, log_file("redis"), environment)
+    redis = Process("redis", redis_command, log_file("redis"), environment, lock)
     try:
         if settings.REDIS_IS_EMBEDDED:
             start_redis(redis)
         else:
             require_redis()
-        prepare()
+        prepare(lock)
         prepare_model()
         for process in processes:
             process.start()
@@ -177,9 +182,9 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         folder = env.var_folder()
-        with only_one(folder):
+        with only_one(folder) as lock:
             make_secret_key(folder / "secret_key")
-            serve()
+            serve(lock)
     except (Stop, ImproperlyConfigured) as sentence:
         print(f"\n{sentence}", file=sys.stderr)
         return 1

@@ -93,9 +93,13 @@ def runs_of(project: Project) -> QuerySet[TrainingRun]:
 
 def silent_runs() -> QuerySet[TrainingRun]:
     """Running runs whose supervisor is silent."""
-    return TrainingRun.objects.filter(
-        status=Status.RUNNING, heartbeat_at__lt=timezone.now() - SILENCE
-    )
+    return TrainingRun.objects.filter(_not_lately("heartbeat_at"), status=Status.RUNNING)
+
+
+def _not_lately(field: str) -> Q:
+    """A time longer ago than SILENCE, or, since the clock was set back, as far in the future."""
+    now = timezone.now()
+    return Q(**{f"{field}__lt": now - SILENCE}) | Q(**{f"{field}__gt": now + SILENCE})
 
 
 def startable() -> Q:
@@ -106,7 +110,7 @@ def startable() -> Q:
 def runs_to_pick_up() -> list[int]:
     """Runs that nobody supervises: their worker died, their message was lost, or they waited for
     room on the disk, which there is by now."""
-    lost = Q(created_at__lt=timezone.now() - SILENCE) & startable()
+    lost = _not_lately("created_at") & startable()
     found = TrainingRun.objects.filter(lost | Q(pk__in=silent_runs().values("pk")))
     return list(found.values_list("pk", flat=True))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from annotation.lm.completion import Completion
@@ -142,8 +142,13 @@ def fail_group(group: PromptGroup, reason: str) -> None:
 
 @transaction.atomic
 def release_lapsed_claims() -> int:
-    """Puts back the groups whose worker died; after the last attempt they fail."""
-    lapsed = PromptGroup.objects.filter(status=Status.GENERATING, claimed_until__lt=timezone.now())
+    """Puts back the groups whose worker died; after the last attempt they fail.
+
+    A claim that lasts longer than any was made before the clock was set back.
+    """
+    now = timezone.now()
+    is_over = Q(claimed_until__lt=now) | Q(claimed_until__gt=now + 2 * CLAIM)
+    lapsed = PromptGroup.objects.filter(is_over, status=Status.GENERATING)
     freed = {"claim": None, "claimed_until": None}
     lapsed.filter(attempts__gte=PromptGroup.MAX_ATTEMPTS).update(
         status=Status.FAILED,

@@ -143,6 +143,14 @@ def wait_for_room(run: TrainingRun, needed: int = 0) -> None:
     _put_back(locked)
 
 
+@transaction.atomic
+def hand_back(run: TrainingRun) -> None:
+    """Back into the queue, with its checkpoint, when its worker stops; no attempt is used up."""
+    locked = held(run).select_for_update(of=("self",)).first()
+    if locked is not None:
+        _put_back(locked)
+
+
 def _put_back(run: TrainingRun) -> None:
     run.status, run.supervisor, run.attempts = Status.QUEUED, None, max(run.attempts - 1, 0)
     run.save(update_fields=["status", "supervisor", "attempts", "room_wanted", "reason"])

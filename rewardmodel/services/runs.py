@@ -117,26 +117,36 @@ def _start(
         raise RunRefused(
             _("The project's training settings do not fit: %(problem)s") % {"problem": problem}
         ) from problem
-    with _refused_without_room(), transaction.atomic():
-        _refuse_a_second(project)
-        run = TrainingRun.objects.create(
+    _refuse_a_second(project)  # before anything is written for nothing
+    with _refused_without_room():
+        snapshot = take_snapshot(project)
+        run = TrainingRun(
             project=project,
             kind=kind,
-            snapshot=take_snapshot(project),
-            policy=champion_policy(project),
+            snapshot=snapshot,
             reward_model=judge,
             started_by=started_by,
         )
-        run.config = {
-            "seed": random.getrandbits(31),
-            **_given(run, from_scratch=bool(chosen.get("preset"))),
-            **chosen,
-            "snapshot": str(run.snapshot.file),
-            "output": str(settings.VAR_FOLDER / "models" / project.slug / run.folder_name),
-        }
-        run.save(update_fields=["config"])
-        transaction.on_commit(partial(enqueue, run.pk), robust=True)
+        _queue(run, _shown(project) if kind == Kind.REWARD else "", chosen)
     return run
+
+
+@transaction.atomic
+def _queue(run: TrainingRun, shown: str, chosen: dict[str, Any]) -> None:
+    """Raises RunRefused when another run of the project was started meanwhile."""
+    project = Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
+    _refuse_a_second(project)
+    run.policy = champion_policy(project)
+    run.save()  # with its number, which the folders have in their names
+    run.config = {
+        "seed": random.getrandbits(31),
+        **_given(run, shown, from_scratch=bool(chosen.get("preset"))),
+        **chosen,
+        "snapshot": str(run.snapshot.file),
+        "output": str(settings.VAR_FOLDER / "models" / project.slug / run.folder_name),
+    }
+    run.save(update_fields=["config"])
+    transaction.on_commit(partial(enqueue, run.pk), robust=True)
 
 
 @contextmanager
@@ -155,8 +165,6 @@ def _refused_without_room() -> Iterator[None]:
 
 
 def _refuse_a_second(project: Project) -> None:
-    """Until the transaction ends no other run of the project can be started."""
-    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     active = active_run(project)
     if active is not None:
         raise RunRefused(
@@ -176,11 +184,11 @@ def _shown(project: Project) -> str:
     return str(take_demonstrations_snapshot(project).file)
 
 
-def _given(run: TrainingRun, *, from_scratch: bool) -> dict[str, Any]:
+def _given(run: TrainingRun, shown: str, *, from_scratch: bool) -> dict[str, Any]:
     """What a run of its kind is told, beside where to read and to write."""
     project, policy, judge = run.project, run.policy, run.reward_model
     if run.kind == Kind.REWARD:
-        return {"base_model": policy.base_model, "demonstrations": _shown(project)}
+        return {"base_model": policy.base_model, "demonstrations": shown}
     started = {"base_model": policy.base_model, "adapter": policy.adapter}
     parent = {} if from_scratch else started
     if run.kind == Kind.TEXT:

@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +26,7 @@ from rewardmodel.services.outcomes import (
     cancel_run,
     complete_run,
     fail_run,
+    hand_back,
     try_again,
     wait_for_room,
 )
@@ -53,6 +56,11 @@ def supervise(run_id: int) -> None:
     if run.attempts > TrainingRun.MAX_ATTEMPTS:
         fail_run(run, Verdict(Code.WORKER_DIED))
         return
+    with _end_asked() as end_asked:
+        _train(run, end_asked)
+
+
+def _train(run: TrainingRun, end_asked: threading.Event) -> None:
     try:
         process = _launch(run)
     except OSError as problem:
@@ -61,11 +69,25 @@ def supervise(run_id: int) -> None:
         _once_the_database_answers(partial(wait_for_room, run))
         return
     try:
-        ended = _watch(run, process)
+        outcome = _watch(run, process, end_asked)
     finally:
         _stop(process)
-    if ended:
-        _once_the_database_answers(partial(_record, run))
+    if outcome is not None:
+        _once_the_database_answers(partial(outcome, run))
+
+
+@contextmanager
+def _end_asked() -> Iterator[threading.Event]:
+    """Set when this process is asked to end: it hands its run back, and leaves the rest to the
+    worker that it is of. That has its processes ignore the signal, and a training started by one
+    would ignore it too; where it is handled, a new program starts without.
+    """
+    asked = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _launch(run: TrainingRun) -> subprocess.Popen[bytes]:
@@ -93,25 +115,25 @@ def _launch(run: TrainingRun) -> subprocess.Popen[bytes]:
         )
 
 
-def _watch(run: TrainingRun, process: subprocess.Popen[bytes]) -> bool:
-    """True when the process ended by itself; False when the run was stopped, or lost."""
+def _watch(
+    run: TrainingRun, process: subprocess.Popen[bytes], end_asked: threading.Event
+) -> Callable[[TrainingRun], None] | None:
+    """Until the process ended or is to be stopped: what becomes of the run then; None: it is
+    another supervisor's."""
     progress = ProgressFile(run.folder / "progress.jsonl")
     while True:
         alive = process.poll() is None
         latest = progress.latest()
         if not _once_the_database_answers(partial(beat, run, latest)):
-            return False
+            return None
         if not alive:
-            return True
+            return _record
         if _once_the_database_answers(partial(is_to_be_cancelled, run)):
-            _stop(process)
-            _once_the_database_answers(partial(cancel_run, run))
-            return False
+            return cancel_run
         if space.free_bytes() < space.RESERVE:
-            _stop(process)
-            _once_the_database_answers(partial(wait_for_room, run))
-            return False
-        time.sleep(LOOK_EVERY)
+            return wait_for_room
+        if end_asked.wait(LOOK_EVERY):
+            return hand_back
 
 
 def _once_the_database_answers(act: Callable[[], Found]) -> Found:

@@ -1,11 +1,16 @@
 """What `make up` runs on is away for a while: it waits, and comes back by itself."""
 
 import http.client
+import re
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlencode
 
+import psutil
 import pytest
 from redis import Redis
 
@@ -38,6 +43,45 @@ def test_while_redis_refuses_to_store_pages_are_served_and_afterwards_answers_ar
         wait_for_answers(tmp_path / "var" / "laoshi.sqlite3", 120)
     finally:
         launcher.stop()
+
+
+def test_a_start_right_after_a_kill_waits_for_what_is_left_of_the_last(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    killed = Launcher(tmp_path / "var", str(tiny_model))
+    killed.wait_until_ready()
+    web = killed.named("config.wsgi")
+    for process in web:
+        process.suspend()
+    killed.stop(signal.SIGKILL)
+    port = {"PORT": str(killed.port)}
+    second = Launcher(tmp_path / "var", str(tiny_model), port)
+    try:
+        second.wait_for_line("An earlier start: its processes are ending", 30)
+        for process in web:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+        second.wait_until_ready()
+        assert killed.processes() == []
+    finally:
+        second.stop()
+
+
+def test_what_is_asked_when_the_stop_comes_is_answered(tmp_path: Path, tiny_model: Path) -> None:
+    """A wrong password, which takes a while to be found wrong."""
+    launcher = Launcher(tmp_path / "var", str(tiny_model))
+    launcher.wait_until_ready()
+    connection = http.client.HTTPConnection("localhost", launcher.port, timeout=20)
+    connection.request("GET", "/login/")
+    page = connection.getresponse()
+    token, *_ = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
+    cookie = {"Cookie": str(page.headers["Set-Cookie"]).partition(";")[0]}
+    fields = {"username": "admin", "password": "wrong", "csrfmiddlewaretoken": token}
+    form = {**cookie, "Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", "/login/", urlencode(fields), form)
+    launcher.stop()
+    assert connection.getresponse().status == http.client.OK
+    assert launcher.process.returncode == 0
 
 
 def login_page(launcher: Launcher) -> int:

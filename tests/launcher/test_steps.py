@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from config import embedded_redis
+from config import embedded_redis, processes
 from config.install import Step, Stop, run
 from config.processes import (
     LONGEST_PAUSE_SECONDS,
@@ -150,6 +150,41 @@ def test_a_web_server_that_never_answers_and_keeps_ending_ends_the_start_with_it
     web.start()
     with pytest.raises(Stop, match=r"web ended with 1, 3 times in a row[\s\S]*bad option"):
         wait_for_web(web, [web])
+
+
+COUNT = """
+import itertools, time
+for number in itertools.count():
+    print(f"line {number}", flush=True)
+    time.sleep(0.0005)
+"""
+
+
+def test_a_long_log_is_laid_aside_while_its_process_goes_on_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "LOG_BYTES", 5_000)
+    monkeypatch.setattr(processes, "LOG_LOOK_SECONDS", 0.05)
+    process = process_of(tmp_path, "talkative", COUNT)
+    process.start()
+    older = tmp_path / "talkative.log.1"
+    deadline = time.monotonic() + 30
+    laid_aside: set[str] = set()
+    while len(laid_aside) < 3:
+        assert time.monotonic() < deadline
+        process.tend()
+        if older.exists():
+            laid_aside.add(older.read_text().partition("\n")[0])
+        time.sleep(0.02)
+    stop([process])
+    assert process.deaths == 0
+    assert "\0" not in process.log.read_text()
+    last_laid_aside = number_of(older.read_text().splitlines()[-1])
+    assert number_of(process.log.read_text().splitlines()[-1]) > last_laid_aside
+
+
+def number_of(line: str) -> int:
+    return int(line.removeprefix("line "))
 
 
 def test_a_process_that_cannot_be_started_is_tried_again(

@@ -17,7 +17,8 @@ from annotation.services.policies import promote
 from annotation.tasks import keep_queues_full
 from rewardmodel.models import TrainingRun
 from rewardmodel.rehearsal.labelers import hire, rank_everything
-from rewardmodel.services import start_policy_run, start_reward_run
+from rewardmodel.services import request_cancel, start_policy_run, start_reward_run
+from rewardmodel.services.runs import enqueue
 from rewardmodel.tasks import tend_training
 from tests.people import all_ready, answer_everything
 from tests.rewardmodel.runs import attempts, went_on
@@ -109,6 +110,35 @@ def test_killed_while_training_and_while_updating_both_go_on_from_their_checkpoi
     resume(update, worker)
     assert went_on(update)
     assert update.produced_policy is not None
+
+
+def test_a_worker_that_is_stopped_hands_its_run_back_and_uses_up_no_attempt(
+    learnable: Project, worker: Worker
+) -> None:
+    learnable.training_is_automatic = False
+    learnable.save()
+    run = start_reward_run(learnable)
+    for _ in range(TrainingRun.MAX_ATTEMPTS + 1):
+        wait_for(lambda: status_of(run) == TrainingRun.Status.RUNNING)
+        worker.stop()
+        assert status_of(run) == TrainingRun.Status.QUEUED
+        assert not training_processes(run)
+        worker.start()
+        enqueue(run.pk)
+    wait_for(lambda: status_of(run) == TrainingRun.Status.SUCCEEDED, 90, lambda: state_of(run))
+
+
+def test_a_training_at_work_is_cancelled_within_seconds(learnable: Project, worker: Worker) -> None:
+    run = start_reward_run(learnable)
+    wait_for(lambda: training_processes(run))
+    request_cancel(run)
+    wait_for(lambda: status_of(run) == TrainingRun.Status.CANCELLED, 8)
+    assert not training_processes(run)
+
+
+def status_of(run: TrainingRun) -> str:
+    run.refresh_from_db()
+    return run.status
 
 
 def resume(run: TrainingRun, worker: Worker) -> None:

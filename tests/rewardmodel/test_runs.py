@@ -190,6 +190,17 @@ def test_a_run_whose_message_was_lost_is_picked_up(ranked: Project) -> None:
     assert runs_to_pick_up() == [run.pk]
 
 
+@pytest.mark.parametrize("field", ["heartbeat_at", "created_at"])
+def test_a_clock_that_was_set_back_keeps_no_run_from_being_picked_up(
+    ranked: Project, field: str
+) -> None:
+    run = start_reward_run(ranked)
+    if field == "heartbeat_at":
+        claimed(run)
+    TrainingRun.objects.update(**{field: timezone.now() + timedelta(hours=2)})
+    assert runs_to_pick_up() == [run.pk]
+
+
 def test_a_run_that_dies_at_the_same_place_again_and_again_fails(ranked: Project) -> None:
     run = start_reward_run(ranked)
     for _ in range(TrainingRun.MAX_ATTEMPTS):
