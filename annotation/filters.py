@@ -18,6 +18,7 @@ from django_filters import (
 
 from annotation.exchange.prompts import LONGEST_LANGUAGE
 from annotation.models import Project, Prompt, PromptGroup, Triple
+from annotation.selectors.projects import labelers_of
 from annotation.selectors.triples import triples, with_text
 
 
@@ -37,7 +38,7 @@ class GroupFilter(ListFilter):
 
 
 def day_filter(label: object, method: str) -> DateFilter:
-    """A day of TIME_ZONE. Midnight at either end of the calendar is beyond it in some zone."""
+    """A day of the viewer's zone. At either end of the calendar midnight is beyond it somewhere."""
     return DateFilter(
         label=label,
         method=method,
@@ -85,7 +86,7 @@ class TripleFilter(ListFilter):
 
     def __init__(self, project: Project, data: object) -> None:
         super().__init__(data, triples(project))
-        self.filters["labeler"].queryset = project.members.order_by("username")
+        self.filters["labeler"].queryset = labelers_of(project)
         numbers = project.policyversions.values_list("number", flat=True)
         self.filters["policy"].extra["choices"] = [(number, number) for number in numbers]
 

@@ -1,6 +1,7 @@
 """What admins type about prompts and people, checked."""
 
 import io
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -97,3 +98,4 @@ class ChosenPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
 
 class NewLabelerForm(forms.Form):
     username = NameField(label=_("Name to log in with"), validators=[UnicodeUsernameValidator()])
+    key = forms.UUIDField(required=False, initial=uuid.uuid4, widget=forms.HiddenInput)

@@ -11,9 +11,24 @@ from django.utils.translation import gettext_lazy as _
 
 from annotation.exchange.untrusted_json import UntrustedDecoder
 from annotation.forms.untrusted_json import UntrustedJSONField
-from annotation.judgment.fields import GROUP, AnswerFields, Content, answer_fields, judgment_of
-from annotation.judgment.judgment import HIGHLIGHT_LABELS, LONGEST_QUOTE, Highlight, Judgment
-from annotation.models import AnswerFlag, Flag, Project, PromptMark, Rating, Skip
+from annotation.judgment.fields import (
+    GROUP,
+    AnswerFields,
+    Content,
+    answer_fields,
+    asked_in,
+    judgment_of,
+    spell_asked,
+)
+from annotation.judgment.judgment import (
+    HIGHLIGHT_LABELS,
+    LONGEST_QUOTE,
+    THUMBS,
+    Asked,
+    Highlight,
+    Judgment,
+)
+from annotation.models import Answer, AnswerFlag, Flag, PromptMark, Rating, Skip
 
 LONGEST_COMMENT = 5000
 LONGEST_ANSWER = 50_000
@@ -35,6 +50,7 @@ class ShownAnswer:
     flags: list[str]
     highlights: str
     is_source: bool
+    cut_at: int | None
 
 
 def typed(text: str) -> str:
@@ -83,20 +99,42 @@ class HighlightsField(UntrustedJSONField):
 class JudgmentForm(forms.Form):
     """What is said of a group, by the order shown: nothing here tells which answer is which.
 
-    `data` is what a browser sent, or the content of a draft.
+    `data` is what a browser sent, or the content of a draft. It may answer what was `asked`
+    before: ranks of another mode are never read as those of this one.
     """
 
     def __init__(
-        self, project: Project, count: int, data: QueryDict | Mapping[str, Any] | None = None
+        self, asked: Asked, count: int, data: QueryDict | Mapping[str, Any] | None = None
     ) -> None:
         super().__init__(data)
-        self.project, self.count = project, count
-        self.is_thumbs = project.mode == Project.Mode.THUMBS
+        self.asked, self.count = asked, count
+        self.answered = asked_in(self.data) or asked
+        self.is_thumbs = asked.mode == THUMBS
         best_to_worst = range(1, (BAD if self.is_thumbs else count) + 1)
         self.rank_choices = [str(rank) for rank in best_to_worst]
         self.quality_choices = [str(step) for step in range(1, Rating.BEST_QUALITY + 1)]
-        self.flag_choices = chosen_of(AnswerFlag.choices, project.answer_flags)
-        self.mark_choices = chosen_of(PromptMark.choices, project.prompt_marks)
+        self.flag_choices = chosen_of(AnswerFlag.choices, asked.flags)
+        self.mark_choices = chosen_of(PromptMark.choices, asked.marks)
+
+    @property
+    def is_of_another_mode(self) -> bool:
+        return self.answered.mode != self.asked.mode
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the page that was filled in asked something that is not what is asked now."""
+        is_unrated = self.asked.quality and not self.answered.quality
+        return self.is_of_another_mode or is_unrated or self._has_unoffered
+
+    @property
+    def _has_unoffered(self) -> bool:
+        """Whether a remark is ticked that is not offered."""
+        flags = {flag for n in self._numbers for flag in self._many(answer_fields(n).flags)}
+        return not (flags <= {*self.asked.flags} and {*self.marks_chosen} <= {*self.asked.marks})
+
+    @property
+    def asked_spelled(self) -> str:
+        return spell_asked(self.asked.mode, self.asked.quality)
 
     def full_clean(self) -> None:
         self._complete()
@@ -106,22 +144,32 @@ class JudgmentForm(forms.Form):
         """Adds the fields: a desk that is only shown needs none."""
         if self.fields:
             return
-        numbers = range(1, self.count + 1)
+        self.fields[GROUP.asked] = TypedField(required=False)
         self.fields[GROUP.comment] = TypedField(required=False, max_length=LONGEST_COMMENT)
         self.fields[GROUP.none_acceptable] = forms.BooleanField(required=False)
         self.fields[GROUP.better] = TypedField(required=False, max_length=LONGEST_ANSWER)
         self.fields[GROUP.better_first] = forms.BooleanField(required=False)
-        for number in numbers:
+        for number in self._numbers:
             self._add_fields(answer_fields(number))
         self.fields[GROUP.better_source] = forms.TypedChoiceField(
             required=False,
-            choices=[("", ""), *((str(number), number) for number in numbers)],
+            choices=[("", ""), *((str(number), number) for number in self._numbers)],
             coerce=int,
             empty_value=None,
         )
         self.fields[GROUP.marks] = forms.MultipleChoiceField(
             required=False, choices=self.mark_choices
         )
+
+    def clean_asked(self) -> str:
+        if self.is_outdated:
+            raise forms.ValidationError(
+                _(
+                    "What this project asks has changed since this page was opened, so nothing "
+                    "was stored yet. What you said is kept as far as it fits."
+                )
+            )
+        return self.asked_spelled
 
     def _add_fields(self, names: AnswerFields) -> None:
         unranked = (
@@ -134,10 +182,12 @@ class JudgmentForm(forms.Form):
             coerce=int,
             error_messages={"required": unranked},
         )
-        if self.project.asks_quality:
+        if self.asked.quality or self.answered.quality:
             self.fields[names.quality] = forms.TypedChoiceField(
+                required=self.asked.quality,
                 choices=[(step, step) for step in self.quality_choices],
                 coerce=int,
+                empty_value=None,
                 error_messages={"required": _("Rate the quality of every answer, then submit.")},
             )
         self.fields[names.flags] = forms.MultipleChoiceField(
@@ -153,7 +203,7 @@ class JudgmentForm(forms.Form):
 
     @property
     def content(self) -> Content:
-        """What was filled in, complete or not: how a draft is kept."""
+        """What was filled in, complete or not: how a draft is kept. Empty: nothing was."""
         self._complete()
         given: Content = {}
         for name, field in self.fields.items():
@@ -161,7 +211,7 @@ class JudgmentForm(forms.Form):
             value = self._many(name) if is_list else self._one(name)
             if value:
                 given[name] = value
-        return given
+        return given if given.keys() - {GROUP.asked} else {}
 
     @property
     def problem(self) -> str:
@@ -185,24 +235,39 @@ class JudgmentForm(forms.Form):
 
     @property
     def is_none_acceptable(self) -> bool:
-        return bool(self._one(GROUP.none_acceptable))
+        return not self.is_of_another_mode and bool(self._one(GROUP.none_acceptable))
 
-    def shown_answers(self, texts: Sequence[str]) -> list[ShownAnswer]:
+    @property
+    def ranks_before(self) -> dict[int, int]:
+        """Ranks that answer a question of another mode, by the answer's number."""
+        if not self.is_of_another_mode:
+            return {}
+        ranks = {number: self._one(answer_fields(number).rank) for number in self._numbers}
+        known = {str(number) for number in self._numbers}
+        return {number: int(rank) for number, rank in ranks.items() if rank in known}
+
+    @property
+    def _numbers(self) -> range:
+        return range(1, self.count + 1)
+
+    def shown_answers(self, answers: Sequence[Answer]) -> list[ShownAnswer]:
         """The answers, in the order shown, each with what was said of it."""
-        return [self._shown_answer(number, text) for number, text in enumerate(texts, start=1)]
+        return [self._shown_answer(number, one) for number, one in enumerate(answers, start=1)]
 
-    def _shown_answer(self, number: int, text: str) -> ShownAnswer:
+    def _shown_answer(self, number: int, answer: Answer) -> ShownAnswer:
         """Good or bad is stored as two ranks; all bad, as one that is not acceptable."""
         index, fields = str(number), answer_fields(number)
+        rank = "" if self.is_of_another_mode else self._one(fields.rank)
         all_bad = self.is_thumbs and self.is_none_acceptable
         return ShownAnswer(
             index=index,
-            text=text,
-            rank=str(BAD) if all_bad else self._one(fields.rank),
+            text=answer.text,
+            rank=str(BAD) if all_bad else rank,
             quality=self._one(fields.quality),
             flags=self._many(fields.flags),
             highlights=self._one(fields.highlights),
             is_source=self._one(GROUP.better_source) == index,
+            cut_at=answer.cut_at,
         )
 
     def _one(self, name: str) -> str:

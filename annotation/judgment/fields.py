@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from annotation.judgment.judgment import AnswerRating, BetterAnswer, Judgment
+from annotation.judgment.judgment import RANKING, AnswerRating, Asked, BetterAnswer, Judgment
 
 Content = dict[str, Any]
 """Values by the field's name, as a draft keeps them: texts, lists of texts, lists of highlights."""
 
 TICKED = "on"  # what a browser sends of a checkbox that has no value of its own
+RATED = "quality"
 
 
 class AnswerFields(NamedTuple):
@@ -28,7 +29,8 @@ class AnswerFields(NamedTuple):
 class GroupFields(NamedTuple):
     """The names of the fields that speak of the whole group.
 
-    `better_source` holds the number of the answer that the better one was mended from.
+    `better_source` holds the number of the answer that the better one was mended from, `asked`
+    what the form asked: its mode, and RATED where it asked for a quality.
     """
 
     comment: str = "comment"
@@ -37,6 +39,7 @@ class GroupFields(NamedTuple):
     better_first: str = "better_first"
     better_source: str = "better_source"
     marks: str = "marks"
+    asked: str = "asked"
 
 
 GROUP = GroupFields()
@@ -52,9 +55,24 @@ def answer_fields(number: int) -> AnswerFields:
     )
 
 
+def spell_asked(mode: str, has_quality: bool) -> str:
+    return f"{mode} {RATED}" if has_quality else mode
+
+
+def asked_in(content: Mapping[str, Any]) -> Asked | None:
+    """Mode and quality as the form asked for them; None: the fields do not say."""
+    mode, *more = str(content.get(GROUP.asked) or "").split() or [""]
+    return Asked(mode=mode, quality=RATED in more) if mode else None
+
+
 def content_of(judgment: Judgment, order: Sequence[int]) -> Content:
     """The judgment as fields; `order` holds the answers' positions as they are shown."""
-    content: Content = {GROUP.comment: judgment.comment, GROUP.marks: list(judgment.marks)}
+    has_quality = any(rating.quality is not None for rating in judgment.ratings.values())
+    content: Content = {
+        GROUP.comment: judgment.comment,
+        GROUP.marks: list(judgment.marks),
+        GROUP.asked: spell_asked(judgment.mode, has_quality),
+    }
     if judgment.none_acceptable:
         content[GROUP.none_acceptable] = TICKED
     for number, position in enumerate(order, start=1):
@@ -98,6 +116,7 @@ def judgment_of(content: Mapping[str, Any], order: Sequence[int]) -> Judgment:
         marks=tuple(content.get(GROUP.marks) or ()),
         none_acceptable=bool(content.get(GROUP.none_acceptable)),
         better=_better_of(content, order),
+        mode=asked.mode if (asked := asked_in(content)) else RANKING,
     )
 
 

@@ -2,9 +2,27 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import permutations
 from typing import NotRequired, TypedDict
 
 from annotation.judgment.scores import dense_ranks
+
+RANKING, THUMBS = "ranking", "thumbs"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a project asks of a group, beside what it always does: a comment, highlighted passages
+    and a better answer.
+
+    `mode`: RANKING asks for an order, THUMBS for good (rank 1) or bad (rank 2) of each answer.
+    `flags` and `marks`: the remarks on an answer and on the question that are offered.
+    """
+
+    mode: str = RANKING
+    quality: bool = False
+    flags: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 class Highlight(TypedDict):
@@ -57,7 +75,10 @@ class BetterAnswer:
 
 @dataclass(frozen=True)
 class Judgment:
-    """`ranks` and `ratings` by the answer's position, from 0: rank 1 is best, equal ranks tie."""
+    """`ranks` and `ratings` by the answer's position, from 0: rank 1 is best, equal ranks tie.
+
+    `mode` is that of the question which the ranks answer.
+    """
 
     ranks: Mapping[int, int]
     comment: str = ""
@@ -65,6 +86,7 @@ class Judgment:
     marks: tuple[str, ...] = ()
     none_acceptable: bool = False
     better: BetterAnswer | None = None
+    mode: str = RANKING
 
     @property
     def is_led(self) -> bool:
@@ -84,3 +106,51 @@ class Judgment:
             ratings={at: rating for at, rating in self.ratings.items() if not rating.is_empty},
             better=self.better and self.better.among(answers),
         )
+
+    def has_unasked(self, asked: Asked) -> bool:
+        """Whether it says something that is not asked any more."""
+        ratings = self.ratings.values()
+        flags = {flag for rating in ratings for flag in rating.flags}
+        is_rated = any(rating.quality is not None for rating in ratings)
+        return bool(
+            (is_rated and not asked.quality)
+            or flags.difference(asked.flags)
+            or set(self.marks).difference(asked.marks)
+        )
+
+    def carrying(self, earlier: "Judgment", asked: Asked) -> "Judgment":
+        """With what the labeler's earlier judgment says and is not asked any more.
+
+        Qualities are carried together or not at all: an order that contradicts them replaces them.
+        """
+        said = {at: self.ratings.get(at, NO_RATING) for at in self.ranks}
+        before = {at: earlier.ratings.get(at, NO_RATING) for at in self.ranks}
+        is_rated = asked.quality or any(rating.quality for rating in said.values())
+        keeps = not is_rated and not _contradicts(self.ranks, before)
+        return replace(
+            self,
+            ratings={
+                at: replace(
+                    rating,
+                    quality=before[at].quality if keeps else rating.quality,
+                    flags=_with_unasked(rating.flags, before[at].flags, asked.flags),
+                )
+                for at, rating in said.items()
+            },
+            marks=_with_unasked(self.marks, earlier.marks, asked.marks),
+        )
+
+
+def _contradicts(ranks: Mapping[int, int], ratings: Mapping[int, AnswerRating]) -> bool:
+    """Whether an answer is placed before one of higher quality."""
+    qualities = {at: rating.quality for at, rating in ratings.items() if rating.quality is not None}
+    return any(
+        ranks[one] < ranks[other] and qualities[one] < qualities[other]
+        for one, other in permutations(qualities, 2)
+    )
+
+
+def _with_unasked(
+    said: tuple[str, ...], before: tuple[str, ...], asked: tuple[str, ...]
+) -> tuple[str, ...]:
+    return (*said, *(one for one in before if one not in asked and one not in said))

@@ -12,6 +12,7 @@ from annotation.models.prompt import Prompt
 class Draft(models.Model):
     """A judgment under way, as its form's fields by the order shown under `token`.
 
+    Its fields say what they answer, so that it is never read as the answer to another question.
     It outlives its lease: late work is found by its token, and comes back with the group.
     """
 

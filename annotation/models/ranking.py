@@ -66,6 +66,13 @@ class Ranking(models.Model):
     labeler = models.ForeignKey(User, models.PROTECT, related_name="rankings")
     revision = models.PositiveIntegerField(_("revision"), default=1)
     is_current = models.BooleanField(_("current"), default=True)
+    mode = models.CharField(
+        _("way of judging"),
+        max_length=10,
+        choices=Project.Mode.choices,
+        default=Project.Mode.RANKING,
+        help_text=_("Of the question that the ranks answer, whatever the project asks by now."),
+    )
     ranks = models.JSONField(
         _("ranks"), help_text=_("One for each answer by position; 1 is best; equal is a tie.")
     )

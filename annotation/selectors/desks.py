@@ -71,6 +71,7 @@ class Progress:
 
 
 def midnight() -> datetime:
+    """Of today, where the page's viewer is; in a task, in TIME_ZONE."""
     return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
 
 

@@ -1,8 +1,13 @@
 """Which projects a user sees: permission is decided here, nowhere else."""
 
-from django.db.models import Case, Q, QuerySet, When
+from datetime import timedelta
+from pathlib import PurePosixPath
 
-from annotation.models import Membership, Project, User
+from django.conf import settings
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
+from django.utils import timezone
+
+from annotation.models import Membership, Project, Ranking, User
 from annotation.selectors.compiled import Compiled
 
 Role = Membership.Role
@@ -59,7 +64,38 @@ def may_create_projects(user: User) -> bool:
     return user.is_superuser or user.is_staff
 
 
+def may_begin_with(user: User, model: str) -> bool:
+    """Whether the user's projects may have this base model, a path or a hub name.
+
+    Superusers choose freely. For others it is POLICY_MODEL, or an entry of POLICY_MODELS, or lies
+    below one: a folder of models, or an owner on the hub.
+    """
+    path = PurePosixPath(model)
+    allowed = (settings.POLICY_MODEL, *settings.POLICY_MODELS)
+    is_listed = ".." not in path.parts and any(path.is_relative_to(entry) for entry in allowed)
+    return user.is_superuser or is_listed
+
+
+def made_just_now(user: User, name: str, slug: str) -> Project | None:
+    """The project that the same form made, when it is sent twice."""
+    own = Project.objects.filter(memberships__user=user, memberships__role=Role.OWNER)
+    since = timezone.now() - timedelta(minutes=1)
+    return own.filter(name=name, slug=slug, created_at__gte=since).first()
+
+
+def is_membership(pk: int) -> bool:
+    """Whether somebody is a member under this number, in whatever project."""
+    return Membership.objects.filter(pk=pk).exists()
+
+
 def members_of(project: Project) -> QuerySet[Membership]:
     """Owner, admins, labelers, each by name."""
     rank = Case(When(role=Role.OWNER, then=0), When(role=Role.ADMIN, then=1), default=2)
     return project.memberships.select_related("user").order_by(rank, "user__username")
+
+
+def labelers_of(project: Project) -> QuerySet[User]:
+    """Its members, and whoever ranked in it and was removed since, by name."""
+    own = Ranking.objects.filter(labeler=OuterRef("pk"), group__project=project)
+    memberships = project.memberships.filter(user=OuterRef("pk"))
+    return User.objects.filter(Exists(memberships) | Exists(own)).order_by("username")

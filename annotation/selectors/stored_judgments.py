@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from annotation.judgment.judgment import AnswerRating, BetterAnswer, Judgment
-from annotation.models import Answer, Demonstration, Ranking, Rating
+from annotation.models import Answer, Demonstration, Project, Ranking, Rating
 
 
 def _parts() -> "tuple[Prefetch[Any], Prefetch[Any]]":
@@ -46,6 +46,7 @@ def prefetched_judgment(ranking: Ranking) -> Judgment:
         marks=tuple(ranking.marks),
         none_acceptable=ranking.none_acceptable,
         better=next(map(_as_said, ranking.demonstrations.all()), None),
+        mode=ranking.mode,
     )
 
 
@@ -56,9 +57,20 @@ def _as_said(written: Demonstration) -> BetterAnswer:
 
 def says_the_same(ranking: Ranking, judgment: Judgment) -> bool:
     """Whether this judgment is the stored one, sent again."""
-    return stored_judgment(ranking) == judgment.normalised(texts_of(ranking.group_id))
+    return stored_judgment(ranking) == as_stored(judgment, ranking)
 
 
-def texts_of(group_id: int) -> Iterator[str]:
+def as_stored(judgment: Judgment, ranking: Ranking) -> Judgment:
+    """What the ranking holds when this was said: with what the revision before it says of what is
+    not asked any more, normalised."""
+    if ranking.revision > 1:
+        own = Ranking.objects.filter(group=ranking.group_id, labeler=ranking.labeler_id)
+        earlier = own.filter(revision__lt=ranking.revision).order_by("-revision")[0]
+        asked = Project.objects.get(groups=ranking.group_id).asked
+        judgment = judgment.carrying(stored_judgment(earlier), asked)
+    return judgment.normalised(_texts_of(ranking.group_id))
+
+
+def _texts_of(group_id: int) -> Iterator[str]:
     """The texts of the group's answers, read when they are looked at: most judgments need none."""
     yield from Answer.objects.filter(group=group_id).values_list("text", flat=True)

@@ -6,12 +6,20 @@ from django.conf import settings
 from django.db import transaction
 
 from annotation.models import Membership, PolicyVersion, Project, User
-from annotation.services.assignments import fit_assignments
+from annotation.selectors.projects import made_just_now
+from annotation.services.assignments import fit_assignments, lock_user
 
 
 @transaction.atomic
 def create_project(project: Project, owner: User) -> Project:
-    """Saves a new project with its owner and its first policy: the base model itself."""
+    """Saves a new project with its owner and its first policy: the base model itself.
+
+    Sent twice at once, it is made once.
+    """
+    lock_user(owner)
+    made = made_just_now(owner, project.name, project.slug)
+    if made is not None:
+        return made
     project.save()
     Membership.objects.create(project=project, user=owner, role=Membership.Role.OWNER)
     PolicyVersion.objects.create(

@@ -22,7 +22,7 @@ from annotation.models import (
     User,
 )
 from annotation.selectors.assignments import answers_to_rank, assignment_under
-from annotation.selectors.stored_judgments import says_the_same, texts_of
+from annotation.selectors.stored_judgments import as_stored, says_the_same
 from annotation.services.assignments import finish, go_on, lock_user
 from annotation.services.demonstrations import write_demonstration
 
@@ -126,11 +126,12 @@ def store_ranking(ranking: Ranking, judgment: Judgment, *, project_id: int) -> N
             raise RankingRefused(
                 _("A highlight is not where it was: remove it and mark the passage again.")
             )
-    judgment = judgment.normalised(texts_of(ranking.group_id))
+    ranking.revision = getattr(answers[0], "last_revision") + 1  # noqa: B009 (annotated)
+    judgment = as_stored(judgment, ranking)
+    ranking.mode = judgment.mode
     ranking.ranks = [judgment.ranks[answer.position] for answer in answers]
     ranking.comment, ranking.marks = judgment.comment, list(judgment.marks)
     ranking.none_acceptable = judgment.none_acceptable
-    ranking.revision = getattr(answers[0], "last_revision") + 1  # noqa: B009 (annotated)
     ranking.save(force_insert=True)
     Rating.objects.bulk_create(
         Rating(

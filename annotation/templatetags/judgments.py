@@ -1,7 +1,10 @@
 """What a labeler decided, in the letters by which they saw the answers."""
 
+from collections.abc import Mapping
+
 from django import template
 
+from annotation.judgment.judgment import THUMBS
 from annotation.models import Ranking
 from annotation.templatetags.text import letter
 
@@ -11,16 +14,22 @@ register = template.Library()
 @register.filter
 def order(ranking: Ranking) -> str:
     """ "B > A = C": best first, equal ranks joined by "="."""
+    shown = enumerate(ranking.shown_order, start=1)
+    return in_order({letter(index): ranking.ranks[position] for index, position in shown})
+
+
+def in_order(ranks: Mapping[str, int]) -> str:
+    """The letters by their ranks, best first, equal ranks joined by "="."""
     by_rank: dict[int, list[str]] = {}
-    for index, position in enumerate(ranking.shown_order, start=1):
-        by_rank.setdefault(ranking.ranks[position], []).append(letter(index))
+    for name, rank in ranks.items():
+        by_rank.setdefault(rank, []).append(name)
     return " > ".join(" = ".join(by_rank[rank]) for rank in sorted(by_rank))
 
 
 @register.filter
 def verdicts(ranking: Ranking) -> list[tuple[str, bool]]:
-    """Each answer's letter and whether it is good; nothing when more than two ranks were given."""
-    if max(ranking.ranks) > 2:
+    """Each answer's letter and whether it is good; nothing where an order was asked for."""
+    if ranking.mode != THUMBS:
         return []
     return [
         (letter(index), ranking.ranks[position] == 1 and not ranking.none_acceptable)

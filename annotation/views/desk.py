@@ -15,7 +15,7 @@ from annotation.selectors.assignments import answers_of_group, prompt_of_group
 from annotation.selectors.desks import ranked_today
 from annotation.selectors.rankings import undoable_ranking
 from annotation.views.requests import Request
-from annotation.views.words import answer_names, desk_words
+from annotation.views.words import answer_names, desk_words, said_before
 
 
 def token_of(request: Request, name: str = "token") -> uuid.UUID:
@@ -30,8 +30,8 @@ def group_context(
     project: Project, group_id: int, order: list[int], form: JudgmentForm
 ) -> dict[str, Any]:
     """The group in the order shown; nothing here tells which answer is which."""
-    texts = {answer.position: answer.text for answer in answers_of_group(group_id)}
-    shown = form.shown_answers([texts[position] for position in order])
+    answers = {answer.position: answer for answer in answers_of_group(group_id)}
+    shown = form.shown_answers([answers[position] for position in order])
     return {
         "project": project,
         "prompt": prompt_of_group(group_id)[0],
@@ -41,6 +41,7 @@ def group_context(
         ],
         "form": form,
         "fields": GROUP,
+        "said_before": said_before(form.answered.mode, form.ranks_before),
         "is_thumbs": form.is_thumbs,
         "is_pair": len(order) == 2 and not form.is_thumbs,
         "words": desk_words(),

@@ -20,8 +20,7 @@ MOST_STUCK = 100
 def flags(request: Request, slug: str) -> HttpResponse:
     project = project_for_admin(request.user, slug)
     if request.method == "POST":
-        open_flags = flags_of(project, is_resolved=False)
-        flag = get_object_or_404(open_flags, pk=posted_number(request, "flag"))
+        flag = get_object_or_404(project.flags, pk=posted_number(request, "flag"))
         resolve_flag(flag, request.user)
         messages.success(request, _("Marked as resolved."))
         return redirect("flags", slug)

@@ -1,6 +1,7 @@
 """A labeler's own rankings: looking back, and changing one's mind."""
 
 import uuid
+from dataclasses import replace
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -42,8 +43,10 @@ def revise(request: Request, slug: str, pk: int) -> HttpResponse:
     ranking = get_object_or_404(found, pk=pk)
     order, problem = ranking.shown_order, ""
     key = token_of(request) if is_sent else uuid.uuid4()
-    content = request.POST if is_sent else content_of(stored_judgment(ranking), order)
-    form = JudgmentForm(project, len(order), content)
+    stored = stored_judgment(ranking)
+    # An order is changed as an order and a verdict as a verdict, whatever is asked of new groups.
+    asked = replace(project.asked, mode=ranking.mode)
+    form = JudgmentForm(asked, len(order), request.POST if is_sent else content_of(stored, order))
     if is_sent:
         try:
             if not form.is_valid():
@@ -58,6 +61,7 @@ def revise(request: Request, slug: str, pk: int) -> HttpResponse:
         **group_context(project, ranking.group_id, order, form),
         "token": key,
         "ranking": ranking,
+        "has_unasked": stored.has_unasked(asked),
         "problem": problem,
     }
     return render(request, "annotation/revise.html", context, status=409 if problem else 200)

@@ -1,5 +1,6 @@
 """Who takes part in a project, and as what."""
 
+import uuid
 from typing import Any
 
 from django.contrib import messages
@@ -10,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from annotation.forms import GIVEN_ROLES, AddMemberForm, NewLabelerForm
 from annotation.models import Project
-from annotation.selectors.projects import members_of
+from annotation.selectors.projects import is_membership, members_of
 from annotation.services.people import (
     PersonRefused,
     add_member,
@@ -40,8 +41,9 @@ def people(request: Request, slug: str) -> HttpResponse:
         new = NewLabelerForm(request.POST, prefix="new")
         if new.is_valid():
             username = new.cleaned_data["username"]
+            key = new.cleaned_data["key"] or uuid.uuid4()
             try:
-                password = create_labeler(project, username)
+                password = create_labeler(project, username, key)
             except PersonRefused as refusal:
                 new.add_error("username", str(refusal))
             else:
@@ -75,6 +77,8 @@ def _page(
 def member(request: Request, slug: str, pk: int) -> HttpResponse:
     """Changes a member's role, gives them a new password, or removes them."""
     project = project_for_admin(request.user, slug)
+    if "remove" in request.POST and not is_membership(pk):
+        return redirect("people", slug)  # sent twice
     membership = get_object_or_404(members_of(project), pk=pk)
     name = {"name": membership.user}
     try:

@@ -52,7 +52,7 @@ def _form_of(project: Project, assignment: Assignment) -> JudgmentForm:
     An assignment that was leased in this very request knows whether there is.
     """
     draft = draft_for(assignment) if getattr(assignment, "has_draft", True) else None
-    return JudgmentForm(project, len(assignment.shown_order), draft)
+    return JudgmentForm(project.asked, len(assignment.shown_order), draft)
 
 
 @require_GET
@@ -81,7 +81,7 @@ def _submit(request: Request, project: Project) -> HttpResponse:
     }
     assignment = held.pop(token, None) or assignment_under(request.user, token)
     order = assignment.shown_order if assignment else []
-    form = JudgmentForm(project, len(order), request.POST)
+    form = JudgmentForm(project.asked, len(order), request.POST)
     try:
         if not form.is_valid():
             raise (RankingRefused if order else LeaseGone)(form.problem)
@@ -107,19 +107,20 @@ def _refused(
 ) -> HttpResponse:
     """The same group with what was said; another one when the lease went to somebody else."""
     token = token_of(request)
-    content = JudgmentForm(project, MOST_ANSWERS, request.POST).content
-    is_kept = save_draft(request.user, token, content)
+    is_kept = save_draft(request.user, token, _sent(request, project).content)
     is_gone = isinstance(refusal, LeaseGone)
     problem = str(refusal)
     if is_gone and is_kept:
         problem = " ".join([problem, _("What you chose is kept and comes back if the group does.")])
     if is_script(request):
+        if form.is_outdated:
+            problem = " ".join([problem, _("Reload the page.")])
         return JsonResponse({"problem": problem, "gone": is_gone}, status=409)
     assignment = assignments.take_assignment(project, request.user)
     if assignment is None or assignment.token != token:
         messages.warning(request, problem)
         return HttpResponseRedirect(request.path)
-    form = JudgmentForm(project, len(assignment.shown_order), request.POST)
+    form = JudgmentForm(project.asked, len(assignment.shown_order), request.POST)
     return desk_page(request, project, assignment, form, problem)
 
 
@@ -133,12 +134,17 @@ def draft(request: Request, slug: str) -> HttpResponse:
     is_kept = "renew" in request.POST or _keep(request, project)
     until = assignments.renew_lease(project, request.user, token_of(request))
     left = int((until - timezone.now()).total_seconds()) if until else None
-    return JsonResponse({"kept": is_kept, "seconds_left": left})
+    told = {"outdated": True} if _sent(request, project).is_outdated else {}
+    return JsonResponse({"kept": is_kept, "seconds_left": left, **told})
+
+
+def _sent(request: Request, project: Project) -> JudgmentForm:
+    """What was sent of a group, of which not even the number of answers need be known."""
+    return JudgmentForm(project.asked, MOST_ANSWERS, request.POST)
 
 
 def _keep(request: Request, project: Project) -> bool:
-    content = JudgmentForm(project, MOST_ANSWERS, request.POST).content
-    return save_draft(request.user, token_of(request), content)
+    return save_draft(request.user, token_of(request), _sent(request, project).content)
 
 
 @require_POST

@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_exempt
 from django_htmx.middleware import HtmxDetails
 
@@ -22,7 +25,7 @@ class Request(HttpRequest):
     htmx: HtmxDetails
 
 
-def is_script(request: Request) -> bool:
+def is_script(request: HttpRequest) -> bool:
     """Whether a page's script sent the form and wants to be told, not to be led on."""
     return request.headers.get("Accept") == "application/json"
 
@@ -40,6 +43,14 @@ def posted_number(request: Request, name: str) -> int:
     """The primary key that a form sent; 0, which is nobody's, for anything else."""
     text = request.POST.get(name, "")
     return int(text[:18]) if text.isdecimal() else 0
+
+
+def on_this_site(request: HttpRequest, address: str) -> str:
+    """Path and query of an address of this site; of any other address, those of the home page."""
+    hosts = {request.get_host()}
+    if not url_has_allowed_host_and_scheme(address, hosts, require_https=request.is_secure()):
+        return resolve_url("home")
+    return urlsplit(address)._replace(scheme="", netloc="", fragment="").geturl()
 
 
 def client_network(request: HttpRequest) -> str:

@@ -16,10 +16,9 @@ from django.contrib.auth.views import (
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, resolve_url
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 from django.views.generic import FormView
@@ -30,7 +29,7 @@ from annotation.models import User
 from annotation.services.assignments import give_back_ahead
 from annotation.services.login import Attempt, TooManyAttempts
 from annotation.services.people import change_password
-from annotation.views.requests import Request, client_network
+from annotation.views.requests import Request, client_network, on_this_site
 
 BROWSER_MARK = "browser_mark"
 
@@ -140,12 +139,7 @@ class Logout(LogoutView):
 @require_POST
 def set_theme(request: HttpRequest) -> HttpResponse:
     """Keeps "light" or "dark" in a cookie; anything else follows the system again."""
-    target = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(
-        target, {request.get_host()}, require_https=request.is_secure()
-    ):
-        target = resolve_url("home")
-    response = HttpResponseRedirect(target)
+    response = HttpResponseRedirect(on_this_site(request, request.POST.get("next", "")))
     theme = request.POST.get("theme")
     if theme in {"light", "dark"}:
         response.set_cookie(

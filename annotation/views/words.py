@@ -1,12 +1,15 @@
 """What the desk's scripts say, in the language of the page."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from annotation.judgment.judgment import THUMBS
+from annotation.templatetags.judgments import in_order
 from annotation.templatetags.text import letter
 
 
@@ -72,6 +75,16 @@ def _answer_names_in(_language: str, index: int) -> AnswerNames:
     )
 
 
+def said_before(mode: str, ranks: Mapping[int, int]) -> str:
+    """What was decided in another mode, by the answers' numbers: "B > A = C" or "A good, B bad"."""
+    if mode != THUMBS:
+        return in_order({letter(number): rank for number, rank in ranks.items()})
+    verdicts = {True: _("%(letter)s good"), False: _("%(letter)s bad")}
+    return _(", ").join(
+        verdicts[rank == 1] % {"letter": letter(number)} for number, rank in ranks.items()
+    )
+
+
 def desk_words() -> str:
     """JSON for a data attribute; {answer}, {place} and so on are filled in by the script."""
     return _desk_words_in(get_language())
@@ -121,6 +134,10 @@ def _desk_words_in(_language: str) -> str:
             "elsewhere": _(
                 "This group is no longer yours: you submitted it or opened it again in another "
                 "window, or it was withdrawn. What you choose here is not kept."
+            ),
+            "outdated": _(
+                "What this project asks has changed since this page was opened. Reload the page: "
+                "what you said is kept as far as it fits."
             ),
             "stored": _("Stored, thank you."),
             "next": _("The next question is shown."),

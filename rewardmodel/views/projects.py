@@ -5,6 +5,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
+from annotation.selectors.projects import made_just_now
 from annotation.services.projects import change_project, create_project
 from annotation.views.access import check_may_create_projects, project_for_admin
 from annotation.views.requests import Request
@@ -13,7 +14,11 @@ from rewardmodel.forms import NewProjectForm, ProjectForm
 
 def new(request: Request) -> HttpResponse:
     check_may_create_projects(request.user)
-    form = NewProjectForm(request.POST if request.method == "POST" else None)
+    is_sent = request.method == "POST"
+    form = NewProjectForm(request.user, request.POST if is_sent else None)
+    name, slug = (request.POST.get(field, "").strip() for field in ("name", "slug"))
+    if is_sent and (made := made_just_now(request.user, name, slug)):
+        return redirect("prompts", made.slug)
     if form.is_valid():
         project = create_project(form.save(commit=False), owner=request.user)
         messages.success(

@@ -129,8 +129,8 @@ def test_a_judgment_shown_on_the_desk_and_sent_again_is_the_same(asks: bool, dat
         asks_quality=asks, answer_flags=AnswerFlag.values, prompt_marks=PromptMark.values
     )
     judgment, order, _other = data.draw(shown_judgments(rated if asks else st.none()))
-    shown = JudgmentForm(project, len(order), content_of(judgment, order))
-    sent = JudgmentForm(project, len(order), QueryDict(urlencode(shown.content, doseq=True)))
+    shown = JudgmentForm(project.asked, len(order), content_of(judgment, order))
+    sent = JudgmentForm(project.asked, len(order), QueryDict(urlencode(shown.content, doseq=True)))
     assert sent.is_valid(), sent.errors
     assert sent.judgment(order) == judgment
 

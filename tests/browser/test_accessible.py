@@ -37,7 +37,7 @@ def desk(transactional_db: None, project: Project, labeler: User) -> Project:
     assert assignment is not None
     assert assignment.token is not None
     submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 2}, "Fine."), token=assignment.token)
-    ready_group(project, "天为什么是蓝的？").answers.update(text=TEXT)
+    ready_group(project, "天为什么是蓝的？").answers.update(text=TEXT, finish_reason="length")
     return project
 
 

@@ -1,7 +1,7 @@
 """What is said beside the order, and the quicker ways of judging."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from annotation.models import Project, Ranking, Skip, User
 from tests.browser.conftest import Visit
@@ -73,6 +73,47 @@ def test_digits_rate_the_answer_that_has_the_focus_and_go_on_to_the_next(
     ranking = Ranking.objects.get()
     rated = {r.answer.position: r.quality for r in ranking.ratings.select_related("answer")}
     assert [rated[position] for position in ranking.shown_order] == [3, 7, 5]
+
+
+def type_on(window: Page, *pressed: tuple[str, str]) -> None:
+    """Presses keys as a keyboard with another layout sends them: (what it writes, where it is)."""
+    for key, code in pressed:
+        window.evaluate(
+            """([key, code]) => document.activeElement.dispatchEvent(
+                new KeyboardEvent("keydown", { key, code, bubbles: true, cancelable: true }))""",
+            [key, code],
+        )
+
+
+def test_digits_need_no_shift_on_a_french_keyboard(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    work.asks_quality = True
+    work.save()
+    window = visit(labeler)
+    window.goto(desk(work))
+    space = (" ", "Space")
+    type_on(window, ("é", "Digit2"), space, ("&", "Digit1"), space, ("&", "Digit1"))
+    assert board(window) == ["B", "A"]
+    type_on(window, ("à", "Digit0"))
+    assert board(window) == ["B"]
+    type_on(window, ('"', "Digit3"), space, ("q", "KeyA"), ("-", "Digit6"), ("è", "Digit7"))
+    rated = [window.locator(f"#answer-{n} .quality :checked") for n in (1, 2)]
+    expect(rated[0]).to_have_value("6")
+    expect(rated[1]).to_have_value("7")
+
+
+def test_a_key_that_judges_is_no_digit_where_both_are_on_one_key(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    work.mode = Project.Mode.THUMBS
+    work.save()
+    window = visit(labeler)
+    window.goto(desk(work))
+    type_on(window, ("-", "Digit6"), ("+", "Digit1"))
+    expect(window.locator("#status")).to_have_text("Not judged yet: C")
+    expect(window.locator("#answer-1 :checked")).to_have_value("2")
+    expect(window.locator("#answer-2 :checked")).to_have_value("1")
 
 
 def test_a_passage_is_marked_and_the_mark_is_stored(

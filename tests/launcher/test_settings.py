@@ -141,6 +141,7 @@ def test_a_site_url_tells_host_and_scheme(monkeypatch: pytest.MonkeyPatch) -> No
         ("REDIS_URL", "localhost", "REDIS_URL is 'localhost': set it to redis://host:6379/0."),
         ("SITE_URL", "laoshi.example.org", "SITE_URL is 'laoshi.example.org': set it to"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, x", "TRUSTED_PROXIES is '10.0.0.0/8, x': set it to"),
+        ("ROLLOUT_SERVER", "gpu:8000", "ROLLOUT_SERVER is 'gpu:8000': set it to an address"),
     ],
 )
 def test_a_value_that_is_not_understood_is_said_in_a_sentence(
@@ -152,6 +153,7 @@ def test_a_value_that_is_not_understood_is_said_in_a_sentence(
         "PORT": lambda: env.whole_number("PORT", 8000),
         "DATABASE_URL": lambda: env.database("DATABASE_URL", Path("unused")),
         "REDIS_URL": lambda: env.redis_url("REDIS_URL", Path("unused")),
+        "ROLLOUT_SERVER": lambda: env.address("ROLLOUT_SERVER"),
         "SITE_URL": lambda: env.site_url("SITE_URL", "http://localhost"),
         "TRUSTED_PROXIES": lambda: env.networks("TRUSTED_PROXIES", []),
     }

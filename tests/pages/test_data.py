@@ -17,6 +17,7 @@ from annotation.judgment.judgment import Judgment
 from annotation.models import Project, PromptGroup, Ranking, User
 from annotation.selectors import pages
 from annotation.services.assignments import take_assignment
+from annotation.services.people import remove_member
 from annotation.services.rankings import submit_ranking
 from tests.pages.conftest import As
 from tests.people import ask, member, ready_group
@@ -192,6 +193,20 @@ def test_triples_are_filtered_by_each_field(
         "labeler"
     }
     assert rows(browser, project, policy=0) == rows(browser, project)
+
+
+def test_what_somebody_ranked_who_was_removed_since_is_filtered_and_taken_out(
+    as_: As, project: Project, owner: User, labeler: User, stranger: User
+) -> None:
+    ready_group(project)
+    rank(project, labeler)
+    remove_member(project.memberships.get(user=labeler))
+    browser = as_(owner)
+    response = browser.get(page(project, "triples"), {"labeler": labeler.pk})
+    assert len(response.context["page"].rows) == 3
+    assert {row["labeler"] for row in rows(browser, project, labeler=labeler.pk)} == {"labeler"}
+    offered = response.context["form"].fields["labeler"].queryset
+    assert {user.username for user in offered} == {"owner", "labeler"}
 
 
 def test_the_filter_is_kept_from_page_to_page_and_taken_along_to_the_files(

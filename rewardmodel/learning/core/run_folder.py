@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -183,7 +183,8 @@ class RunFolder(AbstractContextManager["RunFolder"]):
     def _beat(self) -> None:
         while not self._stopped.wait(HEARTBEAT_SECONDS):
             if self._last:
-                self._write_progress()
+                with suppress(OSError):  # a full disk ends the training where that writes
+                    self._write_progress()
 
     def _write_progress(self) -> None:
         with self._writing:

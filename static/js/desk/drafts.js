@@ -1,12 +1,17 @@
 // Nothing said at the desk is lost: kept in the browser at once, on the server half a second later.
+import { fill } from "../filling.js";
 import { post, whyNot } from "../posting.js";
+import { fieldOf } from "./fields.js";
 import { announce } from "./words.js";
 
 const [DEBOUNCE, RETRY, RENEW] = [500, 10_000, 60_000];
 const SENT = "laoshi-sent";
-const NOT_KEPT = ["csrfmiddlewaretoken", "token", "flag_text", "reason"];
+const NOT_KEPT = ["csrfmiddlewaretoken", "token"];
 // What the lease is renewed with: nothing of what was said, which may be older here than elsewhere.
 const RENEWING = ["csrfmiddlewaretoken", "token"];
+// What answers the question of one mode is no answer to that of another.
+const OF_ITS_MODE = ["rank", "none-acceptable"];
+const modeOf = (asked) => asked.split(" ")[0];
 
 // To each account its own. A change to what is stored has an address of its own and no token.
 const keptOf = (form) => `laoshi-draft ${form.dataset.user} ${form.dataset.draft ?? location.pathname} `;
@@ -46,7 +51,7 @@ function keepOnServer(form, say, signal) {
   const [address, key] = [form.dataset.draft, keyOf(form)];
   let until = Date.now() + Number(form.dataset.secondsLeft) * 1000;
   let [unsaved, timer, lastWork, lastSent] = ["", 0, 0, Date.now()];
-  let [isSaving, isResting, isOver, isAway, isLeaving, wasWarned] = Array(6).fill(false);
+  let [isSaving, isResting, isOver, isAway, isLeaving, wasWarned, isOutdated] = Array(7).fill(false);
 
   const later = (time) => {
     clearTimeout(timer);
@@ -73,7 +78,7 @@ function keepOnServer(form, say, signal) {
     isSaving = false;
   }
 
-  function saved(text, { kept, seconds_left: left }) {
+  function saved(text, { kept, seconds_left: left, outdated }) {
     if (text && text === unsaved) {
       unsaved = "";
       // The page that comes may have been written before the draft was there: it finds it here.
@@ -82,7 +87,10 @@ function keepOnServer(form, say, signal) {
     if (left === null) return tell(say(kept ? "gone" : "elsewhere"));
     until = Date.now() + left * 1000;
     wasWarned = false;
-    if (text || isAway) state.textContent = text && kept ? say("saved") : "";
+    if (outdated && !isOutdated) announce(say("outdated"));
+    isOutdated ||= outdated;
+    if (isOutdated) state.textContent = say("outdated");
+    else if (text || isAway) state.textContent = text && kept ? say("saved") : "";
     isAway = false;
     tick();
   }
@@ -163,12 +171,15 @@ export function restore(form) {
   const kept = localStorage.getItem(keyOf(form));
   if (!kept) return false;
   const texts = new URLSearchParams(kept);
-  for (const field of form.elements) {
-    if (!field.name || NOT_KEPT.includes(field.name)) continue;
-    const values = texts.getAll(field.name);
-    if (["checkbox", "radio"].includes(field.type)) field.checked = values.includes(field.value);
-    else field.value = values[0] ?? "";
-  }
+  const asked = fieldOf(form, "asked");
+  const isOfAnotherMode = asked && texts.has(asked.name) && modeOf(texts.get(asked.name)) !== modeOf(asked.value);
+  const isKept = (field) =>
+    field.name &&
+    field !== asked &&
+    !NOT_KEPT.includes(field.name) &&
+    !field.closest("[data-unkept]") &&
+    !(isOfAnotherMode && OF_ITS_MODE.includes(field.dataset.field));
+  fill([...form.elements].filter(isKept), texts);
   return true;
 }
 

@@ -71,7 +71,7 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
     else if (key === "ArrowRight") step(1);
     else if (key === " ") return placeNext(event.target);
     else if ((key === "t" || key === "T") && chosen) board.order.tie(chosen);
-    else if ((key === "0" || key === "Backspace") && chosen) board.order.takeOut(chosen);
+    else if ((digitOf(event) === 0 || key === "Backspace") && chosen) board.order.takeOut(chosen);
     else return false;
     if (board.chosen) board.choose(board.chosen, { quiet: true });
     return true;
@@ -85,6 +85,9 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
     board.choose(board.chosen, { quiet: true });
     return true;
   }
+
+  /** What judges goes before the digit that is on the same key of some keyboards. */
+  const isVerdict = (key) => (thumbs && "+=-".includes(key)) || (pair && key in PAIR_KEYS);
 
   function inMode(event) {
     // With Shift they select text and scroll back.
@@ -132,8 +135,9 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
   function act(event, at) {
     const { key } = event;
     const rated = at.closest?.(".quality");
-    if (rated && /^[0-9]$/.test(key)) ratings.rate(rated, Number(key));
-    else if (/^[1-9]$/.test(key)) return choose(Number(key));
+    const digit = digitOf(event);
+    if (rated && digit !== null) ratings.rate(rated, digit);
+    else if (digit && !isVerdict(key)) return choose(digit);
     else if (key.length === 1 && answers[key.toUpperCase().charCodeAt(0) - 65]) {
       return choose(key.toUpperCase().charCodeAt(0) - 64);
     } else if (/^s$/i.test(key)) openSkip();
@@ -145,6 +149,12 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
     else return inMode(event);
     return true;
   }
+}
+
+/** The digit on the key: on a French or a Czech keyboard it needs Shift, which nobody is asked for. */
+function digitOf({ key, code, shiftKey }) {
+  const digit = /^[0-9]$/.test(key) ? key : !shiftKey && /^Digit([0-9])$/.exec(code)?.[1];
+  return digit ? Number(digit) : null;
 }
 
 const PAIR_KEYS = { ArrowLeft: "left", ArrowRight: "right", "=": "tie", "-": "bad" };

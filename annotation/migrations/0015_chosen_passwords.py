@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotation', '0012_highlights_in_the_answer'),
+        ('annotation', '0014_system_prompt'),
     ]
 
     operations = [
