@@ -18,6 +18,7 @@ from django_filters import (
 
 from annotation.exchange.prompts import LONGEST_LANGUAGE
 from annotation.models import Project, Prompt, PromptGroup, Triple
+from annotation.selectors.groups import RANKED, standing_at
 from annotation.selectors.projects import labelers_of
 from annotation.selectors.triples import triples, with_text
 
@@ -34,7 +35,15 @@ class ListFilter(FilterSet):  # type: ignore[misc]
 
 
 class GroupFilter(ListFilter):
-    status = ChoiceFilter(choices=PromptGroup.Status.choices)
+    """Of `listed_groups`."""
+
+    CHOICES = [*PromptGroup.Status.choices, (RANKED, _("ranked"))]
+    status = ChoiceFilter(choices=CHOICES, method="standing")
+
+    def standing(
+        self, groups: QuerySet[PromptGroup], _name: str, status: str
+    ) -> QuerySet[PromptGroup]:
+        return standing_at(groups, status)
 
 
 def day_filter(label: object, method: str) -> DateFilter:

@@ -47,4 +47,5 @@ urlpatterns = [
     path("projects/<slug:slug>/triples/download.<str:form>", triples.download, name="triples_file"),
     path("projects/<slug:slug>/people/", people.people, name="people"),
     path("projects/<slug:slug>/people/<int:pk>/", people.member, name="member"),
+    path("projects/<slug:slug>/people/<int:pk>/remove/", people.remove, name="member_remove"),
 ]

@@ -53,6 +53,7 @@ class LoopStatus:
     last_reward_model: RewardModelVersion | None
     policy: PolicyVersion
     ancestors: list[PolicyVersion]
+    taught: int
     demonstrations: int
     has_text: bool
     active_run: TrainingRun | None
@@ -214,6 +215,7 @@ def loop_status(project: Project) -> LoopStatus:
         last_reward_model=reward_models[0] if reward_models else None,
         policy=policy,
         ancestors=ancestors,
+        taught=len(policies) - 1,
         demonstrations=project.demonstrations.filter(is_current=True).count(),
         has_text=text_folder(project).is_dir(),
         active_run=next((run for run in runs if run.is_active), None),

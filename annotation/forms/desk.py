@@ -28,6 +28,7 @@ from annotation.judgment.judgment import (
     Highlight,
     Judgment,
 )
+from annotation.judgment.scores import ranks_from_quality
 from annotation.models import Answer, AnswerFlag, Flag, PromptMark, Rating, Skip
 
 LONGEST_COMMENT = 5000
@@ -178,8 +179,10 @@ class JudgmentForm(forms.Form):
             else _("Give every answer a place, then submit.")
         )
         self.fields[names.rank] = forms.TypedChoiceField(
+            required=not self.asked.is_order_optional,
             choices=[(rank, rank) for rank in self.rank_choices],
             coerce=int,
+            empty_value=None,
             error_messages={"required": unranked},
         )
         if self.asked.quality or self.answered.quality:
@@ -194,6 +197,19 @@ class JudgmentForm(forms.Form):
             required=False, choices=self.flag_choices
         )
         self.fields[names.highlights] = HighlightsField(required=False)
+
+    def clean(self) -> None:
+        """Where no order is given and none need be, it follows from the ratings."""
+        if not self.asked.is_order_optional or self.errors:
+            return
+        names = [answer_fields(number) for number in self._numbers]
+        missing = [one.rank for one in names if self.cleaned_data[one.rank] is None]
+        if len(missing) == self.count:
+            ranks = ranks_from_quality([self.cleaned_data[one.quality] for one in names])
+            for one, rank in zip(names, ranks, strict=True):
+                self.cleaned_data[one.rank] = rank
+        elif missing:
+            self.add_error(missing[0], _("Give every answer a place, or none of them."))
 
     def judgment(self, order: Sequence[int]) -> Judgment:
         """What was said of the answers, shown in this order of positions; after is_valid()."""
@@ -285,17 +301,11 @@ def chosen_of(choices: Sequence[tuple[str, Any]], wanted: Sequence[str]) -> list
 
 
 class SkipForm(forms.Form):
-    reason = forms.ChoiceField(
-        choices=Skip.Reason.choices,
-        error_messages={"required": _("Choose why you skip it, then skip.")},
-    )
+    reason = forms.ChoiceField(choices=Skip.Reason.choices)
 
 
 class FlagForm(forms.Form):
-    flag_text = forms.CharField(
-        max_length=Flag.LONGEST,
-        error_messages={"required": _("Write what is wrong with the question, then send it.")},
-    )
+    flag_text = forms.CharField(max_length=Flag.LONGEST)
 
 
 class WriteForm(forms.Form):

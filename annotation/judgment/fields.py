@@ -91,6 +91,16 @@ def content_of(judgment: Judgment, order: Sequence[int]) -> Content:
     return content
 
 
+def content_to_change(judgment: Judgment, order: Sequence[int], asked: Asked) -> Content:
+    """`content_of`, to be put before the labeler again: an order that follows from the ratings is
+    left to follow from them, so that it changes with them."""
+    content = content_of(judgment, order)
+    if asked.is_order_optional and judgment.is_order_of_ratings:
+        for number in range(1, len(order) + 1):
+            del content[answer_fields(number).rank]
+    return content
+
+
 def judgment_of(content: Mapping[str, Any], order: Sequence[int]) -> Judgment:
     """The judgment that the fields spell, in the same order.
 

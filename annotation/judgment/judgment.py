@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import NotRequired, TypedDict
 
-from annotation.judgment.scores import dense_ranks
+from annotation.judgment.scores import dense_ranks, ranks_from_quality
 
 RANKING, THUMBS = "ranking", "thumbs"
 
@@ -23,6 +23,11 @@ class Asked:
     quality: bool = False
     flags: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
+
+    @property
+    def is_order_optional(self) -> bool:
+        """Scores follow from the ratings, and so does the order where none is given."""
+        return self.quality and self.mode == RANKING
 
 
 class Highlight(TypedDict):
@@ -87,6 +92,15 @@ class Judgment:
     none_acceptable: bool = False
     better: BetterAnswer | None = None
     mode: str = RANKING
+
+    @property
+    def is_order_of_ratings(self) -> bool:
+        """Whether the order is just the one that the ratings give."""
+        qualities = [self.ratings.get(at, NO_RATING).quality for at in self.ranks]
+        rated = [quality for quality in qualities if quality is not None]
+        ranks = list(self.ranks.values())
+        is_rated = len(rated) == len(ranks)
+        return is_rated and dense_ranks(ranks) == dense_ranks(ranks_from_quality(rated))
 
     @property
     def is_led(self) -> bool:

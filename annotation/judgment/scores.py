@@ -33,6 +33,11 @@ def scores_from_quality(qualities: Sequence[int]) -> list[float]:
     return [(quality - 4) / 3 for quality in qualities]
 
 
+def ranks_from_quality(qualities: Sequence[int]) -> list[int]:
+    """The order that the ratings give: the highest is first, equal ones tie."""
+    return [1 + sum(other > quality for other in qualities) for quality in qualities]
+
+
 def scores_of(
     ranks: Sequence[int], qualities: Sequence[int | None], is_led: bool = False
 ) -> list[float]:

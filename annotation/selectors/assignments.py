@@ -56,14 +56,22 @@ def _taken_beside() -> Coalesce:
 
 
 def next_free(labeler: int, project: int, overlap: int) -> QuerySet[Assignment]:
-    """The one to lease to the labeler; `has_draft`: whether they left a draft of it before."""
+    """The one to lease to the labeler."""
+    return to_lease(labeler, project, overlap)[:1]
+
+
+def to_lease(labeler: int, project: int, overlap: int) -> QuerySet[Assignment]:
+    """Those that may be leased to the labeler, in the queue's order.
+
+    `has_draft`: whether they left a draft of it before.
+    """
     answers = Answer.objects.filter(group=OuterRef("group"))
     drafts = Draft.objects.filter(group=OuterRef("group"), labeler=labeler)
     return (
         free_for(labeler)
         .alias(taken=_taken_beside())  # an overlap that was lowered since leaves more assignments
         .filter(project=project, taken__lt=overlap)
-        .annotate(answer_count=count_of(answers, by="group"), has_draft=Exists(drafts))[:1]
+        .annotate(answer_count=count_of(answers, by="group"), has_draft=Exists(drafts))
     )
 
 

@@ -112,10 +112,20 @@ def desks_of(user: User) -> list[Desk]:
     ]
 
 
-def answers_coming(project: Project) -> int:
-    """Groups whose answers the policy is still writing or about to write."""
-    coming = (PromptGroup.Status.PENDING, PromptGroup.Status.GENERATING)
-    return project.groups.filter(status__in=coming).count()
+@dataclass(frozen=True)
+class ComingAnswers:
+    """Groups whose answers are still to come, and whether the policy is writing any just now."""
+
+    groups: int
+    is_writing: bool
+
+
+def answers_coming(project: Project) -> ComingAnswers:
+    """One query. The policy does not write while its machine is busy, with training above all."""
+    generating = PromptGroup.Status.GENERATING
+    coming = project.groups.filter(status__in=(PromptGroup.Status.PENDING, generating))
+    counts = dict(coming.order_by().values_list("status").annotate(Count("id")))
+    return ComingAnswers(sum(counts.values()), generating in counts)
 
 
 def rankings_by(project: Project, labeler: User) -> QuerySet[Ranking]:
@@ -160,3 +170,9 @@ def kept_drafts(project: Project, labeler: User) -> QuerySet[Draft]:
     drafts = Draft.objects.filter(labeler=labeler, group__project=project).exclude(content={})
     waiting = drafts.exclude(group_id__in=held).exclude(group_id__in=skipped)
     return waiting.select_related("group__prompt").order_by("-id")
+
+
+def own_skip(project: Project, labeler: User, number: str) -> Skip | None:
+    """The labeler's skip in the project under the number that an address names."""
+    own = Skip.objects.filter(labeler=labeler, group__project=project)
+    return own.filter(pk=int(number[:18])).first() if number.isdecimal() else None

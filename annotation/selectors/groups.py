@@ -2,7 +2,17 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Avg, Count, Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import (
+    Avg,
+    BooleanField,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+)
 
 from annotation.models import (
     Answer,
@@ -14,6 +24,8 @@ from annotation.models import (
     Ranking,
     Skip,
 )
+
+RANKED = "ranked"
 
 
 @dataclass(frozen=True)
@@ -83,9 +95,29 @@ class JudgedGroup:
 
 
 def listed_groups(project: Project) -> QuerySet[PromptGroup]:
-    """Each with its prompt, its policy and `ranked`, the number of its current rankings."""
+    """Each with its prompt, its policy and `ranked`, the number of its current rankings.
+
+    `is_ranked`: its answers are there, and no labeler is to rank them any more.
+    """
     ranked = Count("rankings", filter=Q(rankings__is_current=True))
-    return project.groups.select_related("prompt", "policy").annotate(ranked=ranked)
+    is_ranked = Q(status=PromptGroup.Status.READY) & ~Exists(open_assignments_of_group())
+    groups = project.groups.select_related("prompt", "policy")
+    return groups.annotate(ranked=ranked, is_ranked=ExpressionWrapper(is_ranked, BooleanField()))
+
+
+def open_assignments_of_group() -> QuerySet[Assignment]:
+    """Those of the group that a queryset is about."""
+    return Assignment.objects.filter(group=OuterRef("pk"), is_done=False)
+
+
+def standing_at(groups: QuerySet[PromptGroup], status: str) -> QuerySet[PromptGroup]:
+    """Those of the groups that have this status; of those that are ready, the ones that are still
+    to be ranked, or with RANKED the others."""
+    is_open = Exists(open_assignments_of_group())
+    if status == RANKED:
+        return groups.filter(~is_open, status=PromptGroup.Status.READY)
+    found = groups.filter(status=status)
+    return found.filter(is_open) if status == PromptGroup.Status.READY else found
 
 
 def judged_group(group: PromptGroup) -> JudgedGroup:
@@ -113,9 +145,8 @@ def judged_group(group: PromptGroup) -> JudgedGroup:
 def skipped_groups(project: Project) -> QuerySet[PromptGroup]:
     """Those in the queue that somebody skipped: one that everybody skips waits for ever."""
     groups = listed_groups(project).filter(status=PromptGroup.Status.READY)
-    open_assignments = Assignment.objects.filter(group=OuterRef("pk"), is_done=False)
     skips = Skip.objects.filter(group=OuterRef("pk"))
-    return _with_skips(groups.filter(Exists(skips), Exists(open_assignments)))
+    return _with_skips(groups.filter(Exists(skips), Exists(open_assignments_of_group())))
 
 
 def withdrawn_groups(project: Project) -> QuerySet[PromptGroup]:

@@ -94,6 +94,11 @@ def members_of(project: Project) -> QuerySet[Membership]:
     return project.memberships.select_related("user").order_by(rank, "user__username")
 
 
+def removable_members_of(project: Project) -> QuerySet[Membership]:
+    """All but the owner."""
+    return members_of(project).exclude(role=Role.OWNER)
+
+
 def labelers_of(project: Project) -> QuerySet[User]:
     """Its members, and whoever ranked in it and was removed since, by name."""
     own = Ranking.objects.filter(labeler=OuterRef("pk"), group__project=project)

@@ -15,6 +15,7 @@ from annotation.selectors.assignments import (
     held_by,
     next_free,
     surplus_of,
+    to_lease,
 )
 from annotation.selectors.compiled import Compiled
 from annotation.services.drafts import draft_of_assignment
@@ -105,9 +106,10 @@ def take_ahead(project: Project, labeler: User) -> Assignment | None:
 def _next_free(project: Project, labeler: User) -> Assignment | None:
     """The next free assignment, leased to the labeler but not shown yet."""
     free = _lock_next_free(labeler.pk, project.pk, project.overlap)
-    if not free:
-        return None
-    assignment = free[0]
+    return _lease(project, labeler, free[0]) if free else None
+
+
+def _lease(project: Project, labeler: User, assignment: Assignment) -> Assignment:
     keep_for_holder(assignment)
     assignment.labeler, assignment.token, assignment.leased_at = labeler, uuid.uuid4(), None
     assignment.shown_order = _shuffled(getattr(assignment, "answer_count"))  # noqa: B009 (annotated)
@@ -165,19 +167,35 @@ def give_back_ahead(labeler: User) -> None:
 
 
 @transaction.atomic
-def skip_group(labeler: User, token: uuid.UUID, reason: str) -> bool:
+def skip_group(labeler: User, token: uuid.UUID, reason: str) -> Skip | None:
     """Frees the assignment at once and never hands the group to this labeler again.
 
-    False when the lease is gone already.
+    None when the lease is gone already.
     """
     assignment = assignment_under(labeler, token)
     if assignment is None or assignment.is_done:
-        return False
-    Skip.objects.get_or_create(
+        return None
+    skip, _is_new = Skip.objects.get_or_create(
         group_id=assignment.group_id, labeler=labeler, defaults={"reason": reason}
     )
     Assignment.objects.filter(pk=assignment.pk, token=token, is_done=False).update(**FREED)
-    return True
+    return skip
+
+
+@transaction.atomic
+def undo_skip(project: Project, labeler: User, skip_id: int) -> bool:
+    """The group may be handed to the labeler again; whether it is in work at once.
+
+    Not when somebody else has taken it, or when it was withdrawn. Pressed twice, it is done once.
+    """
+    lock_user(labeler)
+    skip = Skip.objects.filter(labeler=labeler, group__project=project, pk=skip_id).first()
+    if skip is None:
+        return True
+    skip.delete()
+    of_group = to_lease(labeler.pk, project.pk, project.overlap).filter(group=skip.group_id)
+    assignment = of_group.select_for_update(skip_locked=True, of=("self",)).first()
+    return assignment is not None and _show(project, _lease(project, labeler, assignment))
 
 
 @transaction.atomic

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotation.judgment.fields import content_of
+from annotation.judgment.fields import content_to_change
 from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Demonstration, Draft, Project, PromptGroup, Ranking, User
 from annotation.selectors.rankings import undoable_ranking
@@ -108,7 +108,9 @@ def undo_last(project: Project, labeler: User, key: uuid.UUID | None = None) -> 
         defaults={
             "token": token,
             "shown_order": ranking.shown_order,
-            "content": content_of(stored_judgment(ranking), ranking.shown_order),
+            "content": content_to_change(
+                stored_judgment(ranking), ranking.shown_order, project.asked
+            ),
         },
     )
     return None

@@ -122,6 +122,12 @@ def conversation(messages: list[Message]) -> Conversation:
 
 
 @register.filter
+def turns(messages: list[Message]) -> int:
+    """How many were said, by person and model: an instruction is none."""
+    return sum(message["role"] != "system" for message in messages)
+
+
+@register.filter
 def question(messages: list[Message]) -> str:
     """The last turn on one line, shortened: how lists name a prompt."""
     return beginning(messages[-1]["content"], LISTED_LENGTH)

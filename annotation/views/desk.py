@@ -12,7 +12,7 @@ from annotation.forms import FlagForm, JudgmentForm
 from annotation.judgment.fields import GROUP, answer_fields
 from annotation.models import Assignment, Project, Skip
 from annotation.selectors.assignments import answers_of_group, prompt_of_group
-from annotation.selectors.desks import ranked_today
+from annotation.selectors.desks import own_skip, ranked_today
 from annotation.selectors.rankings import undoable_ranking
 from annotation.views.requests import Request
 from annotation.views.words import answer_names, desk_words, said_before
@@ -43,6 +43,7 @@ def group_context(
         "fields": GROUP,
         "said_before": said_before(form.answered.mode, form.ranks_before),
         "is_thumbs": form.is_thumbs,
+        "is_order_optional": form.asked.is_order_optional,
         "is_pair": len(order) == 2 and not form.is_thumbs,
         "words": desk_words(),
         "skip_reasons": Skip.Reason.choices,
@@ -61,6 +62,15 @@ def assignment_context(
     }
 
 
+def what_can_be_undone(request: Request, project: Project) -> dict[str, Any]:
+    """The last ranking, or the skip that has led here."""
+    skipped = request.GET.get("skipped", "")
+    return {
+        "undoable": undoable_ranking(project, request.user),
+        "skipped": own_skip(project, request.user, skipped) if skipped else None,
+    }
+
+
 def desk_page(
     request: Request,
     project: Project,
@@ -70,8 +80,8 @@ def desk_page(
 ) -> HttpResponse:
     context = {
         **assignment_context(project, assignment, form),
+        **what_can_be_undone(request, project),
         "problem": problem,
-        "undoable": undoable_ranking(project, request.user),
         "today": ranked_today(project, request.user),
     }
     return render(request, "annotation/rank.html", context, status=409 if problem else 200)

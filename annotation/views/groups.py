@@ -7,7 +7,6 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from annotation.filters import GroupFilter
-from annotation.models import PromptGroup
 from annotation.selectors.groups import judged_group, listed_groups, queue_counts
 from annotation.selectors.pages import page_of
 from annotation.services.groups import retry_failed_groups
@@ -23,7 +22,7 @@ def groups(request: Request, slug: str) -> HttpResponse:
         "project": project,
         "section": "groups",
         "status": wanted.form.cleaned_data.get("status", ""),
-        "statuses": PromptGroup.Status.choices,
+        "statuses": GroupFilter.CHOICES,
         "queue": queue_counts(project),
         "page": page_of(found, request.GET.get("before", "")),
         "query": wanted.query,

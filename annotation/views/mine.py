@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
 from annotation.forms import JudgmentForm
-from annotation.judgment.fields import GROUP, content_of
+from annotation.judgment.fields import GROUP, content_to_change
 from annotation.selectors.desks import kept_drafts, own_rankings, progress_of, rankings_by
 from annotation.selectors.pages import page_of
 from annotation.selectors.stored_judgments import stored_judgment
@@ -46,7 +46,8 @@ def revise(request: Request, slug: str, pk: int) -> HttpResponse:
     stored = stored_judgment(ranking)
     # An order is changed as an order and a verdict as a verdict, whatever is asked of new groups.
     asked = replace(project.asked, mode=ranking.mode)
-    form = JudgmentForm(asked, len(order), request.POST if is_sent else content_of(stored, order))
+    content = request.POST if is_sent else content_to_change(stored, order, asked)
+    form = JudgmentForm(asked, len(order), content)
     if is_sent:
         try:
             if not form.is_valid():

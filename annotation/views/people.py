@@ -7,11 +7,11 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from annotation.forms import GIVEN_ROLES, AddMemberForm, NewLabelerForm
 from annotation.models import Project
-from annotation.selectors.projects import is_membership, members_of
+from annotation.selectors.projects import is_membership, members_of, removable_members_of
 from annotation.services.people import (
     PersonRefused,
     add_member,
@@ -94,3 +94,12 @@ def member(request: Request, slug: str, pk: int) -> HttpResponse:
     except PersonRefused as refusal:
         messages.error(request, str(refusal))
     return redirect("people", slug)
+
+
+@require_GET
+def remove(request: Request, slug: str, pk: int) -> HttpResponse:
+    """Asks before somebody is removed."""
+    project = project_for_admin(request.user, slug)
+    membership = get_object_or_404(removable_members_of(project), pk=pk)
+    context = {"project": project, "section": "people", "member": membership}
+    return render(request, "annotation/remove_member.html", context)

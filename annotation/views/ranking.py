@@ -14,16 +14,16 @@ from annotation.exchange.prompts import MOST_ANSWERS
 from annotation.forms import FlagForm, JudgmentForm, SkipForm
 from annotation.models import Assignment, Project
 from annotation.selectors.assignments import assignment_under, held_assignments
+from annotation.selectors.demonstrations import prompts_to_answer
 from annotation.selectors.desks import answers_coming
-from annotation.selectors.rankings import undoable_ranking
 from annotation.services import assignments
 from annotation.services.drafts import draft_for, save_draft
 from annotation.services.flags import flag_prompt
 from annotation.services.rankings import LeaseGone, RankingRefused, submit_and_go_on
 from annotation.services.revisions import undo_last
 from annotation.views.access import project_for_member
-from annotation.views.desk import assignment_context, desk_page, token_of
-from annotation.views.requests import Request, is_script
+from annotation.views.desk import assignment_context, desk_page, token_of, what_can_be_undone
+from annotation.views.requests import Request, is_script, posted_number
 
 
 def rank(request: Request, slug: str) -> HttpResponse:
@@ -39,10 +39,14 @@ def rank(request: Request, slug: str) -> HttpResponse:
 
 
 def _no_work(request: Request, project: Project) -> HttpResponse:
-    context = {"project": project, "coming": answers_coming(project)}
+    context: dict[str, object] = {
+        "project": project,
+        "coming": answers_coming(project),
+        "has_writing": prompts_to_answer(project, request.user).exists(),
+    }
     if request.htmx:
         return render(request, "annotation/_no_work.html", context)
-    context["undoable"] = undoable_ranking(project, request.user)
+    context.update(what_can_be_undone(request, project))
     return render(request, "annotation/no_work.html", context)
 
 
@@ -159,13 +163,19 @@ def give_back(request: Request, slug: str) -> HttpResponse:
 @require_POST
 def skip(request: Request, slug: str) -> HttpResponse:
     project = project_for_member(request.user, slug)
+    _keep(request, project)
     form = SkipForm(request.POST)
     if not form.is_valid():
-        _keep(request, project)
-        messages.warning(request, str(form.errors["reason"][0]))
-    elif assignments.skip_group(request.user, token_of(request), form.cleaned_data["reason"]):
-        messages.info(request, _("Skipped: you will not get this group again."))
-    return redirect("rank", slug)
+        return _unfinished(slug, "skip")
+    skip = assignments.skip_group(request.user, token_of(request), form.cleaned_data["reason"])
+    if skip is None:
+        return redirect("rank", slug)
+    return redirect(f"{reverse('rank', args=[slug])}?skipped={skip.pk}")
+
+
+def _unfinished(slug: str, panel: str) -> HttpResponse:
+    """The desk with the panel open that was sent half filled in: it says what is missing."""
+    return redirect(f"{reverse('rank', args=[slug])}?open={panel}#{panel}")
 
 
 @require_POST
@@ -175,8 +185,8 @@ def flag(request: Request, slug: str) -> HttpResponse:
     _keep(request, project)
     form = FlagForm(request.POST)
     if not form.is_valid():
-        messages.warning(request, str(form.errors["flag_text"][0]))
-    elif flag_prompt(request.user, token_of(request), form.cleaned_data["flag_text"]):
+        return _unfinished(slug, "flag")
+    if flag_prompt(request.user, token_of(request), form.cleaned_data["flag_text"]):
         messages.success(request, _("The admins see it now. You can go on, or skip this group."))
     return redirect("rank", slug)
 
@@ -184,6 +194,8 @@ def flag(request: Request, slug: str) -> HttpResponse:
 @require_POST
 def undo(request: Request, slug: str) -> HttpResponse:
     project = project_for_member(request.user, slug)
+    if skip := posted_number(request, "skip"):
+        return _undo_skip(request, project, skip)
     try:
         earlier = undo_last(project, request.user, token_of(request, "ranking"))
     except RankingRefused as refusal:
@@ -194,3 +206,11 @@ def undo(request: Request, slug: str) -> HttpResponse:
     else:
         messages.info(request, _("Undone. Your ranking holds again as it was before the change."))
     return redirect(f"{reverse('rank', args=[slug])}?undone")
+
+
+def _undo_skip(request: Request, project: Project, skip: int) -> HttpResponse:
+    if assignments.undo_skip(project, request.user, skip):
+        messages.info(request, _("The group that you skipped is yours again."))
+    else:
+        messages.info(request, _("Undone, but the group is taken by now, or it was withdrawn."))
+    return redirect("rank", project.slug)

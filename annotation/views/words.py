@@ -104,6 +104,9 @@ def _desk_words_in(_language: str) -> str:
             ),
             "completePair": _("Judged. Submit when you are sure."),
             "complete": _("All answers are placed. Submit when you are sure."),
+            "completeRated": _(
+                "All answers are rated; their order follows from that. Submit when you are sure."
+            ),
             "completeThumbs": _("All answers are judged. Submit when you are sure."),
             "completeChange": _("Complete. Store the change when you are sure."),
             "answer": _("Answer {answer}"),

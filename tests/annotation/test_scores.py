@@ -1,6 +1,11 @@
 import pytest
 
-from annotation.judgment.scores import dense_ranks, mid_ranks, scores_from_ranks
+from annotation.judgment.scores import (
+    dense_ranks,
+    mid_ranks,
+    ranks_from_quality,
+    scores_from_ranks,
+)
 
 
 def test_best_of_four_scores_one_and_worst_minus_one() -> None:
@@ -27,3 +32,8 @@ def test_one_answer_alone_has_no_score() -> None:
 
 def test_gaps_in_ranks_are_closed() -> None:
     assert dense_ranks([5, 2, 5, 9]) == [2, 1, 2, 3]
+
+
+def test_ratings_give_an_order_in_which_equal_ones_tie() -> None:
+    assert dense_ranks(ranks_from_quality([4, 7, 4, 1])) == [2, 1, 2, 3]
+    assert ranks_from_quality([3, 3]) == [1, 1]

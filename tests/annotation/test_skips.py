@@ -4,6 +4,7 @@ import pytest
 
 from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Project, PromptGroup, User
+from annotation.selectors.assignments import held_by
 from annotation.selectors.groups import (
     nobody_left,
     skipped_groups,
@@ -11,7 +12,12 @@ from annotation.selectors.groups import (
     withdrawn_groups,
 )
 from annotation.selectors.rankings import group_rows
-from annotation.services.assignments import fit_assignments, skip_group, take_assignment
+from annotation.services.assignments import (
+    fit_assignments,
+    skip_group,
+    take_assignment,
+    undo_skip,
+)
 from annotation.services.drafts import save_draft
 from annotation.services.groups import put_back_group, withdraw_group
 from annotation.services.rankings import LeaseGone, submit_ranking
@@ -117,3 +123,36 @@ def test_whoever_had_not_saved_yet_can_still_save_a_draft_of_a_withdrawn_group(
     _assignment, token = take(group.project, labeler)
     withdraw_group(group)
     assert save_draft(labeler, token, {"comment": "typed just now"})
+
+
+def test_an_undone_skip_puts_its_group_into_work_before_what_was_taken_since(
+    project: Project, labeler: User
+) -> None:
+    first, second = ready_group(project, "One?"), ready_group(project, "Two?")
+    _assignment, token = take(project, labeler)
+    skipped = skip_group(labeler, token, "unclear")
+    assert skipped is not None
+    assert take(project, labeler)[0].group == second
+    assert undo_skip(project, labeler, skipped.pk)
+    assert take(project, labeler)[0].group == first
+    assert [one.group for one in held_by(labeler)] == [first, second]
+
+
+def test_an_undone_skip_never_breaks_the_overlap(group: PromptGroup, labeler: User) -> None:
+    project, other = group.project, member(group.project, "other")
+    _assignment, token = take(project, labeler)
+    skipped = skip_group(labeler, token, "unclear")
+    assert skipped is not None
+    rank(project, other)
+    assert not undo_skip(project, labeler, skipped.pk)
+    assert take_assignment(project, labeler) is None
+
+
+def test_the_skip_of_a_group_that_was_withdrawn_gives_nothing_back(
+    group: PromptGroup, labeler: User
+) -> None:
+    _assignment, token = take(group.project, labeler)
+    skipped = skip_group(labeler, token, "unclear")
+    assert skipped is not None
+    withdraw_group(group)
+    assert not undo_skip(group.project, labeler, skipped.pk)

@@ -36,7 +36,7 @@ def test_a_whole_ranking_tells_nothing_of_the_model_or_the_order(
     expect(window.get_by_text("Draft saved")).to_be_visible()
     window.keyboard.press("Enter")
     expect(window.get_by_text("Why is the sky blue?").first).to_be_visible()
-    window.get_by_role("button", name="Undo it").click()
+    window.get_by_role("button", name="Undo the last ranking").click()
     expect(window.get_by_text("Undone.")).to_be_visible()
     window.get_by_role("link", name="My rankings").click()
     expect(window.get_by_role("heading", name="My rankings")).to_be_visible()

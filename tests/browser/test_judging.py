@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 from annotation.models import Project, Ranking, Skip, User
 from tests.browser.conftest import Visit
 from tests.browser.desk import PHONE, board, by_order_shown, desk, press, submitted
+from tests.people import ready_group
 
 
 def test_everything_that_a_project_asks_is_said_on_one_screen(
@@ -73,6 +74,35 @@ def test_digits_rate_the_answer_that_has_the_focus_and_go_on_to_the_next(
     ranking = Ranking.objects.get()
     rated = {r.answer.position: r.quality for r in ranking.ratings.select_related("answer")}
     assert [rated[position] for position in ranking.shown_order] == [3, 7, 5]
+
+
+@pytest.mark.parametrize("count", [3, 2])
+def test_where_qualities_are_rated_no_order_need_be_given(
+    visit: Visit, project: Project, transactional_db: None, labeler: User, count: int
+) -> None:
+    project.asks_quality, project.answers_per_group = True, count
+    project.save()
+    ready_group(project)
+    window = visit(labeler)
+    window.goto(desk(project))
+    expect(window.locator("#status")).to_contain_text("Quality not rated yet: A")
+    press(window, "q", "3", "5", *("3" * (count - 2)))
+    expect(window.locator("#status")).to_contain_text("their order follows from that")
+    press(window, "Enter")
+    expect(window.get_by_text("Nothing to rank at the moment")).to_be_visible()
+    assert by_order_shown(Ranking.objects.get()) == [2, 1, 2][:count]
+
+
+def test_an_order_that_was_begun_is_asked_for_in_full(
+    visit: Visit, work: Project, labeler: User
+) -> None:
+    work.asks_quality = True
+    work.save()
+    window = visit(labeler)
+    window.goto(desk(work))
+    press(window, "2", "Space", "q", "3", "5", "3", "Enter")
+    expect(window.locator("#status")).to_have_text("Still without a place: A and C")
+    assert not Ranking.objects.exists()
 
 
 def type_on(window: Page, *pressed: tuple[str, str]) -> None:

@@ -61,7 +61,7 @@ def test_the_last_submit_is_undone(visit: Visit, work: Project, labeler: User) -
     window.goto(desk(work))
     press(window, "2", "Space", "1", "Space", "3", "Space", "Enter")
     submitted(window)
-    window.get_by_role("button", name="Undo it").click()
+    window.get_by_role("button", name="Undo the last ranking").click()
     expect(window.get_by_text("How do I boil an egg?")).to_be_visible()
     assert board(window) == ["B", "A", "C"]
     expect(window.get_by_text("Undone. Your ranking is open again.")).to_be_visible()

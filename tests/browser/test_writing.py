@@ -34,7 +34,7 @@ def test_a_shown_answer_is_mended_into_a_better_one(
     assert written.text.endswith("in full. And salt.")
     assert written.is_first
     assert written.source is not None
-    window.get_by_role("button", name="Undo it").click()
+    window.get_by_role("button", name="Undo the last ranking").click()
     expect(window.get_by_text("Your ranking is open again.")).to_be_visible()
     expect(source).to_have_value("2")
     window.once("dialog", lambda dialog: dialog.accept())

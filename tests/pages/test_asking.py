@@ -1,13 +1,14 @@
 """What a project may ask besides an order: ratings, marks, good or bad."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from annotation.models import Project, Ranking, User
 from tests.pages.conftest import As
-from tests.pages.desk import opened, path, undone
+from tests.pages.desk import AS_SCRIPT, opened, path, undone
 from tests.people import ready_group
 
 
@@ -120,3 +121,62 @@ def test_what_no_database_can_hold_is_left_out(as_: As, asking: Project, labeler
     [rating] = ranking.ratings.exclude(highlights=[])
     assert rating.highlights[0]["quote"] == "Answer ?, "
     assert browser.get(path("revise", asking, ranking.pk)).status_code == 200
+
+
+RATED = {"quality_1": 4, "quality_2": 7, "quality_3": 4}
+NO_RANKS = {"rank_1": "", "rank_2": "", "rank_3": ""}
+
+
+def shown_ranks(ranking: Ranking) -> list[int]:
+    return [ranking.ranks[position] for position in ranking.shown_order]
+
+
+def test_an_order_that_nobody_gives_follows_from_the_ratings(
+    as_: As, asking: Project, labeler: User
+) -> None:
+    browser = as_(labeler)
+    html = browser.get(path("rank", asking)).content.decode()
+    assert "The order follows from the ratings; you can also give one." in html
+    assert not re.search("<select[^>]* required", html)
+    chinese = browser.get(path("rank", asking), headers={"accept-language": "zh-CN"})
+    assert "顺序由评分得出，您也可以自己排。" in chinese.content.decode()
+    data = {**opened(browser, asking, labeler), **RATED, **NO_RANKS}
+    assert browser.post(path("rank", asking), data).status_code == 302
+    assert shown_ranks(Ranking.objects.get()) == [2, 1, 2]
+
+
+def test_an_order_that_is_given_is_stored_beside_the_ratings(
+    as_: As, asking: Project, labeler: User
+) -> None:
+    browser = as_(labeler)
+    browser.post(path("rank", asking), {**opened(browser, asking, labeler), **RATED})
+    assert shown_ranks(Ranking.objects.get()) == [1, 2, 3]
+
+
+def test_half_an_order_is_refused(as_: As, asking: Project, labeler: User) -> None:
+    browser = as_(labeler)
+    data = {**opened(browser, asking, labeler), **RATED, "rank_2": ""}
+    refused = browser.post(path("rank", asking), data, headers=AS_SCRIPT)
+    assert refused.json()["problem"] == "Give every answer a place, or none of them."
+
+
+def test_a_changed_rating_changes_the_order_that_follows_from_it(
+    as_: As, asking: Project, labeler: User
+) -> None:
+    browser = as_(labeler)
+    data = {**opened(browser, asking, labeler), **RATED, **NO_RANKS}
+    browser.post(path("rank", asking), data)
+    ranking = Ranking.objects.get()
+    change = path("revise", asking, ranking.pk)
+    assert " selected" not in browser.get(change).content.decode()
+    sent = {**RATED, "quality_1": 7, "token": "6b0f8f0e-58f4-4f8c-9f0a-3a2a0b6d6a11"}
+    browser.post(change, sent)
+    assert shown_ranks(Ranking.objects.get(is_current=True)) == [1, 1, 2]
+
+
+def test_good_or_bad_is_said_whatever_the_ratings(as_: As, asking: Project, labeler: User) -> None:
+    Project.objects.update(mode="thumbs")
+    browser = as_(labeler)
+    data = {**opened(browser, asking, labeler), **RATED, **NO_RANKS}
+    refused = browser.post(path("rank", asking), data, headers=AS_SCRIPT)
+    assert "Say good or bad of every answer" in refused.json()["problem"]

@@ -56,6 +56,16 @@ def test_pasted_lines_become_prompts(as_: As, project: Project, owner: User) -> 
     assert set(project.prompts.values_list("language", flat=True)) == {"en"}
 
 
+def test_an_instruction_to_the_model_is_no_turn(as_: As, project: Project, owner: User) -> None:
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "How do I boil an egg?"},
+    ]
+    upload(as_(owner), project, json.dumps({"prompt": messages}).encode())
+    html = as_(owner).get(page(project, "prompts")).content.decode()
+    assert '<td data-label="Turns" class="number">1</td>' in html
+
+
 def test_an_uploaded_file_becomes_prompts(as_: As, project: Project, owner: User) -> None:
     conversation = [
         {"role": "user", "content": "Hello"},
@@ -123,6 +133,28 @@ def test_groups_are_shown_by_status_with_the_reason_of_failure(
     assert "Broken?" in html
     assert "Out of memory." in html
     assert "Fine?" not in html
+
+
+def test_a_group_that_needs_no_more_labelers_is_not_called_ready_to_rank(
+    as_: As, project: Project, owner: User, labeler: User
+) -> None:
+    done = ready_group(project, "Done?")
+    rank(project, labeler)
+    ready_group(project, "Open?")
+    browser, address = as_(owner), page(project, "groups")
+    shown = {
+        status: browser.get(address, {"status": status}).content.decode()
+        for status in ("ready", "ranked")
+    }
+    assert "Open?" in shown["ready"]
+    assert "Done?" not in shown["ready"]
+    assert '<span class="badge good">ranked</span>' in shown["ranked"]
+    assert "Open?" not in shown["ranked"]
+    alone = browser.get(page(project, "group", done.pk))
+    assert '<span class="badge good">ranked</span>' in alone.content.decode()
+    chinese = browser.get(address, headers={"accept-language": "zh-CN"}).content.decode()
+    assert '<span class="badge good">已排序</span>' in chinese
+    assert '<span class="badge good">待排序</span>' in chinese
 
 
 def test_an_unknown_status_shows_all_groups(as_: As, project: Project, owner: User) -> None:

@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from annotation.models import Assignment, Draft, Flag, Project, Ranking, User
+from annotation.models import Assignment, Draft, Flag, Project, Ranking, Skip, User
 from annotation.services.assignments import take_assignment
 from tests.pages.conftest import As
 from tests.pages.desk import AS_SCRIPT, opened, path
@@ -24,20 +26,101 @@ def test_a_labeler_skips_with_a_reason_and_gets_the_next(
     browser = as_(labeler)
     data = {**opened(browser, project, labeler), "reason": "unclear"}
     html = browser.post(path("skip", project), data, follow=True).content.decode()
-    assert "you will not get this group again" in html
+    assert 'data-of="skip">' in html
+    assert "Skipped: you will not get this group again." in html
     assert "Two?" in html
     assert first.skips.get().reason == "unclear"
 
 
-def test_a_skip_without_a_reason_skips_nothing_and_loses_nothing(
-    as_: As, project: Project, labeler: User
+PANELS = {"skip": "Choose why you skip it, then skip.", "flag": "Write what is wrong"}
+HIDDEN = 'role="alert" hidden>'
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_that_is_sent_half_filled_in_stays_open_says_so_and_loses_nothing(
+    as_: As, project: Project, labeler: User, panel: str
 ) -> None:
     ready_group(project)
     browser = as_(labeler)
     data = {**opened(browser, project, labeler), "comment": "half done"}
-    html = browser.post(path("skip", project), data, follow=True).content.decode()
-    assert "Choose why you skip it" in html
+    html = browser.get(path("rank", project)).content.decode()
+    assert f'id="{panel}">' in html
+    assert html.count(HIDDEN) == 2
+    response = browser.post(path(panel, project), data, follow=True)
+    assert response.redirect_chain[0][0].endswith(f"#{panel}")
+    html = response.content.decode()
+    assert f'id="{panel}" open>' in html
+    assert f'role="alert">{PANELS[panel]}' in html
+    assert html.count(HIDDEN) == 1
     assert "half done" in html
+    assert not Skip.objects.exists()
+
+
+def test_a_half_filled_in_panel_speaks_chinese(as_: As, project: Project, labeler: User) -> None:
+    ready_group(project)
+    chinese = {"accept-language": "zh-CN"}
+    address = f"{path('rank', project)}?open=skip"
+    html = as_(labeler).get(address, headers=chinese).content.decode()
+    assert 'role="alert">请选择跳过的原因，再跳过。' in html
+
+
+def skip_first(browser: Client, project: Project, labeler: User) -> dict[str, int]:
+    """Skips a group with something said; what the button that undoes it sends."""
+    data = {**opened(browser, project, labeler), "comment": "half done", "reason": "unclear"}
+    browser.post(path("skip", project), data)
+    return {"skip": Skip.objects.latest("id").pk}
+
+
+def test_a_skip_is_undone_and_its_group_comes_back_with_what_was_said(
+    as_: As, project: Project, labeler: User
+) -> None:
+    ready_group(project, "One?")
+    ready_group(project, "Two?")
+    browser = as_(labeler)
+    undo = skip_first(browser, project, labeler)
+    html = browser.get(f"{path('rank', project)}?skipped={undo['skip']}").content.decode()
+    assert f'name="skip" value="{undo["skip"]}"' in html
+    for _press in range(2):
+        html = browser.post(path("undo", project), undo, follow=True).content.decode()
+        assert "The group that you skipped is yours again." in html
+        assert "One?" in html
+        assert "half done" in html
+    assert not Skip.objects.exists()
+    chinese = browser.post(
+        path("undo", project), undo, follow=True, headers={"accept-language": "zh-CN"}
+    )
+    assert "您跳过的那一组又交给您了。" in chinese.content.decode()
+
+
+def test_who_has_no_more_work_can_undo_a_skip_too(as_: As, project: Project, labeler: User) -> None:
+    ready_group(project)
+    browser = as_(labeler)
+    undo = skip_first(browser, project, labeler)
+    html = browser.get(f"{path('rank', project)}?skipped={undo['skip']}").content.decode()
+    assert "Nothing to rank at the moment" in html
+    assert 'data-of="skip">' in html
+
+
+def test_a_skip_whose_group_went_to_somebody_else_is_undone_in_words(
+    as_: As, project: Project, labeler: User
+) -> None:
+    ready_group(project)
+    browser = as_(labeler)
+    undo = skip_first(browser, project, labeler)
+    take_assignment(project, member(project, "second"))
+    html = browser.post(path("undo", project), undo, follow=True).content.decode()
+    assert "Undone, but the group is taken by now" in html
+    assert not Skip.objects.exists()
+
+
+def test_nobody_undoes_the_skip_of_another(as_: As, project: Project, labeler: User) -> None:
+    ready_group(project)
+    undo = skip_first(as_(labeler), project, labeler)
+    other = as_(member(project, "second"))
+    other.post(path("undo", project), undo)
+    assert Skip.objects.count() == 1
+    html = other.get(f"{path('rank', project)}?skipped={undo['skip']}").content.decode()
+    assert 'data-of="skip"' not in html
 
 
 def test_a_flag_reaches_the_admins_and_the_work_goes_on(
@@ -63,7 +146,7 @@ def test_an_empty_flag_is_not_sent(as_: As, project: Project, labeler: User) -> 
     ready_group(project)
     browser = as_(labeler)
     html = browser.post(path("flag", project), opened(browser, project, labeler), follow=True)
-    assert "Write what is wrong" in html.content.decode()
+    assert 'role="alert">Write what is wrong' in html.content.decode()
     assert not Flag.objects.exists()
 
 

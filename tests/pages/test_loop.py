@@ -275,6 +275,19 @@ def test_versions_show_why_they_serve_and_what_changed(
         assert text in seen(html)
 
 
+def test_what_was_taught_and_does_not_serve_is_said(as_: As, project: Project, owner: User) -> None:
+    browser = as_(owner)
+    assert "It has not been taught yet." in browser.get(page(project)).content.decode()
+    PolicyVersion.objects.create(
+        project=project, number=1, parent=champion(project), base_model="b", path="p"
+    )
+    html = browser.get(page(project)).content.decode()
+    assert "1 version was taught; it does not serve." in html
+    assert "It has not been taught yet." not in html
+    chinese = browser.get(page(project), headers={"accept-language": "zh-CN"}).content.decode()
+    assert "已教出 1 个版本，都没有启用。" in chinese
+
+
 def test_schedules_are_linked_for_staff(as_: As, project: Project, owner: User) -> None:
     schedules = reverse("admin:django_celery_beat_periodictask_changelist")
     assert schedules not in as_(owner).get(page(project)).content.decode()

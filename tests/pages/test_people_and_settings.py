@@ -120,6 +120,25 @@ def test_a_member_is_removed_and_their_group_is_free_again(
     assert group.assignments.get().labeler is None
 
 
+def test_somebody_is_removed_only_after_a_question(
+    as_: As, project: Project, owner: User, labeler: User
+) -> None:
+    browser = as_(owner)
+    membership = project.memberships.get(user=labeler)
+    asking = page(project, "member_remove", membership.pk)
+    assert f'href="{asking}"' in browser.get(page(project)).content.decode()
+    assert 'name="remove"' not in browser.get(page(project)).content.decode()
+    html = browser.get(asking).content.decode()
+    assert "Remove labeler from Kitchen?" in html
+    assert f'action="{page(project, "member", membership.pk)}"' in html
+    assert project.memberships.filter(user=labeler).exists()
+    chinese = browser.get(asking, headers={"accept-language": "zh-CN"}).content.decode()
+    assert "将 labeler 从 Kitchen 移除？" in chinese
+    ownership = project.memberships.get(role=Membership.Role.OWNER)
+    assert browser.get(page(project, "member_remove", ownership.pk)).status_code == 404
+    assert as_(labeler).get(asking).status_code == 403
+
+
 @pytest.mark.parametrize("change", [{"remove": "1"}, {"role": "labeler"}])
 def test_the_owner_stays_the_owner(
     as_: As, project: Project, admin: User, change: dict[str, str]

@@ -227,6 +227,34 @@ def test_without_work_the_page_says_that_answers_are_coming(
     assert "The model is writing answers for 1 question." in html
 
 
+def test_without_work_the_page_does_not_say_that_the_model_writes_while_it_learns(
+    as_: As, project: Project, labeler: User
+) -> None:
+    group = ready_group(project)
+    PromptGroup.objects.filter(pk=group.pk).update(status=PromptGroup.Status.PENDING)
+    group.assignments.all().delete()
+    browser, page = as_(labeler), path("rank", project)
+    html = browser.get(page).content.decode()
+    assert "1 question waits for the model to write answers. It is not writing just now" in html
+    assert "The model is writing" not in html
+    chinese = browser.get(page, headers={"accept-language": "zh-CN"}).content.decode()
+    assert "有 1 个问题在等模型写回答。模型现在没有在写" in chinese
+
+
+def test_without_work_answers_can_be_written_where_some_are_wanted(
+    as_: As, project: Project, labeler: User
+) -> None:
+    browser, write = as_(labeler), f'class="button primary" href="{path("write", project)}"'
+    ask(project, "How do I boil an egg?")
+    assert write not in browser.get(path("rank", project)).content.decode()
+    project.demonstrations_wanted = 1
+    project.save()
+    for headers in ({}, {"HX-Request": "true"}):
+        html = browser.get(path("rank", project), headers=headers).content.decode()
+        assert write in html
+        assert "There are questions for which you can write an answer." in html
+
+
 def test_without_work_or_answers_on_the_way_the_page_says_so(
     as_: As, project: Project, labeler: User
 ) -> None:

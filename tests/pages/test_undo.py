@@ -24,7 +24,7 @@ def test_the_last_submit_is_undone_with_what_was_said(
 def test_nothing_else_is_offered_to_be_undone_right_after_an_undo(
     as_: As, project: Project, labeler: User
 ) -> None:
-    browser, hint = as_(labeler), 'class="note success undo">'
+    browser, hint = as_(labeler), 'data-of="ranking">'
     rank_two(browser, project, labeler)
     assert hint in browser.get(path("rank", project)).content.decode()
     assert hint not in undone(browser, project)

@@ -10,6 +10,7 @@ let areOn = localStorage.getItem("rank-keys") !== "off";
 
 export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
   const answers = [...form.querySelectorAll(".answer")];
+  const comment = form.querySelector("#comment");
   const help = form.querySelector("#help-button");
   help.hidden = false;
 
@@ -58,6 +59,19 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
     if (!skip) return;
     skip.open = true;
     skip.querySelector("input").focus();
+  }
+
+  let left = null; // where the way to the comment began
+
+  function toTheComment() {
+    left = document.activeElement;
+    comment.focus();
+  }
+
+  function backToTheAnswers() {
+    if (left?.isConnected && left !== document.body) left.focus();
+    else if (board) choose(board.chosen || 1);
+    else answers[0].focus();
   }
 
   function onBoard(event) {
@@ -117,6 +131,7 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
       }
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const at = event.target;
+      if (event.key === "Escape" && at === comment) return backToTheAnswers();
       if (at.closest?.("textarea, select, input:not([type=radio], [type=checkbox])")) return;
       const open = document.querySelector("dialog[open]");
       if (!areOn) return;
@@ -141,6 +156,7 @@ export function startKeys({ form, say, board, thumbs, pair, ratings, signal }) {
     else if (key.length === 1 && answers[key.toUpperCase().charCodeAt(0) - 65]) {
       return choose(key.toUpperCase().charCodeAt(0) - 64);
     } else if (/^s$/i.test(key)) openSkip();
+    else if (/^n$/i.test(key)) toTheComment();
     else if (/^u$/i.test(key)) undo(event);
     else if (/^q$/i.test(key)) return ratings.lead();
     else if (/^w$/i.test(key)) return switchWritten();

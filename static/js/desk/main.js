@@ -13,6 +13,8 @@ import { names, startPair, startThumbs } from "./verdicts.js";
 import { announce, together, wordsOf } from "./words.js";
 
 const MISSING = { ranking: "missing", thumbs: "missingThumbs", pair: "missingPair" };
+const [SAY_FOR, UNDO_FOR] = [10_000, 600_000];
+let timers = [];
 const COMPLETE = { ranking: "complete", thumbs: "completeThumbs", pair: "completePair" };
 
 function start(form, { isNext = false } = {}) {
@@ -37,8 +39,14 @@ function start(form, { isNext = false } = {}) {
   const ratings = startRatings(form, changed);
   const way = board ?? thumbs ?? pair;
 
+  /** An order that is not begun follows from the ratings, where they are asked for. */
+  const followsFromRatings = () =>
+    "orderOptional" in form.dataset && way.missing().length === form.querySelectorAll(".answer").length;
+
+  const missing = () => [followsFromRatings() ? [] : way.missing(), ratings.missing()];
+
   function report() {
-    const [unplaced, without] = [way.missing(), ratings.missing()];
+    const [unplaced, without] = missing();
     status.classList.remove("is-refused");
     const { mode } = form.dataset;
     if (unplaced.length) {
@@ -46,7 +54,8 @@ function start(form, { isNext = false } = {}) {
       status.textContent = say(name, { answers: together(names(unplaced)) });
     } else if (without.length) {
       status.textContent = say("missingQuality", { answers: together(names(without)) });
-    } else status.textContent = say(form.dataset.draft ? COMPLETE[mode] : "completeChange");
+    } else if (!form.dataset.draft) status.textContent = say("completeChange");
+    else status.textContent = say(followsFromRatings() ? "completeRated" : COMPLETE[mode]);
     for (const remarks of form.querySelectorAll(".remarks")) {
       const count = remarks.querySelectorAll(":checked").length;
       remarks.querySelector("summary").dataset.count = count ? ` (${count})` : "";
@@ -57,7 +66,7 @@ function start(form, { isNext = false } = {}) {
   const judged = {
     /** Leads to what is missing; false when nothing is. */
     lead() {
-      const [unplaced, without] = [way.missing(), ratings.missing()];
+      const [unplaced, without] = missing();
       report();
       if (unplaced.length) way.lead(unplaced[0]);
       else if (without.length) ratings.lead();
@@ -78,7 +87,11 @@ function start(form, { isNext = false } = {}) {
     form.replaceWith(desk);
     const undo = document.getElementById("undo");
     undo.elements.ranking.value = form.elements.token.value;
+    undo.elements.skip.value = "";
+    undo.dataset.of = "ranking";
     undo.hidden = false;
+    sayForAWhile(undo);
+    history.replaceState(null, "", location.pathname); // what led here is past
     document.getElementById("today").textContent = Number(document.getElementById("today").textContent) + 1;
     document.querySelector("main > .messages")?.remove(); // they spoke of the group before
     scrollTo({ top: 0 });
@@ -92,6 +105,16 @@ function start(form, { isNext = false } = {}) {
   form.addEventListener("change", report, { signal });
   report();
   if (isRestored) drafts.changed();
+}
+
+/** What was done is said for a moment, what undoes it stays for as long as it can be undone. */
+function sayForAWhile(undo) {
+  undo.classList.remove("is-old");
+  timers.forEach(clearTimeout);
+  timers = [
+    setTimeout(() => undo.classList.add("is-old"), SAY_FOR),
+    setTimeout(() => (undo.hidden = true), UNDO_FOR),
+  ];
 }
 
 /** Tells the styles how high the bar is, under which nothing that has the focus may lie. */
@@ -109,3 +132,5 @@ function keepClearOfBar(form, signal) {
 }
 
 start(document.getElementById("desk"));
+const undo = document.getElementById("undo");
+if (undo && !undo.hidden) sayForAWhile(undo);

@@ -47,4 +47,4 @@ document.getElementById("difference-button").addEventListener("click", () => {
   dialog.showModal();
 });
 for (const select of [from, to]) select.addEventListener("change", show);
-document.querySelector(".reading-tools").hidden = false;
+for (const part of document.querySelectorAll(".reading-tools, .mark-hint")) part.hidden = false;

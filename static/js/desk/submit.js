@@ -16,6 +16,16 @@ async function fetchAhead(address, stopping) {
   return response.status === 200 && !response.redirected ? deskIn(await response.text()) : null;
 }
 
+/** A skip without a reason, a flag without a word: the panel says so and stays as it is. */
+function isHalfFilledIn(panel) {
+  const field = panel?.querySelector("textarea, input");
+  const isFilled = field?.matches("textarea") ? field.value.trim() : panel?.querySelector(":checked");
+  if (!panel || isFilled) return false;
+  panel.querySelector(".missing").hidden = false;
+  field.focus();
+  return true;
+}
+
 export function startSubmit({ form, say, judged, drafts, next, signal }) {
   const button = form.querySelector("#submit");
   const address = form.dataset.ahead;
@@ -33,6 +43,7 @@ export function startSubmit({ form, say, judged, drafts, next, signal }) {
 
   form.addEventListener("submit", (event) => {
     if (event.submitter?.hasAttribute("data-plain")) {
+      if (isHalfFilledIn(event.submitter.closest(".aside-action"))) return event.preventDefault();
       drafts.rest(); // it may not get there: the page that follows settles what was not sent
       return;
     }
