@@ -121,7 +121,8 @@ def _failure(work: Callable[[], None], folder: RunFolder) -> str | None:
     except Exception as error:
         if is_out_of_memory(error):
             return Reason.OUT_OF_MEMORY.value
-        folder.fail(f"The run broke off with {type(error).__name__}: {brief(error)}")
+        reason = f"The run broke off with {type(error).__name__}: {brief(error)}"
+        folder.fail(reason, foreseen=False)
         raise
     return None
 
