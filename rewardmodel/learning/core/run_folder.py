@@ -164,13 +164,15 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         require_finite({"metrics": result["metrics"], "samples": result["samples"]})
         write_json(self.result, {**result, "output": None, "sha256": None})
 
-    def fail(self, reason: Reason) -> None:
-        """Says why the run ended. When several processes do, the last one's reason stays."""
-        if not self._is_ours():
+    def fail(self, reason: Reason, *, foreseen: bool = True) -> None:
+        """Says why the run ended. When several processes do, the last one's reason stays, but one
+        that was not foreseen replaces none: the others break when one ends."""
+        said = self.path / "failure.json"
+        if not self._is_ours() or (said.exists() and not foreseen):
             return
         aside = self.path / f".failure-{self.rank}.json"
         write_json(aside, report(reason))
-        aside.rename(self.path / "failure.json")
+        aside.rename(said)
 
     def drop_checkpoints(self) -> None:
         """A finished run goes on from nothing."""

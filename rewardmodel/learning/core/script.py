@@ -123,7 +123,8 @@ def _failure(work: Callable[[], None], folder: RunFolder) -> Reason | None:
             return Verdict(Code.OUT_OF_MEMORY)
         if is_disk_full(error):
             return Verdict(Code.DISK_FULL, {"needed": getattr(error, "needed", 0)})
-        folder.fail(f"The run broke off with {type(error).__name__}: {brief(error)}")
+        reason = f"The run broke off with {type(error).__name__}: {brief(error)}"
+        folder.fail(reason, foreseen=False)
         raise
     return None
 
