@@ -11,6 +11,8 @@ from annotation.exchange.split import prompt_key
 from annotation.models import Answer, Demonstration, Project, Prompt, Ranking, User
 from annotation.services.prompts import add_prompts
 
+BATCH = 200
+
 
 @transaction.atomic
 def write_demonstration(
@@ -38,13 +40,25 @@ def write_demonstration(
     )
 
 
-@transaction.atomic
 def import_demonstrations(project: Project, author: User, rows: Iterable[DemonstrationRow]) -> int:
-    """Adds prompts and answers from a file; returns how many answers are new or changed."""
+    """Adds prompts and answers from a file; returns how many answers are new or changed.
+
+    All rows are read before the first is written; then batch by batch, so that others go on
+    writing. Called again after it was stopped, it adds what is missing.
+    """
     by_key = {prompt_key(row.prompt): row for row in rows}
+    keys = list(by_key)
+    return sum(
+        _import_batch(project, author, {key: by_key[key] for key in keys[start : start + BATCH]})
+        for start in range(0, len(keys), BATCH)
+    )
+
+
+@transaction.atomic
+def _import_batch(project: Project, author: User, by_key: dict[str, DemonstrationRow]) -> int:
     add_prompts(project, [PromptRow(row.prompt, row.language) for row in by_key.values()])
     written = 0
-    for prompt in project.prompts.filter(key__in=by_key).iterator():
+    for prompt in project.prompts.filter(key__in=by_key):
         text = by_key[prompt.key].answer
         own = prompt.demonstrations.filter(author=author, is_current=True, text=text)
         if not own.exists():
