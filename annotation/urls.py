@@ -40,6 +40,11 @@ urlpatterns = [
     path("projects/<slug:slug>/flags/", flags.flags, name="flags"),
     path("projects/<slug:slug>/skips/", flags.skips, name="skips"),
     path("projects/<slug:slug>/prompts/", prompts.prompts, name="prompts"),
+    path(
+        "projects/<slug:slug>/prompts/uploads/<int:pk>/cancel/",
+        prompts.cancel_upload,
+        name="upload_cancel",
+    ),
     path("projects/<slug:slug>/groups/", groups.groups, name="groups"),
     path("projects/<slug:slug>/groups/retry/", groups.retry, name="groups_retry"),
     path("projects/<slug:slug>/groups/<int:pk>/", groups.group, name="group"),
