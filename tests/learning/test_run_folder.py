@@ -50,7 +50,7 @@ def test_a_run_without_memory_fails_with_advice_and_a_code(start: Start, output:
     assert read_json(Path(f"{output}.run", "failure.json")) == {
         "code": "out_of_memory",
         "values": {},
-        "reason": WORDING[Code.OUT_OF_MEMORY],
+        "reason": "Out of memory: lower tokens_per_batch, or use a smaller model.",
     }
 
 

@@ -99,8 +99,7 @@ WORDING = {
         "Another policy was made champion while this one was trained."
     ),
     Code.OUT_OF_MEMORY: gettext_noop(
-        "Out of memory: lower tokens_per_batch, turn gradient_checkpointing on, allow fewer tokens "
-        "(group_tokens, block_tokens, max_new_tokens), or use a smaller model."
+        "Out of memory: lower tokens_per_batch, or use a smaller model."
     ),
     Code.DISK_FULL: gettext_noop(
         "The disk is full. Make room; the same command goes on from the last checkpoint."
