@@ -1,12 +1,14 @@
 """Django's admin: looking closely, and mending what the pages do not offer."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -22,7 +24,7 @@ from annotation.models import (
     Triple,
     User,
 )
-from annotation.selectors.projects import administered_projects
+from annotation.selectors.projects import administered_projects, may_reset_password
 from annotation.views.triples import triples_file
 
 MOST_PAGES = 1000
@@ -38,14 +40,25 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         return rows[:most].count() if isinstance(rows, QuerySet) else min(len(rows), most)
 
 
-class LargeTableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ProjectRowsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Staff see the rows of the projects that they run; superusers all."""
+
+    project_field = "project"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        user = cast(User, request.user)
+        if user.is_superuser:
+            return rows
+        return rows.filter(**{f"{self.project_field}__in": administered_projects(user)})
+
+
+class ReadOnlyAdmin(ProjectRowsAdmin):
+    """What the loop writes: to be looked at, never changed by hand."""
+
     paginator = CappedPaginator
     show_full_result_count = False
     list_per_page = 50
-
-
-class ReadOnlyAdmin(LargeTableAdmin):
-    """What the loop writes: to be looked at, never changed by hand."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -57,8 +70,60 @@ class ReadOnlyAdmin(LargeTableAdmin):
         return False
 
 
-admin.site.register(User, UserAdmin)
 admin.site.site_header = admin.site.site_title = "Laoshi"
+
+OF_PROJECT = ("project", admin.RelatedOnlyFieldListFilter)
+
+
+class OneTimePasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
+    """Whoever gets a password from somebody else chooses one when they log in with it."""
+
+    def save(self, commit: bool = True) -> User:
+        self.user.must_change_password = True
+        return cast(User, super().save(commit))
+
+
+@admin.register(User)
+class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]
+    """Staff see who takes part in the projects that they run, and give nobody more rights."""
+
+    change_password_form = OneTimePasswordForm
+    rights = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        people: QuerySet[User] = super().get_queryset(request)
+        user = cast(User, request.user)
+        if user.is_superuser:
+            return people
+        members = Membership.objects.filter(project__in=administered_projects(user))
+        return people.filter(Q(pk=user.pk) | Q(pk__in=members.values("user")))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if cast(User, request.user).is_superuser else (*fields, *self.rights)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may = super().has_change_permission(request, obj)
+        return may and (obj is None or may_reset_password(cast(User, request.user), obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may = super().has_delete_permission(request, obj)
+        return may and (obj is None or may_reset_password(cast(User, request.user), obj))
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        obj.must_change_password |= not change
+        super().save_model(request, obj, form, change)
+
+    def user_change_password(
+        self,
+        request: HttpRequest,
+        id: str,  # noqa: A002 (Django's name)
+        form_url: str = "",
+    ) -> HttpResponse:
+        """One's own is changed on the page for that."""
+        if id == str(request.user.pk):
+            return redirect("password")
+        return super().user_change_password(request, id, form_url)
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -68,9 +133,10 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ProjectAdmin(ProjectRowsAdmin):
     """Name and people; the rest stands on the project's own page, which checks it."""
 
+    project_field = "pk"
     list_display = ["name", "slug", "is_active", "overlap", "training_threshold"]
     fields = ["name", "slug", "is_active"]
     list_filter = ["is_active"]
@@ -84,7 +150,7 @@ class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 @admin.register(Prompt)
 class PromptAdmin(ReadOnlyAdmin):
     list_display = ["id", "__str__", "project", "language", "split", "last_policy_number"]
-    list_filter = ["project", "split"]
+    list_filter = [OF_PROJECT, "split"]
     list_select_related = ["project"]
 
 
@@ -99,13 +165,14 @@ class AnswerInline(admin.StackedInline):  # type: ignore[type-arg]
 @admin.register(PromptGroup)
 class PromptGroupAdmin(ReadOnlyAdmin):
     list_display = ["id", "project", "prompt", "policy", "status", "attempts", "created_at"]
-    list_filter = ["project", "status"]
+    list_filter = [OF_PROJECT, "status"]
     list_select_related = ["project", "prompt", "policy"]
     inlines = [AnswerInline]
 
 
 @admin.register(Answer)
 class AnswerAdmin(ReadOnlyAdmin):
+    project_field = "group__project"
     list_display = ["id", "__str__", "group", "position", "policy", "finish_reason", "token_count"]
     list_filter = ["finish_reason"]
     list_select_related = ["group", "policy"]
@@ -115,12 +182,13 @@ class AnswerAdmin(ReadOnlyAdmin):
 @admin.register(Assignment)
 class AssignmentAdmin(ReadOnlyAdmin):
     list_display = ["id", "project", "group", "number", "labeler", "expires_at", "is_done"]
-    list_filter = ["project", "is_done"]
+    list_filter = [OF_PROJECT, "is_done"]
     list_select_related = ["project", "group", "labeler"]
 
 
 @admin.register(Ranking)
 class RankingAdmin(ReadOnlyAdmin):
+    project_field = "group__project"
     list_display = ["id", "group", "labeler", "ranks", "seconds", "is_current", "created_at"]
     list_filter = ["is_current", ("labeler", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["group", "labeler"]
@@ -129,11 +197,9 @@ class RankingAdmin(ReadOnlyAdmin):
 
 @admin.register(Triple)
 class TripleAdmin(ReadOnlyAdmin):
-    """Staff see and take out the triples of the projects that they run; superusers all."""
-
     list_display = ["id", "project", "question", "answer", "score", "labeler", "policy", "split"]
     list_filter = [
-        "project",
+        OF_PROJECT,
         "ranking__group__prompt__split",
         "ranking__created_at",
     ]
@@ -148,11 +214,7 @@ class TripleAdmin(ReadOnlyAdmin):
     actions = ["download_as_csv", "download_as_jsonl"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Triple]:
-        triples = Triple.objects.filter(ranking__is_current=True)
-        user = request.user
-        if isinstance(user, User) and not user.is_superuser:
-            triples = triples.filter(project__in=administered_projects(user))
-        return triples
+        return super().get_queryset(request).filter(ranking__is_current=True)
 
     @admin.display(description=_("question"))
     def question(self, triple: Triple) -> str:
@@ -189,5 +251,5 @@ class TripleAdmin(ReadOnlyAdmin):
 @admin.register(Snapshot)
 class SnapshotAdmin(ReadOnlyAdmin):
     list_display = ["id", "project", "kind", "rows", "rankings", "sha256", "created_at"]
-    list_filter = ["project", "kind"]
+    list_filter = [OF_PROJECT, "kind"]
     list_select_related = ["project"]

@@ -1,5 +1,6 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path
+from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from annotation.views import (
@@ -18,7 +19,9 @@ from annotation.views import (
 urlpatterns = [
     path("", home.home, name="home"),
     path("login/", session.Login.as_view(), name="login"),
+    path("password/", session.Password.as_view(), name="password"),
     path("admin/login/", session.admin_login),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="password")),
     path("logout/", session.Logout.as_view(), name="logout"),
     path("theme/", session.set_theme, name="theme"),
     path("language/", login_not_required(set_language), name="language"),
@@ -37,6 +40,11 @@ urlpatterns = [
     path("projects/<slug:slug>/flags/", flags.flags, name="flags"),
     path("projects/<slug:slug>/skips/", flags.skips, name="skips"),
     path("projects/<slug:slug>/prompts/", prompts.prompts, name="prompts"),
+    path(
+        "projects/<slug:slug>/prompts/uploads/<int:pk>/cancel/",
+        prompts.cancel_upload,
+        name="upload_cancel",
+    ),
     path("projects/<slug:slug>/groups/", groups.groups, name="groups"),
     path("projects/<slug:slug>/groups/retry/", groups.retry, name="groups_retry"),
     path("projects/<slug:slug>/groups/<int:pk>/", groups.group, name="group"),

@@ -54,6 +54,7 @@ def our_step(config: PolicyConfig, prompts: Prompts) -> Callable[[int, Prompts],
         places = range(len(prompts))
         seeds = [seeds_of(config, number, i, config.answers_per_prompt) for i in places]
         experiences = list(policy.experiences(policy.rollouts(prompts, seeds)))
+        algorithm.prepare(experiences)
         answers = len(prompts) * config.answers_per_prompt
         accumulate(trainer, algorithm, experiences, answers)
         trainer.step(number)

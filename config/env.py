@@ -77,15 +77,22 @@ def secret(name: str, file: Path) -> str:
     return value
 
 
-def site_url(name: str, default: str) -> tuple[str, str, bool]:
-    """The public address as (origin, host name, whether it is https)."""
+def address(name: str, default: str = "") -> str:
+    """Of a server, http or https; "" where neither variable nor default names one."""
     value = text(name, default).rstrip("/")
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
         raise ImproperlyConfigured(
             f"{name} is {value!r}: set it to an address such as https://laoshi.example.org."
         )
-    return value, parts.hostname, parts.scheme == "https"
+    return value
+
+
+def site_url(name: str, default: str) -> tuple[str, str, bool]:
+    """The public address as (origin, host name, whether it is https)."""
+    value = address(name, default)
+    parts = urlsplit(value)
+    return value, parts.hostname or "", parts.scheme == "https"
 
 
 def database(name: str, default: Path) -> dj_database_url.DBConfig:

@@ -2,22 +2,24 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from config.env import BASE_FOLDER
-from config.install import Stop
 
 STOP_SECONDS = 6.0
-DEATHS_BEFORE_GIVING_UP = 3
-DEATH_WINDOW_SECONDS = 60.0
+STEADY_SECONDS = 60.0  # what lived as long has started well
+LONGEST_PAUSE_SECONDS = 60.0
+DEATHS_TO_TELL_MORE = 3
 LOG_BYTES = 10_000_000
+LOG_LOOK_SECONDS = 10.0
 PR_SET_PDEATHSIG = 1
 C_LIBRARY = ctypes.CDLL(None)
 
@@ -28,16 +30,19 @@ class Process:
     command: Sequence[str]
     log: Path
     environment: Mapping[str, str]
+    lock: int | None = None  # the descriptor of a lock that it holds as long as it lives
     popen: subprocess.Popen[bytes] | None = None
-    deaths: list[float] = field(default_factory=list)
+    deaths: int = 0  # in a row, each soon after its start
+    started_at: float = 0.0
+    starts_again_at: float | None = None  # None while it runs
+    looks_at_log_at: float = 0.0
 
     def start(self) -> None:
         """Start it with its output in its log, in a process group of its own.
 
         The group keeps a terminal's Ctrl-C from reaching it before the launcher stops all in order.
         """
-        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
+        self.started_at, self.starts_again_at = time.monotonic(), None
         with self.log.open("ab") as log:
             self.popen = subprocess.Popen(
                 self.command,
@@ -47,6 +52,7 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 process_group=0,
+                pass_fds=() if self.lock is None else (self.lock,),
                 preexec_fn=_end_with_parent if sys.platform == "linux" else None,
             )
 
@@ -59,9 +65,61 @@ class Process:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.popen.pid, number)
 
+    def tend(self) -> None:
+        """Start it again when it has ended: at once, later each time when it ends soon again."""
+        now = time.monotonic()
+        if now >= self.looks_at_log_at:
+            self.looks_at_log_at = now + LOG_LOOK_SECONDS
+            self._shorten_log()
+        if not self.has_ended():
+            return
+        if self.starts_again_at is None:
+            self.deaths = self.deaths + 1 if now - self.started_at < STEADY_SECONDS else 1
+            self.starts_again_at = now + self.pause
+            self._tell()
+            self.signal(signal.SIGKILL)
+        if now >= self.starts_again_at:
+            try:
+                self.start()
+            except OSError as error:  # no room for its log, or no memory for a process
+                self.starts_again_at = now + LONGEST_PAUSE_SECONDS
+                say(f"  {self.name} cannot be started: {error}")
+
+    @property
+    def pause(self) -> float:
+        """Seconds from a death to the next start."""
+        return min(2.0 ** (self.deaths - 2), LONGEST_PAUSE_SECONDS) if self.deaths > 1 else 0.0
+
+    def _shorten_log(self) -> None:
+        """What a long log holds becomes .log.1; its process goes on in the file, now empty."""
+        with suppress(OSError):  # not there yet, or no room: it is looked at again
+            if self.log.stat().st_size > LOG_BYTES:
+                older = self.log.with_suffix(".log.1")
+                older.unlink(missing_ok=True)
+                shutil.copyfile(self.log, older)
+                os.truncate(self.log, 0)
+
+    def _tell(self) -> None:
+        again = f"is started again in {self.pause:.0f} s" if self.pause else "is started again"
+        say(f"  {self.name} {self.how_it_ended()} and {again}; see {self.log}")
+        if self.deaths == DEATHS_TO_TELL_MORE:
+            say(f"  {self.name} keeps ending. Its log ends with:\n{self.last_words()}")
+
     def how_it_ended(self) -> str:
         code = self.popen.returncode if self.popen else 0
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+
+    def last_words(self, lines: int = 10) -> str:
+        with self.log.open("rb") as file:
+            file.seek(max(self.log.stat().st_size - 4000, 0))
+            text = file.read().decode(errors="replace")
+        return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
+
+
+def say(text: str) -> None:
+    """On the console, if there is one still: a closed terminal or a full disk stops nothing."""
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 def _end_with_parent() -> None:
@@ -84,31 +142,10 @@ def stop(processes: Iterable[Process]) -> None:
 
 
 def restart_the_dead(processes: Iterable[Process]) -> None:
-    """Start again whatever ended, and say so; raise Stop when one keeps ending.
+    """Start again whatever ended, for as long as it takes.
 
-    Restarting suits Laoshi: no state is lost with a process, and labelers go on with their work
-    while a worker that was killed for its memory comes back and picks its job up again.
+    No state is lost with a process: labelers go on with their work while a worker that was killed
+    for its memory, or that its Redis refuses, comes back and picks its job up again.
     """
     for process in processes:
-        if not process.has_ended():
-            continue
-        now = time.monotonic()
-        process.deaths = [at for at in process.deaths if now - at < DEATH_WINDOW_SECONDS] + [now]
-        if len(process.deaths) >= DEATHS_BEFORE_GIVING_UP:
-            raise Stop(
-                f"{process.name} {process.how_it_ended()}, {len(process.deaths)} times in a "
-                f"minute. Its log, {process.log}, ends with:\n{_tail(process.log)}"
-            )
-        print(
-            f"  {process.name} {process.how_it_ended()} and is started again; see {process.log}",
-            flush=True,
-        )
-        process.signal(signal.SIGKILL)
-        process.start()
-
-
-def _tail(log: Path, lines: int = 10) -> str:
-    with log.open("rb") as file:
-        file.seek(max(log.stat().st_size - 4000, 0))
-        text = file.read().decode(errors="replace")
-    return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
+        process.tend()

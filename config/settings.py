@@ -9,9 +9,13 @@
 | DATABASE_URL | postgres://user:password@host:5432/name | SQLite in var/ |
 | REDIS_URL | redis://host:6379/0 | a private Redis on a socket |
 | POLICY_MODEL | path or hub name of the base policy | SmolLM2-135M-Instruct in var/models/ |
+| POLICY_MODELS | base models that projects may begin with instead, see docs/security.md | none |
+| ROLLOUT_SERVER | samples for policy updates of POLICY_MODEL, see docs/learning.md | the worker |
 | VAR_FOLDER | everything that Laoshi writes | var/ |
 | ACCELERATE_CONFIG | accelerate's own file, for several GPUs of this machine | one process |
 | TIME_ZONE | of the schedules, and of pages until a browser says its own | UTC |
+| HSTS_SUBDOMAINS | with https: every site below SITE_URL's host is https, too | off |
+| HSTS_PRELOAD | ... and browsers may come with that built in | off |
 | TRUSTED_PROXIES | networks whose X-Forwarded-For is believed | this machine's, with https |
 """
 
@@ -27,6 +31,8 @@ BASE_FOLDER = env.BASE_FOLDER
 VAR_FOLDER = env.var_folder()
 DEFAULT_POLICY_FOLDER = VAR_FOLDER / "models" / "smollm2-135m-instruct"
 POLICY_MODEL = env.text("POLICY_MODEL", str(DEFAULT_POLICY_FOLDER))
+POLICY_MODELS = env.names("POLICY_MODELS", [])
+ROLLOUT_SERVER = env.address("ROLLOUT_SERVER")
 ACCELERATE_CONFIG = env.text("ACCELERATE_CONFIG")
 
 DEBUG = env.flag("DEBUG")
@@ -61,7 +67,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     # Who is not logged in is led to the login before anything of a form is read.
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "annotation.middleware.NoStoreMiddleware",
     "annotation.views.login_required.LoginRequired",
+    "annotation.middleware.OneTimePasswordMiddleware",
     "annotation.middleware.BodyLimitMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -93,11 +101,12 @@ TEMPLATES = [
 DATABASES = {"default": env.database("DATABASE_URL", VAR_FOLDER / "laoshi.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if DATABASES["default"]["ENGINE"] == env.SQLITE:
-    # Immediate transactions take the write lock at the start, so that claims never deadlock.
+    # Immediate transactions take the write lock at the start, so that claims never deadlock. Each
+    # commit is on the disk before it is acknowledged: a power cut takes none back.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 
 # A socket's path is limited to about 100 bytes: a deeply nested folder gets one elsewhere.
@@ -132,8 +141,13 @@ CELERY_TASK_ROUTES = {
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 3  # seconds for a run to be handed back (config.processes)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+# A page does not wait for Redis: what a message asks for, beat asks for again.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0}
+CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_TIMEZONE = TIME_ZONE = env.text("TIME_ZONE", "UTC")
 USE_TZ = True
 
@@ -174,7 +188,10 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SITE_IS_HT
 SECURE_SSL_REDIRECT = SITE_IS_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SITE_IS_HTTPS else None
 SECURE_HSTS_SECONDS = YEAR_IN_SECONDS if SITE_IS_HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SITE_IS_HTTPS
+# Both bind other sites than this one, and are hard to take back: the operator asks for them.
+SECURE_HSTS_PRELOAD = env.flag("HSTS_PRELOAD")
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_SUBDOMAINS") or SECURE_HSTS_PRELOAD
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

@@ -30,6 +30,7 @@ from config.install import Step, Stop, interrupt_on_terminate, run
 from config.processes import Process, restart_the_dead, stop
 
 WEB_START_SECONDS = 60
+DEATHS_BEFORE_GIVING_UP = 3  # of a web server that never answered
 POLL_SECONDS = 0.2
 MODEL_MODULE = "annotation.lm.default_model"
 
@@ -60,13 +61,15 @@ def log_file(name: str) -> Path:
     return folder / f"{name}.log"
 
 
-def processes_of(procfile: Path, environment: dict[str, str]) -> list[Process]:
+def processes_of(
+    procfile: Path, environment: dict[str, str], lock: int | None = None
+) -> list[Process]:
     """The processes of a Procfile, `name: command`, with $PORT replaced; no shell is involved."""
     processes = []
     for line in procfile.read_text().splitlines():
         name, _, command = line.partition(":")
         words = [word.replace("$PORT", environment["PORT"]) for word in shlex.split(command)]
-        processes.append(Process(name, words, log_file(name), environment))
+        processes.append(Process(name, words, log_file(name), environment, lock))
     return processes
 
 
@@ -86,11 +89,16 @@ def child_environment() -> dict[str, str]:
     }
 
 
-def wait_for_web(processes: list[Process]) -> None:
+def wait_for_web(web: Process, processes: list[Process]) -> None:
     with Step("Starting") as step:
         deadline = time.monotonic() + WEB_START_SECONDS
         while not web_answers():
             restart_the_dead(processes)
+            if web.deaths >= DEATHS_BEFORE_GIVING_UP:
+                raise Stop(
+                    f"{web.name} {web.how_it_ended()}, {web.deaths} times in a row. Its log, "
+                    f"{web.log}, ends with:\n{web.last_words()}"
+                )
             if time.monotonic() > deadline:
                 raise Stop(f"The web server does not answer: see {log_file('web')}.")
             time.sleep(POLL_SECONDS)
@@ -116,35 +124,38 @@ def print_welcome() -> None:
     print(f"Logs are in {settings.VAR_FOLDER / 'logs'}. Ctrl-C stops everything.", flush=True)
 
 
-def prepare() -> None:
+def prepare(lock: int) -> None:
     """Database, demo project, translations and static files, in a process of its own."""
     log = log_file("prepare")
     with log.open("w") as stderr:
         command = [sys.executable, "-m", "config.prepare"]
-        failed = subprocess.run(command, cwd=env.BASE_FOLDER, stderr=stderr, check=False).returncode
-    if failed:
-        raise Stop(log.read_text().strip() or f"The preparation ended with {failed}.")
+        ended = subprocess.run(
+            command, cwd=env.BASE_FOLDER, stderr=stderr, pass_fds=[lock], check=False
+        )
+    if ended.returncode:
+        said = log.read_text().strip()
+        raise Stop(said or f"The preparation ended with {ended.returncode}.")
 
 
-def serve() -> None:
-    """Prepare everything, then run until a signal or a process that keeps dying ends it."""
+def serve(lock: int) -> None:
+    """Prepare everything, then run until a signal ends it."""
     require_free_port(settings.PORT)
     require_free_space()
     environment = child_environment()
-    processes = processes_of(env.BASE_FOLDER / "Procfile", environment)
+    processes = processes_of(env.BASE_FOLDER / "Procfile", environment, lock)
     redis_command = embedded_redis.command(settings.REDIS_SOCKET)
-    redis = Process("redis", redis_command, log_file("redis"), environment)
+    redis = Process("redis", redis_command, log_file("redis"), environment, lock)
     try:
         if settings.REDIS_IS_EMBEDDED:
             start_redis(redis)
         else:
             require_redis()
-        prepare()
+        prepare(lock)
         prepare_model()
         for process in processes:
             process.start()
         everything = [*processes, redis] if settings.REDIS_IS_EMBEDDED else processes
-        wait_for_web(everything)
+        wait_for_web(processes[0], everything)
         print_welcome()
         with suppress(KeyboardInterrupt):
             while True:
@@ -171,9 +182,9 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         folder = env.var_folder()
-        with only_one(folder):
+        with only_one(folder) as lock:
             make_secret_key(folder / "secret_key")
-            serve()
+            serve(lock)
     except (Stop, ImproperlyConfigured) as sentence:
         print(f"\n{sentence}", file=sys.stderr)
         return 1

@@ -6,3 +6,4 @@ urlpatterns = [
     path("", include("rewardmodel.urls")),
     path("admin/", admin.site.urls),
 ]
+handler500 = "annotation.views.errors.server_error"

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from annotation.admin import ReadOnlyAdmin
+from annotation.admin import OF_PROJECT, ReadOnlyAdmin
 from annotation.models import PolicyVersion
 from annotation.models.policy import ModelVersion
 from rewardmodel.models import RewardModelVersion, TrainingRun
@@ -13,7 +13,7 @@ from rewardmodel.templatetags.reasons import worded
 @admin.register(PolicyVersion, RewardModelVersion)
 class ModelVersionAdmin(ReadOnlyAdmin):
     list_display = ["__str__", "project", "status", "parent", "gate", "created_at"]
-    list_filter = ["project", "status"]
+    list_filter = [OF_PROJECT, "status"]
     list_select_related = ["project", "parent"]
 
     @admin.display(description=_("gate"))
@@ -33,7 +33,7 @@ class TrainingRunAdmin(ReadOnlyAdmin):
         "total_steps",
         "why",
     ]
-    list_filter = ["project", "kind", "status"]
+    list_filter = [OF_PROJECT, "kind", "status"]
     list_select_related = ["project"]
 
     @admin.display(description=_("reason"))

@@ -86,6 +86,9 @@ class TrainingRun(models.Model):
     )
     metrics = models.JSONField(_("metrics"), default=dict, blank=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    room_wanted = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text=_("Free bytes on the disk that the run waits for.")
+    )
     supervisor = models.UUIDField(null=True, blank=True, editable=False)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)

@@ -1,7 +1,8 @@
 """Reading the loop: where it stands, what is due, its runs and versions, what a run printed."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 from django.conf import settings
@@ -14,10 +15,29 @@ from annotation.selectors.desks import midnight
 from annotation.selectors.groups import QueueCounts, queue_counts
 from annotation.selectors.projects import active_projects
 from annotation.selectors.rankings import current_rankings
+from config import space
+from config.parts import missing_parts
 from rewardmodel.models import RewardModelVersion, TrainingRun
 
 RECENT_RUNS = 5
 SILENCE = timedelta(seconds=30)
+RETRY_AFTER = [timedelta(minutes=minutes) for minutes in (5, 20, 80, 320)]
+"""How long the loop waits after the first failure in a row, after the second, and so on."""
+
+Kind, Status = TrainingRun.Kind, TrainingRun.Status
+
+
+@dataclass(frozen=True)
+class Rest:
+    """After a run that was cancelled, or failed: what the loop waits for before the next one.
+
+    The time of another try; or, where that is None, that so many more rankings come.
+    """
+
+    run: TrainingRun
+    failures: int = 0  # in a row
+    retry_at: datetime | None = None
+    rankings: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,10 @@ class LoopStatus:
     has_text: bool
     active_run: TrainingRun | None
     recent_runs: list[TrainingRun]
+    rest: Rest | None  # why nothing starts although something is due
+    missing: list[str]  # parts of the installation, as config.parts names them
+    free_gigabytes: float
+    room_is_scarce: bool
 
 
 def champion_reward_model(project: Project) -> RewardModelVersion | None:
@@ -53,8 +77,7 @@ def policies_of(project: Project) -> QuerySet[PolicyVersion]:
 
 def reward_models_of(project: Project) -> QuerySet[RewardModelVersion]:
     """The newest first, each with its parent, its run and what it learned from."""
-    found = RewardModelVersion.objects.filter(project=project)
-    return found.select_related("parent", "produced_by", "snapshot")
+    return own_reward_models(project).select_related("parent", "produced_by", "snapshot")
 
 
 def runs_of(project: Project) -> QuerySet[TrainingRun]:
@@ -71,14 +94,24 @@ def runs_of(project: Project) -> QuerySet[TrainingRun]:
 
 def silent_runs() -> QuerySet[TrainingRun]:
     """Running runs whose supervisor is silent."""
-    return TrainingRun.objects.filter(
-        status=TrainingRun.Status.RUNNING, heartbeat_at__lt=timezone.now() - SILENCE
-    )
+    return TrainingRun.objects.filter(_not_lately("heartbeat_at"), status=Status.RUNNING)
+
+
+def _not_lately(field: str) -> Q:
+    """A time longer ago than SILENCE, or, since the clock was set back, as far in the future."""
+    now = timezone.now()
+    return Q(**{f"{field}__lt": now - SILENCE}) | Q(**{f"{field}__gt": now + SILENCE})
+
+
+def startable() -> Q:
+    """Queued runs that have room on the disk to go on."""
+    return Q(status=Status.QUEUED, room_wanted__lte=space.free_bytes())
 
 
 def runs_to_pick_up() -> list[int]:
-    """Runs that nobody supervises: their worker died, or their message was lost."""
-    lost = Q(status=TrainingRun.Status.QUEUED, created_at__lt=timezone.now() - SILENCE)
+    """Runs that nobody supervises: their worker died, their message was lost, or they waited for
+    room on the disk, which there is by now."""
+    lost = _not_lately("created_at") & startable()
     found = TrainingRun.objects.filter(lost | Q(pk__in=silent_runs().values("pk")))
     return list(found.values_list("pk", flat=True))
 
@@ -89,10 +122,11 @@ def automatic_projects() -> list[Project]:
 
 
 def new_rankings(project: Project) -> int:
-    """Rankings that no training run has seen yet."""
-    seen = TrainingRun.objects.filter(project=project, kind=TrainingRun.Kind.REWARD).aggregate(
-        last=Max("snapshot__last_ranking_id")
+    """Rankings that no reward model learned from: a run that ended without one gives its back."""
+    reading = project.runs.filter(
+        kind=Kind.REWARD, status__in=(*TrainingRun.ACTIVE, Status.SUCCEEDED)
     )
+    seen = reading.aggregate(last=Max("snapshot__last_ranking_id"))
     return current_rankings(project).filter(id__gt=seen["last"] or 0).count()
 
 
@@ -100,10 +134,60 @@ def active_run(project: Project) -> TrainingRun | None:
     return project.runs.filter(status__in=TrainingRun.ACTIVE).first()
 
 
+def due_kinds(
+    project: Project, judge: RewardModelVersion | None, rankings_new: int
+) -> list[TrainingRun.Kind]:
+    """What the loop is to start next: an update towards the judge, if none was made yet; a new
+    reward model, once enough rankings have come."""
+    kinds = []
+    if judge is not None and not judge.runs.exclude(status=Status.FAILED).exists():
+        kinds.append(Kind.POLICY)
+    if rankings_new >= project.training_threshold:
+        kinds.append(Kind.REWARD)
+    return kinds
+
+
+def rest_before(project: Project, kind: TrainingRun.Kind) -> Rest | None:
+    """What the loop waits for before it starts a run of the kind by itself; None: for nothing."""
+    last = project.runs.exclude(status__in=TrainingRun.ACTIVE).first()
+    if last is not None and last.status == Status.CANCELLED:
+        return _until_rankings_came(project, Rest(last))
+    newest = project.runs.filter(kind=kind)[: len(RETRY_AFTER) + 1]
+    failed = list(takewhile(lambda run: run.status == Status.FAILED, newest))
+    if not failed:
+        return None
+    if len(failed) > len(RETRY_AFTER):
+        return _until_rankings_came(project, Rest(failed[0], len(failed)))
+    end, wait = _end(failed[0]), RETRY_AFTER[len(failed) - 1]
+    is_waiting = end <= timezone.now() < end + wait  # a clock that was set back ends no wait late
+    return Rest(failed[0], len(failed), retry_at=end + wait) if is_waiting else None
+
+
+def _until_rankings_came(project: Project, rest: Rest) -> Rest | None:
+    """As many as a training waits for anyway, from the end of the run on."""
+    came = current_rankings(project).filter(created_at__gt=_end(rest.run)).count()
+    missing = project.training_threshold - came
+    return replace(rest, rankings=missing) if missing > 0 else None
+
+
+def _end(run: TrainingRun) -> datetime:
+    return run.finished_at or run.created_at
+
+
 def text_folder(project: Project) -> Path:
     """Where raw text for the project is put."""
     folder: Path = settings.VAR_FOLDER / "texts" / project.slug
     return folder
+
+
+def own_texts(project: Project) -> list[Path]:
+    """The files and folders of raw text that were put there for the project, by name."""
+    folder = text_folder(project)
+    return sorted(folder.iterdir()) if project.pk and folder.is_dir() else []
+
+
+def own_reward_models(project: Project) -> QuerySet[RewardModelVersion]:
+    return RewardModelVersion.objects.filter(project_id=project.pk)
 
 
 def loop_status(project: Project) -> LoopStatus:
@@ -116,16 +200,18 @@ def loop_status(project: Project) -> LoopStatus:
         ancestors.append(policies[parent_id])
         parent_id = policies[parent_id].parent_id
     reward_models = list(RewardModelVersion.objects.filter(project=project))
+    judge = next((m for m in reward_models if m.status == ModelVersion.Status.CHAMPION), None)
+    rankings_new = new_rankings(project)
     runs = list(project.runs.all()[:RECENT_RUNS])
+    rests = [rest_before(project, kind) for kind in due_kinds(project, judge, rankings_new)]
+    free = space.free_bytes()
     return LoopStatus(
         queue=queue_counts(project),
         rankings_today=rankings.filter(created_at__gte=midnight()).count(),
         rankings_total=rankings.count(),
-        rankings_new=new_rankings(project),
+        rankings_new=rankings_new,
         training_threshold=project.training_threshold,
-        reward_model=next(
-            (m for m in reward_models if m.status == ModelVersion.Status.CHAMPION), None
-        ),
+        reward_model=judge,
         last_reward_model=reward_models[0] if reward_models else None,
         policy=policy,
         ancestors=ancestors,
@@ -134,6 +220,10 @@ def loop_status(project: Project) -> LoopStatus:
         has_text=text_folder(project).is_dir(),
         active_run=next((run for run in runs if run.is_active), None),
         recent_runs=runs,
+        rest=rests[0] if rests and all(rests) else None,
+        missing=missing_parts(),
+        free_gigabytes=free / 1e9,
+        room_is_scarce=free < space.SCARCE,
     )
 
 

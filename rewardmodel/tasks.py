@@ -6,7 +6,7 @@ from celery import shared_task
 
 from annotation.models import Project
 from rewardmodel.selectors import automatic_projects, new_rankings, runs_to_pick_up
-from rewardmodel.services import RunRefused, start_due_run, start_reward_run, start_run
+from rewardmodel.services import RunRefused, cleaning, start_due_run, start_reward_run, start_run
 from rewardmodel.services.runs import enqueue
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,12 @@ def train_on_schedule() -> None:
                 start_reward_run(project)
             except RunRefused as refusal:
                 logger.warning("Project %s: %s", project.slug, refusal)
+
+
+@shared_task
+def clean_up() -> None:
+    """Beat, daily: removes files that no version needs."""
+    cleaning.clean_up()
 
 
 @shared_task

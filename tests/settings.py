@@ -36,7 +36,10 @@ def own_redis_database(url: str) -> str:
 
 folder = tempfile.mkdtemp(prefix="laoshi-tests-")
 atexit.register(shutil.rmtree, folder, ignore_errors=True)
-for name in ("ALLOWED_HOSTS", "DEBUG", "POLICY_MODEL", "PORT", "SITE_URL", "TIME_ZONE"):
+for name in (
+    *("ALLOWED_HOSTS", "DEBUG", "POLICY_MODEL", "POLICY_MODELS", "PORT", "ROLLOUT_SERVER"),
+    *("SITE_URL", "TIME_ZONE"),
+):
     os.environ.pop(name, None)
 os.environ |= {
     "DJANGO_SETTINGS_MODULE": "config.settings",

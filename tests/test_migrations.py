@@ -12,6 +12,7 @@ from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from pytest_django import DjangoDbBlocker
 
+from annotation.models import Project
 from tests.earlier import VERSION, Database
 
 NOW_CALLED = {"annotation.place": "annotation.assignment"}
@@ -56,18 +57,19 @@ def rows_of(models: Any) -> Rows:
     }
 
 
-def earlier_rows() -> Rows:
-    """Of a database of the earlier version, which is filled."""
+@pytest.fixture
+def earlier(empty_database: None) -> Any:
+    """The models of the earlier version, whose database has a row of each."""
     for application, migration in VERSION.items():
         call_command("migrate", application, migration, verbosity=0)
     loader = MigrationExecutor(connection).loader
-    earlier = loader.project_state(list(VERSION.items())).apps
-    Database(earlier).fill()
-    return rows_of(earlier.get_models())
+    models = loader.project_state(list(VERSION.items())).apps
+    Database(models).fill()
+    return models
 
 
-def test_every_field_of_every_row_is_found_again(empty_database: None) -> None:
-    before = earlier_rows()
+def test_every_field_of_every_row_is_found_again(earlier: Any) -> None:
+    before = rows_of(earlier.get_models())
     assert [model for model, rows in before.items() if not rows] == []
     call_command("migrate", verbosity=0)
     connection.check_constraints()
@@ -79,10 +81,21 @@ def test_every_field_of_every_row_is_found_again(empty_database: None) -> None:
             assert {name: now.get(name, "is gone") for name in row} == row, model
 
 
+def test_a_number_that_had_no_bounds_becomes_the_nearest_bound(earlier: Any) -> None:
+    largest = 2**31 - 1
+    earlier.get_model("annotation.Project").objects.update(
+        queue_target=largest, lease_minutes=largest, training_threshold=0, kl_budget=1e300
+    )
+    call_command("migrate", verbosity=0)
+    project = Project.objects.get()
+    assert (project.queue_target, project.lease_minutes) == (10_000, 7 * 24 * 60)
+    assert (project.training_threshold, project.kl_budget) == (1, 1_000_000)
+
+
 def test_a_ranking_of_two_ranks_in_a_project_of_verdicts_goes_on_being_shown_as_verdicts(
-    empty_database: None,
+    earlier: Any,
 ) -> None:
-    [before] = earlier_rows()["annotation.ranking"]
+    [before] = rows_of(earlier.get_models())["annotation.ranking"]
     assert before["ranks"] == [1, 2, 2]
     call_command("migrate", verbosity=0)
     [ranking] = rows_of(apps.get_models())["annotation.ranking"]

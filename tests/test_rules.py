@@ -119,3 +119,20 @@ def test_web_and_beat_start_without_torch(start: str) -> None:
     loaded = set(done.stdout.split())
     assert "annotation.services.generation" in loaded
     assert loaded & HEAVY == set()
+
+
+def test_no_model_is_loaded_without_saying_that_its_own_code_is_not_trusted() -> None:
+    loads = [
+        (module, ast.unparse(node.func), {word.arg: word.value for word in node.keywords})
+        for module, file in MODULES.items()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".from_pretrained")
+    ]
+    assert "annotation.lm.loading" in {module for module, _what, _words in loads}
+    silent = [
+        (module, what)
+        for module, what, words in loads
+        if what != "PeftModel.from_pretrained"  # an adapter has no code
+        and ast.unparse(words.get("trust_remote_code", ast.Constant(None))) != "False"
+    ]
+    assert silent == []

@@ -32,7 +32,7 @@ class Worker:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, "DATABASE_URL": database_url()},
+                env={**os.environ, "DATABASE_URL": database_url(), "REMAP_SIGTERM": "SIGQUIT"},
             )
         wait_for(self._answers, STARTS_WITHIN, lambda: self.log.read_text(errors="replace"))
 
@@ -44,6 +44,13 @@ class Worker:
         if self.process is not None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+            self.process = None
+
+    def stop(self) -> None:
+        """As the launcher stops it: a request to all its processes."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            self.process.wait(30)
             self.process = None
 
 

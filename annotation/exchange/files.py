@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,28 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 MANIFEST = "manifest.json"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class NoRoom(OSError):
+    """The disk has no room for what is to be written: `needed` bytes."""
+
+    def __init__(self, folder: Path, needed: int) -> None:
+        super().__init__(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+        self.needed = needed
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a write failed for want of room (the types of safetensors and databases say it)."""
+    texts = ("No space left on device", "disk is full", "Disk quota exceeded")
+    is_known = isinstance(error, OSError) and error.errno in FULL
+    return is_known or any(text in str(error) for text in texts)
+
+
+def require_room(folder: Path, needed: int) -> None:
+    """Raises NoRoom unless so many bytes are free there."""
+    if shutil.disk_usage(folder).free < needed:
+        raise NoRoom(folder, needed)
 
 
 def visible_files(source: Path) -> list[Path]:
@@ -70,18 +93,21 @@ def put_in_place(file: IO[bytes], aside: Path, target: Path) -> None:
 def complete_or_absent(target: Path) -> Iterator[Path]:
     """A folder to fill, which becomes `target` when the block ends without an error.
 
-    `target` must not exist by then. What an earlier try left aside is removed.
+    `target` must not exist by then. What a try leaves aside is removed, by itself or by the next.
     """
     aside = target.with_name(f".{target.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    yield aside
-    for path in aside.rglob("*"):
-        if path.is_file():
-            path.chmod(_mode())
-        _sync(path)
-    _sync(aside)
-    aside.rename(target)
+    try:
+        yield aside
+        for path in aside.rglob("*"):
+            if path.is_file():
+                path.chmod(_mode())
+            _sync(path)
+        _sync(aside)
+        aside.rename(target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     _sync(target.parent)
 
 

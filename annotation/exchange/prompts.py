@@ -26,13 +26,14 @@ class NewPrompt:
     answers_wanted: int | None = None
 
 
-def parse_prompts(lines: Iterable[str]) -> Iterator[NewPrompt]:
+def parse_prompts(lines: Iterable[str], first: int = 1) -> Iterator[NewPrompt]:
     """Each non-empty line is a JSON object {"prompt": text or messages, "lang"?, "answers"?},
     or else the text of a single-turn prompt.
 
-    Raises UnreadablePrompt at the first line that is neither.
+    Raises UnreadablePrompt at the first line that is neither; `first` is the number of the lines'
+    first in what they are of.
     """
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines, start=first):
         line = line.strip().lstrip("\ufeff")
         if not line:
             continue

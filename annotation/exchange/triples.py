@@ -26,6 +26,8 @@ FIELDS = (
     "ranked_at",
 )
 
+FORMULA_STARTS = (*"=+-@＝＋－＠", "\t", "\r", "\n")
+
 
 def question_text(messages: Iterable[Mapping[str, str]]) -> str:
     """A single question as it is; a conversation with each turn's role before it."""
@@ -36,9 +38,12 @@ def question_text(messages: Iterable[Mapping[str, str]]) -> str:
 
 
 def csv_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """CSV with a byte order mark, so that spreadsheets read Chinese; formulas are defused."""
+    """CSV with a byte order mark, so that spreadsheets read Chinese; formulas are defused.
+
+    Every cell is quoted, so that none is cut where a program takes another separator.
+    """
     buffer = io.StringIO()
-    writer = csv.writer(buffer)
+    writer = csv.writer(buffer, quoting=csv.QUOTE_ALL)
     buffer.write("\ufeff")
     writer.writerow(FIELDS)
     for row in rows:
@@ -51,7 +56,7 @@ def csv_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def _defused(value: object) -> object:
     """Text that a spreadsheet would run as a formula gets an apostrophe before it."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
         return f"'{value}"
     return value
 

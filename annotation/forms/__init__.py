@@ -3,6 +3,7 @@
 from annotation.forms.data import (
     GIVEN_ROLES,
     AddMemberForm,
+    ChosenPasswordForm,
     NewLabelerForm,
     PromptsForm,
 )
@@ -20,6 +21,7 @@ from annotation.forms.untrusted_json import UntrustedJSONField
 __all__ = [
     "GIVEN_ROLES",
     "AddMemberForm",
+    "ChosenPasswordForm",
     "FlagForm",
     "JudgmentForm",
     "LabelingForm",

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.files.base import ContentFile
 from django.utils.translation import gettext_lazy as _
 
 from annotation.exchange.prompts import LONGEST_LANGUAGE, UnreadablePrompt, parse_prompts
@@ -17,8 +19,16 @@ GIVEN_ROLES = [
 ]
 
 
+# What is longer is left to a worker: it would keep others from writing for too long.
+LONGEST_BYTES = 1_000_000
+LONGEST_LINES = 2_000
+
+
 class PromptsForm(forms.Form):
-    """Prompts pasted or uploaded; read and checked whole before anything is written."""
+    """Prompts pasted or uploaded; read and checked whole before anything is written.
+
+    What is short is in `rows`; what is long, unread, in `chunks`.
+    """
 
     text = forms.CharField(
         label=_("Prompts, one a line"),
@@ -48,12 +58,14 @@ class PromptsForm(forms.Form):
         file: Any = data.get("file")
         if bool(text) == bool(file):
             raise forms.ValidationError(_("Paste lines or choose a file: one of the two."))
+        sent = file or ContentFile(text.encode())
+        if sent.size > LONGEST_BYTES or sent.read().count(b"\n") > LONGEST_LINES:
+            sent.seek(0)
+            data["rows"], data["chunks"] = None, sent.chunks()
+            return data
+        sent.seek(0)
         try:
-            rows = list(
-                parse_prompts(
-                    io.TextIOWrapper(file, encoding="utf-8-sig") if file else io.StringIO(text)
-                )
-            )
+            rows = list(parse_prompts(io.TextIOWrapper(sent, encoding="utf-8-sig")))
         except UnicodeDecodeError:
             raise forms.ValidationError(
                 _("The file is not UTF-8 text: save it as UTF-8 and upload it again.")
@@ -83,6 +95,16 @@ class NameField(forms.CharField):
 class AddMemberForm(forms.Form):
     username = NameField(label=_("Name"))
     role = forms.ChoiceField(label=_("Role"), choices=GIVEN_ROLES)
+
+
+class ChosenPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
+    """In the place of a password that somebody else made, and knows."""
+
+    def clean_new_password1(self) -> str:
+        password = str(self.cleaned_data["new_password1"])
+        if self.user.check_password(password):
+            raise forms.ValidationError(_("Choose another password than the one you were given."))
+        return password
 
 
 class NewLabelerForm(forms.Form):

@@ -29,7 +29,7 @@ from annotation.judgment.judgment import (
     Judgment,
 )
 from annotation.judgment.scores import ranks_from_quality
-from annotation.models import AnswerFlag, Flag, PromptMark, Rating, Skip
+from annotation.models import Answer, AnswerFlag, Flag, PromptMark, Rating, Skip
 
 LONGEST_COMMENT = 5000
 LONGEST_ANSWER = 50_000
@@ -51,6 +51,7 @@ class ShownAnswer:
     flags: list[str]
     highlights: str
     is_source: bool
+    cut_at: int | None
 
 
 def typed(text: str) -> str:
@@ -265,23 +266,24 @@ class JudgmentForm(forms.Form):
     def _numbers(self) -> range:
         return range(1, self.count + 1)
 
-    def shown_answers(self, texts: Sequence[str]) -> list[ShownAnswer]:
+    def shown_answers(self, answers: Sequence[Answer]) -> list[ShownAnswer]:
         """The answers, in the order shown, each with what was said of it."""
-        return [self._shown_answer(number, text) for number, text in enumerate(texts, start=1)]
+        return [self._shown_answer(number, one) for number, one in enumerate(answers, start=1)]
 
-    def _shown_answer(self, number: int, text: str) -> ShownAnswer:
+    def _shown_answer(self, number: int, answer: Answer) -> ShownAnswer:
         """Good or bad is stored as two ranks; all bad, as one that is not acceptable."""
         index, fields = str(number), answer_fields(number)
         rank = "" if self.is_of_another_mode else self._one(fields.rank)
         all_bad = self.is_thumbs and self.is_none_acceptable
         return ShownAnswer(
             index=index,
-            text=text,
+            text=answer.text,
             rank=str(BAD) if all_bad else rank,
             quality=self._one(fields.quality),
             flags=self._many(fields.flags),
             highlights=self._one(fields.highlights),
             is_source=self._one(GROUP.better_source) == index,
+            cut_at=answer.cut_at,
         )
 
     def _one(self, name: str) -> str:

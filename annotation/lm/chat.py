@@ -30,6 +30,16 @@ class Message(TypedDict):
 Messages = Sequence[Message]
 
 
+def with_system(messages: Messages, system_prompt: str) -> list[Message]:
+    """The messages that a model reads: the system prompt comes first, unless they have their own.
+
+    A blank system prompt changes nothing.
+    """
+    if not system_prompt.strip() or messages[0]["role"] == "system":
+        return list(messages)
+    return [{"role": "system", "content": system_prompt}, *messages]
+
+
 class ChatError(ValueError):
     """A conversation, or a tokenizer, that cannot be rendered; the text says why."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -11,6 +13,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from annotation.lm.context import require_causality, window_of
+from annotation.lm.loading import PolicyUnavailable, brief
 from annotation.lm.packed_attention import REFUSALS
 from annotation.lm.shared_prompt_attention import (
     UNUSED_MASK,
@@ -21,7 +25,8 @@ from annotation.lm.shared_prompt_attention import (
 
 logger = logging.getLogger(__name__)
 
-_shares: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
+_found: WeakKeyDictionary[PreTrainedModel, dict[str, str | None]] = WeakKeyDictionary()
+"""Of each model, what speaks against each way that was tried."""
 
 
 class Decoder(Protocol):
@@ -77,7 +82,8 @@ class SharedDecoder:
 
 
 class RepeatedDecoder:
-    """Each row has a copy of its prompt's cache: for any model that transformers can cache."""
+    """Each row has a copy of its prompt's cache. Prompts of other lengths are padded on the left,
+    where not every model leaves padding out."""
 
     def __init__(
         self, model: PreTrainedModel, prompts: Sequence[list[int]], owner: Tensor, pad: int
@@ -94,12 +100,12 @@ class RepeatedDecoder:
             logits_to_keep=1,
         )
         self.cache = output.past_key_values
-        self.cache.batch_select_indices(owner)
+        self.cache.reorder_cache(owner)
         self.mask, self.positions = mask.long()[owner], positions[owner, -1] + 1
         self.logits = output.logits[owner, -1]
 
     def keep(self, rows: Tensor) -> None:
-        self.cache.batch_select_indices(rows)
+        self.cache.reorder_cache(rows)
         self.mask, self.positions = self.mask[rows], self.positions[rows]
 
     def read(self, tokens: Tensor) -> Tensor:
@@ -116,6 +122,44 @@ class RepeatedDecoder:
         return logits
 
 
+class RereadingDecoder:
+    """Each row is read again from its start for each token: for models whose cache is of no use."""
+
+    def __init__(
+        self, model: PreTrainedModel, prompts: Sequence[list[int]], owner: Tensor, pad: int
+    ) -> None:
+        """owner [rows], ascending: the prompt of each row."""
+        self.model, self.pad = model, pad
+        self.rows = [list(prompts[prompt]) for prompt in owner.tolist()]
+        self.logits = self._read(self.rows)
+
+    def keep(self, rows: Tensor) -> None:
+        self.rows = [self.rows[row] for row in rows.tolist()]
+
+    def read(self, tokens: Tensor) -> Tensor:
+        for row, token in zip(self.rows, tokens.tolist(), strict=True):
+            row.append(token)
+        return self._read(self.rows)
+
+    def _read(self, rows: list[list[int]]) -> Tensor:
+        ids, mask = _padded(rows, self.pad, self.model.device, side="right")
+        last = _last_of(mask)
+        return logits_at(self.model(ids, use_cache=False, logits_to_keep=last).logits, last)
+
+
+class PlainDecoder(RereadingDecoder):
+    """One row at a time, without padding: what the others are compared with."""
+
+    def _read(self, rows: list[list[int]]) -> Tensor:
+        return torch.cat([super(PlainDecoder, self)._read([row]) for row in rows])
+
+
+def require_numbers(logits: Tensor) -> None:
+    """Raises PolicyUnavailable for NaN."""
+    if logits.isnan().any():
+        raise PolicyUnavailable("The model gives no numbers (NaN): its weights are broken.")
+
+
 def logits_at(logits: Tensor, where: Tensor) -> Tensor:
     """The logits [N, vocabulary] at the N true positions of `where` [B, L].
 
@@ -124,62 +168,78 @@ def logits_at(logits: Tensor, where: Tensor) -> Tensor:
     return logits[where] if logits.dim() == 3 else logits
 
 
-def context_of(model: PreTrainedModel) -> int | None:
-    """How many tokens the model can read in all; None: any number."""
-    return getattr(model.config.get_text_config(), "max_position_embeddings", None)
+@dataclass(frozen=True)
+class Way:
+    """How rows can be decoded: whether those of a prompt share its cache, whether prompts of other
+    lengths may be in the batch, and how far logits may be off, as a share of the largest."""
+
+    decoder: Callable[..., Decoder]
+    shares: bool = False
+    mixes_lengths: bool = True
+    tolerance: float = 1e-3
 
 
-def within_context(model: PreTrainedModel, tokens: int, setting: str = "") -> int:
-    """At most as many tokens as the model can read; a setting that asks for more is told so."""
-    context = context_of(model)
-    if context is None or tokens <= context:
-        return tokens
-    if setting:
-        logger.warning("%s is %d; the model reads %d, which is used.", setting, tokens, context)
-    return context
+SHARED = Way(SharedDecoder, shares=True, tolerance=1e-4)
+WAYS = {
+    "sharing prompts": SHARED,
+    "copying prompts for each answer": Way(RepeatedDecoder),
+    "copying prompts of one length at a time": Way(RepeatedDecoder, mixes_lengths=False),
+    "reading all again for each token": Way(RereadingDecoder),
+}
+"""From the fastest to the slowest."""
 
 
-def window_of(model: PreTrainedModel) -> int | None:
-    """How far back the model's sliding layers see, in tokens; None: all the way."""
-    return getattr(model.config.get_text_config(), "sliding_window", None)
+def way_to_decode(model: PreTrainedModel, longest: int) -> Way:
+    """The fastest that gives the logits of the model's plain forward pass, for rows of up to
+    `longest` tokens.
+
+    Compared once a model, which has its own attention again afterwards; what is given up is logged.
+    Raises PolicyUnavailable when no way does.
+    """
+    if model not in _found:
+        require_causality(model)
+        _found[model] = {}
+    found = _found[model]
+    window = window_of(model)
+    for name, way in WAYS.items():
+        if way.shares and window is not None and window < longest:
+            continue
+        if name not in found:
+            found[name] = _objection(model, way)
+            if found[name]:
+                logger.warning("No decoding by %s: %s.", name, found[name])
+        if not found[name]:
+            return way
+    raise PolicyUnavailable(f"A {type(model).__name__} cannot be sampled from: {found[name]}.")
 
 
 def can_share_prompts(model: PreTrainedModel, longest: int) -> bool:
-    """Whether SharedDecoder with the attention for groups answers as RepeatedDecoder does with the
-    model's own, for rows of up to `longest` tokens.
-
-    Compared once a model, which has its own attention again afterwards.
-    """
-    window = window_of(model)
-    if window is not None and window < longest:
-        return False
-    if model not in _shares:
-        _shares[model] = _agrees(model)
-    return _shares[model]
+    """Whether all rows of a prompt can read its cache in place, see `way_to_decode`."""
+    return way_to_decode(model, longest).shares
 
 
 @torch.no_grad()
-def _agrees(model: PreTrainedModel) -> bool:
+def _objection(model: PreTrainedModel, way: Way) -> str | None:
+    """Why the model cannot be decoded in this way, if so: by a few random rows."""
     vocabulary = int(model.config.get_text_config().vocab_size)
     generator = torch.Generator().manual_seed(0)
+    lengths = (11, 5) if way.mixes_lengths else (11, 11)
     prompts, tokens = (
-        [torch.randint(vocabulary, (n,), generator=generator).tolist() for n in lengths]
-        for lengths in ((11, 5), (3, 3))
+        [torch.randint(vocabulary, (n,), generator=generator).tolist() for n in each]
+        for each in (lengths, (3, 3))
     )
     owner = torch.tensor([0, 0, 1], device=model.device)
+    read = torch.tensor(tokens, device=model.device)
     try:
-        read = torch.tensor(tokens, device=model.device)
-        repeated = _some_logits(RepeatedDecoder(model, prompts, owner, 0), read)
-        with group_attention_on(model):
-            shared = _some_logits(SharedDecoder(model, prompts, owner, 0), read)
-        tolerance = 1e-4 if model.dtype == torch.float32 else 3e-2
-        difference = (shared - repeated).abs().max() / repeated.abs().max()
-        if difference <= tolerance:
-            return True
-        logger.warning("Prompts are copied for each answer: sharing differs by %.2g.", difference)
+        expected = _some_logits(PlainDecoder(model, prompts, owner, 0), read)
+        with group_attention_on(model) if way.shares else nullcontext():
+            found = _some_logits(way.decoder(model, prompts, owner, 0), read)
     except REFUSALS as error:
-        logger.warning("Prompts are copied for each answer: the model refuses (%s).", error)
-    return False
+        return f"the model refuses ({brief(error)})"
+    require_numbers(expected)
+    tolerance = way.tolerance if model.dtype == torch.float32 else 3e-2
+    difference = (found - expected).abs().max() / expected.abs().max()
+    return None if difference <= tolerance else f"it differs by {difference:.2g}"
 
 
 def _some_logits(decoder: Decoder, tokens: Tensor) -> Tensor:

@@ -124,10 +124,12 @@ def convert(gguf: Path, folder: Path) -> None:
 
     disable_progress_bar()  # type: ignore[no-untyped-call]
     report("reading the weights")
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    tokenizer = AutoTokenizer.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, trust_remote_code=False
+    )
     tokenizer.pad_token = PAD
     loaded = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, dtype=torch.float32
+        gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
     )
     end = tokenizer.convert_tokens_to_ids(END_OF_TURN)
     pad = tokenizer.convert_tokens_to_ids(PAD)

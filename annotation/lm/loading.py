@@ -80,7 +80,9 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
     _require_folder(name, "model")
     try:
-        tokenizer = cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(name))
+        tokenizer = cast(
+            "PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        )
         chat = Chat(tokenizer)
     except ChatError as error:
         raise PolicyUnavailable(f"The model at {name} cannot chat: {error}") from error
@@ -104,7 +106,7 @@ def require_causal_lm(name: str) -> str:
 
     _require_folder(name, "model")
     with loading(name, f"No model could be loaded from {name}"):
-        config = AutoConfig.from_pretrained(name)
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
     architectures = config.architectures
     if architectures and not set(architectures) & set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()):
         raise PolicyUnavailable(
@@ -128,7 +130,9 @@ def load_causal_lm(name: str, dtype: torch.dtype) -> PreTrainedModel:
     with loading(name, f"No model could be loaded from {name}"):
         model = cast(
             "PreTrainedModel",
-            AutoModelForCausalLM.from_pretrained(name, dtype=dtype, use_safetensors=True),
+            AutoModelForCausalLM.from_pretrained(
+                name, dtype=dtype, use_safetensors=True, trust_remote_code=False
+            ),
         )
     _mend_generation_settings(model)
     return model

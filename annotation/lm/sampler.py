@@ -14,13 +14,8 @@ from torch.nn.functional import pad
 
 from annotation.lm.chat import Chat, Messages
 from annotation.lm.completion import Completion
-from annotation.lm.decoding import (
-    Decoder,
-    RepeatedDecoder,
-    SharedDecoder,
-    can_share_prompts,
-    context_of,
-)
+from annotation.lm.context import context_of
+from annotation.lm.decoding import Decoder, Way, require_numbers, way_to_decode
 from annotation.lm.loading import PolicyUnavailable
 from annotation.lm.shared_prompt_attention import use_group_attention
 
@@ -119,12 +114,12 @@ def sample_encoded(
     model.train(False)
     try:
         longest = max(map(len, encoded), default=0) + parameters.max_new_tokens
-        shared = can_share_prompts(model, longest)
-        if shared:
+        way = way_to_decode(model, longest)
+        if way.shares:
             use_group_attention(model)
-        for batch in _batches(encoded, seeds, parameters.max_new_tokens, shared):
+        for batch in _batches(encoded, seeds, parameters.max_new_tokens, way):
             sampler = _Batch(
-                model, chat, [encoded[i] for i in batch], [seeds[i] for i in batch], shared
+                model, chat, [encoded[i] for i in batch], [seeds[i] for i in batch], way
             )
             for finished in sampler.run(parameters):
                 if progress is not None:
@@ -164,7 +159,7 @@ def stop_ids(model: PreTrainedModel, chat: Chat) -> list[int]:
 
 
 def _batches(
-    prompts: list[list[int]], seeds: Sequence[Sequence[int]], max_new_tokens: int, shared: bool
+    prompts: list[list[int]], seeds: Sequence[Sequence[int]], max_new_tokens: int, way: Way
 ) -> Iterator[list[int]]:
     """Indices of prompts, by length, so many at a time as the bounds allow; at least one."""
     batch: list[int] = []
@@ -173,9 +168,11 @@ def _batches(
         if not seeds[i]:
             continue
         more = rows + len(seeds[i])
-        copies = len(batch) + 1 if shared else more
+        copies = len(batch) + 1 if way.shares else more
         tokens = copies * len(prompts[i]) + more * max_new_tokens
-        if batch and (more > ROWS_PER_BATCH or tokens > TOKENS_PER_BATCH):
+        mixed = bool(batch) and len(prompts[batch[0]]) != len(prompts[i])
+        too_many = more > ROWS_PER_BATCH or tokens > TOKENS_PER_BATCH
+        if batch and (too_many or (mixed and not way.mixes_lengths)):
             yield batch
             batch, more = [], len(seeds[i])
         batch.append(i)
@@ -193,7 +190,7 @@ class _Batch:
         chat: Chat,
         prompts: list[list[int]],
         seeds: list[Sequence[int]],
-        shared: bool,
+        way: Way,
     ) -> None:
         self.chat, self.seeds, self.device = chat, seeds, model.device
         self.ends = torch.tensor(stop_ids(model, chat), device=self.device)
@@ -203,10 +200,9 @@ class _Batch:
         self.generators = [
             torch.Generator(self.device).manual_seed(seed) for group in seeds for seed in group
         ]
-        kind = SharedDecoder if shared else RepeatedDecoder
-        self.decoder: Decoder = kind(
-            model, prompts, torch.tensor(owner, device=self.device), chat.pad
-        )
+        owners = torch.tensor(owner, device=self.device)
+        self.decoder: Decoder = way.decoder(model, prompts, owners, chat.pad)
+        require_numbers(self.decoder.logits)
 
     def run(self, parameters: SamplingParameters) -> Iterator[int]:
         """Decodes; yields the number of finished rows after each token."""

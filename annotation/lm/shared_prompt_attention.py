@@ -20,6 +20,14 @@ from transformers.masking_utils import sdpa_mask
 from annotation.lm.packed_attention import Packing, read_packed
 
 IMPLEMENTATION = "prompt_groups"
+KNOWN = frozenset(
+    {
+        *("dropout", "position_ids", "use_cache", "logits_to_keep", "cache_position"),
+        *("output_attentions", "output_hidden_states", "output_router_logits", "sliding_window"),
+    }
+)
+"""What attention functions are given that changes nothing here: no dropout is on, and rows are no
+longer than a sliding window (annotation.lm.context)."""
 GROWTH = 64
 UNUSED_MASK = torch.ones(1, 1, 1, 1, dtype=torch.bool)
 """Has four dimensions, so that transformers hands it on and makes none of its own."""
@@ -154,13 +162,17 @@ def group_attention(
     """Attention over [B, heads, L, size]; returns [B, L, heads, size].
 
     `packed` says where the prompt and the answers of each row are; without it and without
-    `shared_prompts` this is the `sdpa` of transformers.
+    `shared_prompts` this is the `sdpa` of transformers. Raises ValueError for whatever else a model
+    hands to its attention, such as attention sinks: what is not known here is not left out.
     """
+    unknown = sorted(n for n, value in kwargs.items() if value is not None and n not in KNOWN)
+    if unknown:
+        raise ValueError(f"its attention takes {', '.join(unknown)}")
     if shared_prompts is not None:
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         layer = cast(int, module.layer_idx)
         return shared_prompts.attend(layer, query, key, value, scale), None
-    if packed is None or kwargs.get("softcap") is not None:
+    if packed is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **kwargs
         )

@@ -5,7 +5,7 @@ from annotation.models.demonstration import Demonstration, Writing
 from annotation.models.desk import Draft, Flag, Skip
 from annotation.models.policy import PolicyVersion
 from annotation.models.project import Membership, Project, User
-from annotation.models.prompt import Message, Prompt
+from annotation.models.prompt import Message, Prompt, PromptUpload
 from annotation.models.ranking import AnswerFlag, Assignment, PromptMark, Ranking, Rating
 from annotation.models.snapshot import Snapshot
 from annotation.models.triple import Triple
@@ -24,6 +24,7 @@ __all__ = [
     "Prompt",
     "PromptGroup",
     "PromptMark",
+    "PromptUpload",
     "Ranking",
     "Rating",
     "Skip",

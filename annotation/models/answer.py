@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from annotation.lm.chat import Message, with_system
 from annotation.models.policy import PolicyVersion
 from annotation.models.project import Project
 from annotation.models.prompt import Prompt
@@ -27,6 +28,9 @@ class PromptGroup(models.Model):
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
     )
     answer_count = models.PositiveSmallIntegerField(_("answers"))
+    system_prompt = models.TextField(
+        _("system prompt"), blank=True, help_text=_("The project's when it was answered.")
+    )
     seed = models.BigIntegerField(_("seed"))
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     failure_reason = models.TextField(_("reason of failure"), blank=True)
@@ -47,6 +51,11 @@ class PromptGroup(models.Model):
 
     def __str__(self) -> str:
         return f"group {self.pk}"
+
+    @property
+    def messages(self) -> list[Message]:
+        """What the policy read before it answered."""
+        return with_system(self.prompt.messages, self.system_prompt)
 
 
 class Answer(models.Model):
@@ -77,3 +86,9 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return self.text[:80]
+
+    @property
+    def cut_at(self) -> int | None:
+        """After how many tokens it was cut; None where it ended by itself."""
+        is_cut = self.finish_reason == self.FinishReason.LENGTH
+        return self.token_count if is_cut else None

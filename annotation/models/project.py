@@ -10,9 +10,40 @@ from annotation.exchange.prompts import FEWEST_ANSWERS, MOST_ANSWERS
 from annotation.judgment.judgment import RANKING, THUMBS, Asked
 from annotation.names import lookalikes
 
+BOUNDS: dict[str, tuple[float, float]] = {
+    "answers_per_group": (FEWEST_ANSWERS, MOST_ANSWERS),
+    "overlap": (1, 50),
+    "queue_target": (0, 10_000),
+    "lease_minutes": (1, 7 * 24 * 60),
+    "demonstrations_wanted": (0, 50),
+    "temperature": (0, 2),
+    "top_p": (0.01, 1),
+    "max_new_tokens": (1, 8192),
+    "heldout_percent": (1, 90),
+    "training_threshold": (1, 1_000_000),
+    "kl_budget": (0, 1_000_000),
+}
+"""Smallest and largest value of each number of a project; its form and its database hold to it."""
+
+
+def _within(name: str) -> list[MinValueValidator | MaxValueValidator]:
+    least, most = BOUNDS[name]
+    return [MinValueValidator(least), MaxValueValidator(most)]
+
+
+def _bounded(name: str) -> models.CheckConstraint:
+    least, most = BOUNDS[name]
+    condition = models.Q((f"{name}__gte", least), (f"{name}__lte", most))
+    return models.CheckConstraint(condition=condition, name=f"project_{name}_in_bounds")
+
 
 class User(AbstractUser):
     """Whoever logs in. What they may do in a project stands in their membership."""
+
+    must_change_password = models.BooleanField(
+        _("chooses a password at the next login"), default=False
+    )
+    """Theirs was made by somebody else: until they chose one, every page leads to that."""
 
     def clean(self) -> None:
         """Normalizes the name. Raises ValidationError for one that is taken or reads like it."""
@@ -49,23 +80,24 @@ class Project(models.Model):
     answers_per_group = models.PositiveSmallIntegerField(
         _("answers per prompt"),
         default=4,
-        validators=[MinValueValidator(FEWEST_ANSWERS), MaxValueValidator(MOST_ANSWERS)],
+        validators=_within("answers_per_group"),
     )
     overlap = models.PositiveSmallIntegerField(
         _("rankings per prompt"),
         default=1,
-        validators=[MinValueValidator(1), MaxValueValidator(50)],
+        validators=_within("overlap"),
         help_text=_("How many labelers rank each group of answers."),
     )
     queue_target = models.PositiveIntegerField(
         _("groups kept ready"),
         default=24,
+        validators=_within("queue_target"),
         help_text=_("Answers are generated until this many groups wait for labelers."),
     )
     lease_minutes = models.PositiveIntegerField(
         _("minutes to rank a group"),
         default=30,
-        validators=[MinValueValidator(1)],
+        validators=_within("lease_minutes"),
         help_text=_("After this a group that was not submitted is offered to others."),
     )
 
@@ -82,7 +114,7 @@ class Project(models.Model):
     demonstrations_wanted = models.PositiveSmallIntegerField(
         _("answers to write for each prompt"),
         default=0,
-        validators=[MaxValueValidator(50)],
+        validators=_within("demonstrations_wanted"),
         help_text=_("By how many people. 0: nobody is asked to write answers from scratch."),
     )
 
@@ -92,22 +124,29 @@ class Project(models.Model):
         blank=True,
         help_text=_("Path or hub name. Empty: the installation's POLICY_MODEL."),
     )
+    system_prompt = models.TextField(
+        _("system prompt"),
+        blank=True,
+        max_length=4000,
+        help_text=_(
+            "Put before every prompt that has no system message of its own, when the model "
+            "answers as in training. Labelers do not see it. Some models take none."
+        ),
+    )
     temperature = models.FloatField(
-        _("temperature"), default=1.0, validators=[MinValueValidator(0.0), MaxValueValidator(2.0)]
+        _("temperature"), default=1.0, validators=_within("temperature")
     )
-    top_p = models.FloatField(
-        _("top p"), default=1.0, validators=[MinValueValidator(0.01), MaxValueValidator(1.0)]
-    )
+    top_p = models.FloatField(_("top p"), default=1.0, validators=_within("top_p"))
     max_new_tokens = models.PositiveIntegerField(
         _("longest answer in tokens"),
         default=256,
-        validators=[MinValueValidator(1), MaxValueValidator(8192)],
+        validators=_within("max_new_tokens"),
     )
 
     heldout_percent = models.PositiveSmallIntegerField(
         _("held-out prompts in percent"),
         default=20,
-        validators=[MinValueValidator(1), MaxValueValidator(90)],
+        validators=_within("heldout_percent"),
         help_text=_("Never trained on. Applies to prompts added from now on."),
     )
     training_is_automatic = models.BooleanField(
@@ -116,12 +155,12 @@ class Project(models.Model):
         help_text=_("Train as soon as enough rankings have come, and by the schedules."),
     )
     training_threshold = models.PositiveIntegerField(
-        _("new rankings before training"), default=100, validators=[MinValueValidator(1)]
+        _("new rankings before training"), default=100, validators=_within("training_threshold")
     )
     kl_budget = models.FloatField(
         _("KL budget"),
         default=10.0,
-        validators=[MinValueValidator(0.0)],
+        validators=_within("kl_budget"),
         help_text=_("In nats an answer: how far a policy may move from the base model."),
     )
     reward_settings = models.JSONField(
@@ -142,17 +181,7 @@ class Project(models.Model):
         verbose_name = _("project")
         verbose_name_plural = _("projects")
         ordering = ["name"]
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(
-                    answers_per_group__gte=FEWEST_ANSWERS, answers_per_group__lte=MOST_ANSWERS
-                ),
-                name="project_answers_per_group_2_to_9",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(overlap__gte=1), name="project_overlap_min_1"
-            ),
-        ]
+        constraints = [_bounded(name) for name in BOUNDS]
 
     def __str__(self) -> str:
         return self.name

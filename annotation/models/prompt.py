@@ -1,13 +1,16 @@
 """What the policy is asked."""
 
+import uuid
+from pathlib import Path
 from typing import TypedDict
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotation.exchange.prompts import FEWEST_ANSWERS, LONGEST_LANGUAGE, MOST_ANSWERS
-from annotation.models.project import Project
+from annotation.models.project import Project, User
 
 
 class Message(TypedDict):
@@ -54,3 +57,68 @@ class Prompt(models.Model):
 
     def __str__(self) -> str:
         return str(self.messages[-1]["content"])[:80]
+
+
+class PromptUpload(models.Model):
+    """A file of prompts, too long for one transaction: checked whole, then added batch by batch.
+
+    The worker that has it holds `claim`; one that stopped leaves it to the next, which goes on
+    after the `lines_done` of the present part.
+    """
+
+    class Status(models.TextChoices):
+        CHECKING = "checking", _("being checked")
+        ADDING = "adding", _("being added")
+        DONE = "done", _("added")
+        REFUSED = "refused", _("refused")
+        CANCELLED = "cancelled", _("cancelled")
+
+    ACTIVE = (Status.CHECKING, Status.ADDING)
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="uploads")
+    uploaded_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, related_name="prompt_uploads", editable=False
+    )
+    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(_("file"), max_length=200, blank=True)
+    language = models.CharField(_("language"), max_length=LONGEST_LANGUAGE, blank=True)
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.CHECKING
+    )
+    lines = models.PositiveIntegerField(_("lines"))
+    lines_done = models.PositiveIntegerField(_("lines done"), default=0)
+    prompts = models.PositiveIntegerField(_("prompts"), default=0)
+    added = models.PositiveIntegerField(_("added"), default=0)
+    problem = models.TextField(_("problem"), blank=True)
+    claim = models.UUIDField(null=True, blank=True, editable=False)
+    claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("upload of prompts")
+        verbose_name_plural = _("uploads of prompts")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                condition=models.Q(status__in=["checking", "adding"]),
+                name="upload_at_work",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"upload {self.pk}"
+
+    @property
+    def file(self) -> Path:
+        return settings.VAR_FOLDER / "uploads" / f"{self.key.hex}.txt"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in self.ACTIVE
+
+    @property
+    def known(self) -> int:
+        """How many of its prompts the project had already."""
+        return self.prompts - self.added

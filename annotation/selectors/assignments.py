@@ -100,7 +100,9 @@ held_assignments = Compiled(
 )
 prompt_of_group = Compiled(lambda group: Prompt.objects.filter(groups=group))
 answers_of_group = Compiled(
-    lambda group: Answer.objects.filter(group=group).only("id", "position", "text")
+    lambda group: Answer.objects.filter(group=group).only(
+        "id", "position", "text", "token_count", "finish_reason"
+    )
 )
 answers_to_rank = Compiled(
     lambda group, labeler: (

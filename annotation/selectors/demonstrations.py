@@ -13,6 +13,7 @@ from django.db.models import (
     When,
 )
 
+from annotation.lm.chat import with_system
 from annotation.models import Demonstration, Project, Prompt, User, Writing
 from annotation.selectors.assignments import count_of, ran_out
 
@@ -85,7 +86,7 @@ def demonstration_rows(project: Project) -> Iterator[dict[str, Any]]:
             "lang": prompt.language,
             "split": prompt.split,
             "messages": [
-                *prompt.messages,
+                *with_system(prompt.messages, project.system_prompt),
                 {"role": "assistant", "content": demonstration.text},
             ],
         }

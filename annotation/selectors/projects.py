@@ -1,7 +1,9 @@
 """Which projects a user sees: permission is decided here, nowhere else."""
 
 from datetime import timedelta
+from pathlib import PurePosixPath
 
+from django.conf import settings
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
@@ -53,8 +55,30 @@ def administered_projects(user: User) -> QuerySet[Project]:
     return projects.filter(Q(memberships__user=user, memberships__role__in=ADMINS)).distinct()
 
 
+def may_reset_password(user: User, other: User) -> bool:
+    """Whether the user may take over how the other logs in: not where that would give them what
+    they may not do themselves."""
+    if user.is_superuser:
+        return True
+    beyond = Q(role=Role.OWNER) | ~Q(project__in=administered_projects(user))
+    is_more = other.is_staff or other.is_superuser
+    return not is_more and not other.memberships.filter(beyond).exists()
+
+
 def may_create_projects(user: User) -> bool:
     return user.is_superuser or user.is_staff
+
+
+def may_begin_with(user: User, model: str) -> bool:
+    """Whether the user's projects may have this base model, a path or a hub name.
+
+    Superusers choose freely. For others it is POLICY_MODEL, or an entry of POLICY_MODELS, or lies
+    below one: a folder of models, or an owner on the hub.
+    """
+    path = PurePosixPath(model)
+    allowed = (settings.POLICY_MODEL, *settings.POLICY_MODELS)
+    is_listed = ".." not in path.parts and any(path.is_relative_to(entry) for entry in allowed)
+    return user.is_superuser or is_listed
 
 
 def made_just_now(user: User, name: str, slug: str) -> Project | None:

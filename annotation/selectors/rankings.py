@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from annotation.judgment.judgment import NO_RATING, Judgment
 from annotation.judgment.scores import below_first
+from annotation.lm.chat import with_system
 from annotation.models import Answer, Project, PromptGroup, Ranking, User
 from annotation.selectors.stored_judgments import prefetched_judgment, with_judgments
 
@@ -62,7 +63,7 @@ def _group_row(
     return {
         "id": f"group-{group.pk}",
         "lang": group.prompt.language,
-        "prompt": group.prompt.messages,
+        "prompt": group.messages,
         "split": group.prompt.split,
         "answers": [answer.text for answer in answers],
         "finish_reasons": [answer.finish_reason for answer in answers],
@@ -110,10 +111,11 @@ def _ranking_row(labeler: str, judgment: Judgment) -> dict[str, Any]:
 
 
 def prompt_rows(project: Project) -> Iterator[dict[str, Any]]:
+    """Every prompt as the policy will read it."""
     for prompt in project.prompts.order_by("id").iterator(chunk_size=1000):
         yield {
             "id": f"prompt-{prompt.pk}",
             "lang": prompt.language,
-            "prompt": prompt.messages,
+            "prompt": with_system(prompt.messages, project.system_prompt),
             "split": prompt.split,
         }

@@ -35,7 +35,8 @@ def with_text(triples: QuerySet[Triple], text: str) -> QuerySet[Triple]:
 
 
 def triple_rows(queryset: QuerySet[Triple]) -> Iterator[dict[str, Any]]:
-    """Rows for annotation.exchange.triples; the question is given as messages and as text.
+    """Rows for annotation.exchange.triples; the question is given as the messages
+    that the policy read, and as text.
 
     An answer that a labeler wrote and placed first is a row too: no policy, its end "written".
     """
@@ -48,7 +49,7 @@ def triple_rows(queryset: QuerySet[Triple]) -> Iterator[dict[str, Any]]:
         )
         yield {
             "question": question_text(group.prompt.messages),
-            "messages": group.prompt.messages,
+            "messages": group.messages,
             "answer": triple.text,
             "score": round(triple.score, 6),
             "rank": triple.rank,

@@ -43,9 +43,15 @@ def take_assignment(project: Project, labeler: User) -> Assignment | None:
     """
     lock_user(labeler)
     held = held_by(labeler).filter(project=project)
-    assignment = held.select_for_update().first() or _next_free(project, labeler)
-    if assignment is not None:
-        _show(project, assignment)
+    assignment = held.select_for_update().first()
+    if assignment is not None and not _show(project, assignment):
+        keep_for_holder(assignment)
+        Assignment.objects.filter(pk=assignment.pk).update(**FREED)
+        assignment = None
+    if assignment is None:
+        assignment = _next_free(project, labeler)
+        if assignment is not None:
+            _show(project, assignment)
     return assignment
 
 
@@ -63,19 +69,28 @@ def go_on(
 
 
 def _show(project: Project, assignment: Assignment) -> bool:
-    """The assignment is in work from now on; False when it is no longer leased under its token."""
+    """The assignment is in work from now on; False when it is no longer the labeler's."""
     assignment.leased_at = assignment.leased_at or timezone.now()
     assignment.expires_at = lease_end(project)
-    held = Assignment.objects.filter(pk=assignment.pk, token=assignment.token, is_done=False)
-    return bool(held.update(leased_at=assignment.leased_at, expires_at=assignment.expires_at))
+    return _change(assignment, leased_at=assignment.leased_at, expires_at=assignment.expires_at)
 
 
 def finish(assignment: Assignment) -> bool:
-    """The assignment is done, if the lease under which it was read still holds."""
-    held = Assignment.objects.filter(
-        pk=assignment.pk, token=assignment.token, is_done=False, expires_at__gte=timezone.now()
-    )
-    return bool(held.update(is_done=True, expires_at=None))
+    """The assignment is done; False when it is no longer the labeler's."""
+    return _change(assignment, is_done=True, expires_at=None)
+
+
+def _change(assignment: Assignment, **values: object) -> bool:
+    """Changes it, if it is still the labeler's under the token that it was read with.
+
+    A lease that ran out is honoured as long as nobody else took the assignment; but not in a group
+    that has more of them than the overlap, which was lowered: another may be at work instead.
+    """
+    held = Assignment.objects.filter(pk=assignment.pk, token=assignment.token, is_done=False)
+    if held.filter(expires_at__gte=timezone.now()).update(**values):
+        return True
+    of_group = Assignment.objects.filter(group=assignment.group_id).count()
+    return of_group <= assignment.project.overlap and bool(held.update(**values))
 
 
 @transaction.atomic
@@ -132,7 +147,8 @@ def renew_lease(project: Project, labeler: User, token: uuid.UUID) -> datetime |
     """
     held = Assignment.objects.filter(project=project, labeler=labeler, is_done=False)
     expiry = lease_end(project)
-    if not held.filter(token=token).update(expires_at=expiry):
+    assignment = held.filter(token=token).first()
+    if assignment is None or not _change(assignment, expires_at=expiry):
         return None
     held.exclude(token=token).update(expires_at=expiry)
     return expiry

@@ -12,6 +12,8 @@ from annotation.models import Answer, Demonstration, Project, Prompt, Ranking, U
 from annotation.selectors.demonstrations import demonstrations_of
 from annotation.services.prompts import add_prompts
 
+BATCH = 200
+
 
 @transaction.atomic
 def write_demonstration(
@@ -40,13 +42,25 @@ def write_demonstration(
     )
 
 
-@transaction.atomic
 def import_demonstrations(project: Project, author: User, rows: Iterable[NewDemonstration]) -> int:
-    """Adds prompts and answers from a file; returns how many answers are new or changed."""
+    """Adds prompts and answers from a file; returns how many answers are new or changed.
+
+    All rows are read before the first is written; then batch by batch, so that others go on
+    writing. Called again after it was stopped, it adds what is missing.
+    """
     by_key = {prompt_key(row.prompt): row for row in rows}
+    keys = list(by_key)
+    return sum(
+        _import_batch(project, author, {key: by_key[key] for key in keys[start : start + BATCH]})
+        for start in range(0, len(keys), BATCH)
+    )
+
+
+@transaction.atomic
+def _import_batch(project: Project, author: User, by_key: dict[str, NewDemonstration]) -> int:
     add_prompts(project, [NewPrompt(row.prompt, row.language) for row in by_key.values()])
     written = 0
-    for prompt in project.prompts.filter(key__in=by_key).iterator():
+    for prompt in project.prompts.filter(key__in=by_key):
         text = by_key[prompt.key].answer
         if not demonstrations_of(prompt, author).filter(text=text).exists():
             write_demonstration(prompt, author, text)

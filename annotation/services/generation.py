@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
+from annotation.lm.chat import with_system
 from annotation.models import Project, PromptGroup
 from annotation.services import groups as group_service
 from config.celery import app
@@ -21,15 +22,20 @@ MESSAGE_LIFE = 60  # seconds; beat sends another one before long
 
 @contextmanager
 def renewed(group: PromptGroup) -> Iterator[None]:
-    """Keeps the claim of the group and of its batch alive, from a thread of its own."""
+    """Keeps the claim of the group and of its batch alive, from a thread of its own.
+
+    A database that is away, or restarted, is asked again the next time.
+    """
     done = threading.Event()
 
     def renew() -> None:
-        try:
-            while not done.wait(RENEW_EVERY):
+        while not done.wait(RENEW_EVERY):
+            try:
                 group_service.renew_claim(group)
-        finally:
-            connection.close()
+            except DatabaseError as problem:
+                logger.warning("The claim of %s is not renewed: %s", group, problem)
+            finally:
+                connection.close()
 
     thread = threading.Thread(target=renew, daemon=True)
     thread.start()
@@ -86,19 +92,28 @@ def _answer(groups: Sequence[PromptGroup]) -> None:
         top_p=project.top_p,
         max_new_tokens=project.max_new_tokens,
     )
+    requests = [
+        AnswerRequest(
+            prompt=with_system(group.prompt.messages, project.system_prompt),
+            count=group.answer_count,
+            seed=group.seed,
+        )
+        for group in groups
+    ]
     try:
         model, tokenizer = warm_policy.get(PolicySource(policy.base_model, policy.adapter))
+        answered = answer_groups(model, tokenizer, requests, parameters)
     except PolicyUnavailable as problem:
         for group in groups:
             group_service.fail_group(group, str(problem))
         return
-    requests = [
-        AnswerRequest(prompt=group.prompt.messages, count=group.answer_count, seed=group.seed)
-        for group in groups
-    ]
-    answered = answer_groups(model, tokenizer, requests, parameters)
     for group, answers in zip(groups, answered, strict=True):
         if isinstance(answers, AnswerFailure):
             group_service.fail_group(group, answers.reason)
         else:
-            group_service.store_answers(group, answers, sampling=asdict(parameters))
+            group_service.store_answers(
+                group,
+                answers,
+                sampling=asdict(parameters),
+                system_prompt=project.system_prompt,
+            )

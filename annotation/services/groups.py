@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from annotation.lm.completion import Completion
@@ -96,9 +96,16 @@ def _hold(group: PromptGroup) -> PromptGroup | None:
 
 @transaction.atomic
 def store_answers(
-    group: PromptGroup, answers: Iterable[Completion], *, sampling: dict[str, float]
+    group: PromptGroup,
+    answers: Iterable[Completion],
+    *,
+    sampling: dict[str, float],
+    system_prompt: str = "",
 ) -> bool:
-    """Stores the answers and opens the group's assignments; False when the claim was lost."""
+    """Stores the answers and opens the group's assignments; False when the claim was lost.
+
+    `sampling` and `system_prompt` are those with which the answers were made.
+    """
     held = _hold(group)
     if held is None:
         return False
@@ -118,7 +125,7 @@ def store_answers(
     fit_assignments(Project.objects.get(pk=held.project_id), held)  # the overlap as it is by now
     held.status, held.claim, held.claimed_until = Status.READY, None, None
     held.ready_at = timezone.now()
-    held.failure_reason = ""
+    held.system_prompt, held.failure_reason = system_prompt, ""
     held.save()
     return True
 
@@ -135,8 +142,13 @@ def fail_group(group: PromptGroup, reason: str) -> None:
 
 @transaction.atomic
 def release_lapsed_claims() -> int:
-    """Puts back the groups whose worker died; after the last attempt they fail."""
-    lapsed = PromptGroup.objects.filter(status=Status.GENERATING, claimed_until__lt=timezone.now())
+    """Puts back the groups whose worker died; after the last attempt they fail.
+
+    A claim that lasts longer than any was made before the clock was set back.
+    """
+    now = timezone.now()
+    is_over = Q(claimed_until__lt=now) | Q(claimed_until__gt=now + 2 * CLAIM)
+    lapsed = PromptGroup.objects.filter(is_over, status=Status.GENERATING)
     freed = {"claim": None, "claimed_until": None}
     lapsed.filter(attempts__gte=PromptGroup.MAX_ATTEMPTS).update(
         status=Status.FAILED,

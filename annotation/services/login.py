@@ -33,8 +33,10 @@ class Brake:
     seconds: int
 
 
+# A hash takes a processor for about as long as ten pages: HURRY leaves most of it to the others.
 # Guessers have 1,440 attempts a day at an account from one address and 2,400 from all together; one
 # address cannot use up what an account has for all.
+HURRY = Brake(6, 10)
 PLACE = Brake(10, 600)
 ADDRESS = Brake(60, 600)
 ACCOUNT = Brake(100, 3600)
@@ -87,6 +89,7 @@ class Attempt:
         if constant_time_compare(self.kept_mark, self.browser_mark):
             return [("known browser", place, PLACE)]
         return [
+            ("address in a hurry", self.address, HURRY),
             ("address", self.address, ADDRESS),
             ("account and address", place, PLACE),
             ("account", self.account, ACCOUNT),

@@ -1,6 +1,8 @@
 """Who takes part in a project."""
 
+import secrets
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.core.exceptions import ValidationError
@@ -10,6 +12,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from annotation.models import Membership, Project, User
+from annotation.selectors.projects import may_reset_password
 from annotation.services.assignments import give_back
 from annotation.services.projects import set_member
 
@@ -46,7 +49,7 @@ def create_labeler(project: Project, username: str, key: uuid.UUID) -> str:
     Raises PersonRefused for a name that is taken or reads like one that is.
     """
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # one sending at a time
-    user = User(username=User.normalize_username(username))
+    user = User(username=User.normalize_username(username), must_change_password=True)
     password = _password_under(key, user.username)
     just_made = project.members.filter(date_joined__gte=timezone.now() - SENT_TWICE)
     same = just_made.filter(username=user.username).first()
@@ -66,11 +69,42 @@ def create_labeler(project: Project, username: str, key: uuid.UUID) -> str:
     return password
 
 
+def reset_password(by: User, user: User) -> str:
+    """A password for the user's next login, which is kept nowhere; their sessions end.
+
+    Raises PersonRefused where the user may do more than whoever resets it.
+    """
+    if not may_reset_password(by, user):
+        raise PersonRefused(
+            _("%(name)s works in other projects, too, or runs one: ask an administrator.")
+            % {"name": user}
+        )
+    password = _spelled(secrets.choice(PASSWORD_ALPHABET) for _i in range(16))
+    user.set_password(password)
+    user.must_change_password = True
+    user.save()
+    return password
+
+
+def change_password(user: User, password: str) -> None:
+    """To the one that the user chose."""
+    user.set_password(password)
+    user.must_change_password = False
+    user.save()
+
+
 def _password_under(key: uuid.UUID, username: str) -> str:
     """As good as random for whoever knows not both the key and this installation's secret."""
     digest = salted_hmac("annotation.services.people", f"{key} {username}", algorithm="sha256")
-    letters = [PASSWORD_ALPHABET[byte % len(PASSWORD_ALPHABET)] for byte in digest.digest()[:16]]
-    return "-".join("".join(letters[start : start + 4]) for start in range(0, 16, 4))
+    return _spelled(
+        PASSWORD_ALPHABET[byte % len(PASSWORD_ALPHABET)] for byte in digest.digest()[:16]
+    )
+
+
+def _spelled(letters: Iterable[str]) -> str:
+    """Sixteen letters in groups of four, to be read aloud."""
+    whole = "".join(letters)
+    return "-".join(whole[start : start + 4] for start in range(0, len(whole), 4))
 
 
 @transaction.atomic

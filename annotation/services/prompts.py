@@ -8,10 +8,15 @@ from annotation.exchange.prompts import NewPrompt
 from annotation.exchange.split import prompt_key, split_of
 from annotation.models import Project, Prompt
 
+LOOKED_UP = 500  # keys a query
+
 
 @transaction.atomic
 def add_prompts(project: Project, rows: Iterable[NewPrompt]) -> int:
-    """Adds the prompts that the project does not have yet; returns how many those were."""
+    """Adds the prompts that the project does not have yet; returns how many those were.
+
+    Others write nothing meanwhile where the database is SQLite: for thousands, see `uploads`.
+    """
     prompts = {}
     for row in rows:
         key = prompt_key(row.messages)
@@ -23,6 +28,10 @@ def add_prompts(project: Project, rows: Iterable[NewPrompt]) -> int:
             split=split_of(key, project.heldout_percent),
             answers_wanted=row.answers_wanted,
         )
-    before = project.prompts.count()
+    keys = list(prompts)
+    for start in range(0, len(keys), LOOKED_UP):
+        known = project.prompts.filter(key__in=keys[start : start + LOOKED_UP])
+        for key in known.values_list("key", flat=True):
+            del prompts[key]
     Prompt.objects.bulk_create(prompts.values(), batch_size=500, ignore_conflicts=True)
-    return project.prompts.count() - before
+    return len(prompts)

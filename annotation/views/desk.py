@@ -30,8 +30,8 @@ def group_context(
     project: Project, group_id: int, order: list[int], form: JudgmentForm
 ) -> dict[str, Any]:
     """The group in the order shown; nothing here tells which answer is which."""
-    texts = {answer.position: answer.text for answer in answers_of_group(group_id)}
-    shown = form.shown_answers([texts[position] for position in order])
+    answers = {answer.position: answer for answer in answers_of_group(group_id)}
+    shown = form.shown_answers([answers[position] for position in order])
     return {
         "project": project,
         "section": "rank",

@@ -7,7 +7,6 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 
 from annotation.forms import JudgmentForm
 from annotation.judgment.fields import GROUP, content_to_change
@@ -21,7 +20,6 @@ from annotation.views.desk import group_context, token_of
 from annotation.views.requests import Request
 
 
-@never_cache
 def mine(request: Request, slug: str) -> HttpResponse:
     project = project_for_member(request.user, slug)
     found = own_rankings(project, request.user)
@@ -38,7 +36,6 @@ def mine(request: Request, slug: str) -> HttpResponse:
     return render(request, "annotation/mine.html", context)
 
 
-@never_cache
 def revise(request: Request, slug: str, pk: int) -> HttpResponse:
     project = project_for_member(request.user, slug)
     # Sent twice, the second time finds a ranking that the first one replaced.

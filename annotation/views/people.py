@@ -1,12 +1,12 @@
 """Who takes part in a project, and as what."""
 
 import uuid
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation.forms import GIVEN_ROLES, AddMemberForm, NewLabelerForm
@@ -18,12 +18,12 @@ from annotation.services.people import (
     change_role,
     create_labeler,
     remove_member,
+    reset_password,
 )
 from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
 
 
-@never_cache
 def people(request: Request, slug: str) -> HttpResponse:
     project = project_for_admin(request.user, slug)
     add, new = AddMemberForm(prefix="add"), NewLabelerForm(prefix="new")
@@ -48,33 +48,34 @@ def people(request: Request, slug: str) -> HttpResponse:
                 new.add_error("username", str(refusal))
             else:
                 # Answered at once, not after a redirect: the password is stored nowhere.
-                created = {"username": username, "password": password}
-                return _page(request, project, add, NewLabelerForm(prefix="new"), created)
+                made = {"name": username, "password": password, "is_new": True}
+                return _page(request, project, made=made)
     return _page(request, project, add, new)
 
 
 def _page(
     request: Request,
     project: Project,
-    add: AddMemberForm,
-    new: NewLabelerForm,
-    created: dict[str, str] | None = None,
+    add: AddMemberForm | None = None,
+    new: NewLabelerForm | None = None,
+    made: dict[str, Any] | None = None,
 ) -> HttpResponse:
+    """`made` is a password that was just made, with whose it is."""
     context = {
         "project": project,
         "section": "people",
         "members": members_of(project),
         "roles": GIVEN_ROLES,
-        "add": add,
-        "new": new,
-        "created": created,
+        "add": add or AddMemberForm(prefix="add"),
+        "new": new or NewLabelerForm(prefix="new"),
+        "made": made,
     }
     return render(request, "annotation/people.html", context)
 
 
 @require_POST
 def member(request: Request, slug: str, pk: int) -> HttpResponse:
-    """Changes a member's role, or removes them."""
+    """Changes a member's role, gives them a new password, or removes them."""
     project = project_for_admin(request.user, slug)
     if "remove" in request.POST and not is_membership(pk):
         return redirect("people", slug)  # sent twice
@@ -84,6 +85,9 @@ def member(request: Request, slug: str, pk: int) -> HttpResponse:
         if "remove" in request.POST:
             remove_member(membership)
             messages.success(request, _("%(name)s was removed. Their rankings stay.") % name)
+        elif "password" in request.POST:
+            password = reset_password(request.user, membership.user)
+            return _page(request, project, made={**name, "password": password})
         else:
             change_role(membership, request.POST.get("role", ""))
             messages.success(request, _("The role of %(name)s was changed.") % name)

@@ -7,7 +7,6 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -27,7 +26,6 @@ from annotation.views.desk import assignment_context, desk_page, token_of, what_
 from annotation.views.requests import Request, is_script, posted_number
 
 
-@never_cache
 def rank(request: Request, slug: str) -> HttpResponse:
     project = project_for_member(request.user, slug)
     if request.method == "POST":
@@ -62,7 +60,6 @@ def _form_of(project: Project, assignment: Assignment) -> JudgmentForm:
     return JudgmentForm(project.asked, len(assignment.shown_order), draft)
 
 
-@never_cache
 @require_GET
 def ahead(request: Request, slug: str) -> HttpResponse:
     """The desk of the group after the present one, to be shown as soon as this one is submitted."""

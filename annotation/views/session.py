@@ -3,27 +3,64 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import AuthenticationForm
-from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
+from django.contrib.auth.views import (
+    LoginView,
+    LogoutView,
+    PasswordChangeView,
+    redirect_to_login,
+)
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
+from django.views.generic import FormView
 from django_htmx.http import HttpResponseClientRefresh
 
+from annotation.forms import ChosenPasswordForm
 from annotation.models import User
 from annotation.services.assignments import give_back_ahead
 from annotation.services.login import Attempt, TooManyAttempts
-from annotation.views.requests import client_network, on_this_site
+from annotation.services.people import change_password
+from annotation.views.requests import Request, client_network, on_this_site
 
 BROWSER_MARK = "browser_mark"
 
 
+class PasswordAttempt(FormView):  # type: ignore[type-arg]
+    """A form with a password that is looked at only as often as `services/login.py` lets it."""
+
+    attempt: Attempt
+
+    def account(self) -> str:
+        raise NotImplementedError
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        mark = request.COOKIES.get(BROWSER_MARK, "")
+        self.attempt = Attempt(self.account(), client_network(request), mark)
+        try:
+            self.attempt.begin()
+        except TooManyAttempts as refusal:
+            return self.refused(refusal.seconds)
+        return super().post(request, *args, **kwargs)
+
+    def refused(self, seconds: int) -> HttpResponse:
+        """The form again, empty but for the name."""
+        empty = {"data": None, "files": None, "initial": {"username": self.account()}}
+        form = self.get_form_class()(**{**self.get_form_kwargs(), **empty})
+        context = self.get_context_data(form=form, is_braked=True)
+        return self.render_to_response(context, status=429, headers={"Retry-After": str(seconds)})
+
+
 @method_decorator(login_not_required, name="dispatch")
-class Login(LoginView):
+class Login(PasswordAttempt, LoginView):
     redirect_authenticated_user = True
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -32,17 +69,8 @@ class Login(LoginView):
             return HttpResponseClientRefresh()
         return super().dispatch(request, *args, **kwargs)
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        name, mark = request.POST.get("username", ""), request.COOKIES.get(BROWSER_MARK, "")
-        self.attempt = Attempt(name, client_network(request), mark)
-        try:
-            self.attempt.begin()
-        except TooManyAttempts as refusal:
-            form = AuthenticationForm(request, initial={"username": name})
-            context = self.get_context_data(form=form, is_braked=True)
-            headers = {"Retry-After": str(refusal.seconds)}
-            return self.render_to_response(context, status=429, headers=headers)
-        return super().post(request, *args, **kwargs)
+    def account(self) -> str:
+        return self.request.POST.get("username", "")
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         self.attempt.succeed()
@@ -62,6 +90,33 @@ class Login(LoginView):
         self.attempt.fail()
         del form.fields["username"].widget.attrs["autofocus"]
         form.fields["password"].widget.attrs["autofocus"] = True
+        return super().form_invalid(form)
+
+
+class Password(PasswordAttempt, PasswordChangeView):
+    """Changes one's own; the present one is not asked for when it was just made by another."""
+
+    template_name = "registration/password.html"
+    request: Request
+
+    def account(self) -> str:
+        return self.request.user.username
+
+    def get_form_class(self) -> "type[SetPasswordForm[User]]":
+        return ChosenPasswordForm if self.request.user.must_change_password else PasswordChangeForm
+
+    def form_valid(self, form: "SetPasswordForm[User]") -> HttpResponse:
+        self.attempt.succeed()
+        change_password(self.request.user, form.cleaned_data["new_password1"])
+        update_session_auth_hash(self.request, self.request.user)
+        messages.success(self.request, _("Your password was changed."))
+        return redirect("home")
+
+    def form_invalid(self, form: "SetPasswordForm[User]") -> HttpResponse:
+        if "old_password" in form.errors:
+            self.attempt.fail()
+        else:
+            self.attempt.succeed()
         return super().form_invalid(form)
 
 

@@ -8,7 +8,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from annotation.forms import WriteForm, typed
@@ -34,7 +33,6 @@ from annotation.views.words import write_words
 MOST_LISTED = 10
 
 
-@never_cache
 def write(request: Request, slug: str) -> HttpResponse:
     project = project_for_member(request.user, slug)
     if request.method == "POST":
@@ -107,7 +105,6 @@ def _seconds_left(writing: Writing | None) -> int | None:
     return int((writing.expires_at - timezone.now()).total_seconds())
 
 
-@never_cache
 def rewrite(request: Request, slug: str, pk: int) -> HttpResponse:
     """Changes an answer that was written here; one beside a ranking is changed with the ranking."""
     project = project_for_member(request.user, slug)

@@ -90,6 +90,7 @@ def _update(
         rollouts = _answer(config, policy, trainer, prompts, step)
         run.progress("training", step, config.steps)
         experiences = list(policy.experiences(rollouts))
+        algorithm.prepare(experiences)
         # Text first: processes exchange gradients in the last pass, which must read the same kind
         # of batch in all of them.
         batches: list[Experience | TextBatch] = [

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 if __package__ in (None, ""):  # started as a file: make the repository importable from anywhere
     sys.path[0] = str(Path(__file__).resolve().parents[2])
@@ -31,6 +31,7 @@ from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance, run_script
 from rewardmodel.learning.core.snapshot import PreferenceData, read_groups
 from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
+from rewardmodel.learning.reward.group_parts import parts_with_scores
 from rewardmodel.learning.reward.losses import listwise_loss
 from rewardmodel.learning.reward.metrics import metrics_of, reward_gate
 from rewardmodel.learning.reward.model import (
@@ -91,21 +92,24 @@ def fit(
     start: int = 0,
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Learns from the groups `among` those of the data; yields finished steps and their metrics."""
-    device = trainer.accelerator.device
+    device, model = trainer.accelerator.device, cast(RewardModel, trainer.given)
     per_step = min(config.groups_per_step, len(among))
     for step in range(start, trainer.steps):
         drawn = shuffled(len(among), config.seed, step * per_step, per_step)
         mine = trainer.shard([among[i] for i in drawn], "groups_per_step")
         groups = [data.groups[i] for i in mine]
         targets = [data.targets[i] for i in mine]
-        for chosen in trainer.passes(list(in_budget(groups, config.tokens_per_batch, layout))):
-            batch = layout([groups[i] for i in chosen], data.pad).to(device)
+        parts = parts_with_scores(model, layout, groups, targets, data.pad, config.tokens_per_batch)
+        read = [part.group for part in parts]  # whole groups, where a pass has room for them
+        for chosen in trainer.passes(list(in_budget(read, config.tokens_per_batch, layout))):
+            batch = layout([read[i] for i in chosen], data.pad).to(device)
             with autocast(device):
-                scores = trainer.module(batch).split([len(groups[i].answers) for i in chosen])
-                losses = [
-                    targets[i].weight * listwise_loss(r, targets[i].shares, targets[i].margins)
-                    for i, r in zip(chosen, scores, strict=True)
-                ]
+                scores = trainer.module(batch).split([len(read[i].answers) for i in chosen])
+                losses = []
+                for part, own in zip([parts[i] for i in chosen], scores, strict=True):
+                    target, every = part.target, part.with_the_rest(own)
+                    whole = target.weight * listwise_loss(every, target.shares, target.margins)
+                    losses.append(part.share_of(whole))
                 loss = torch.stack(losses).sum() / per_step
             trainer.backward(loss)
         yield step + 1, trainer.step(step)

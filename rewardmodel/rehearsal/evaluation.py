@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from annotation.models import PolicyVersion
+from annotation.lm.chat import with_system
+from annotation.models import PolicyVersion, Project
 from rewardmodel.rehearsal.teachers import Messages, Teacher
 
 if TYPE_CHECKING:
@@ -40,20 +41,25 @@ class Interval:
 
 
 def try_policy(
+    project: Project,
     policy: PolicyVersion,
     prompts: Sequence[Messages],
     teacher: Teacher,
     answers: int,
-    max_new_tokens: int,
     seed: int,
 ) -> Trial:
-    """Samples `answers` answers a prompt at temperature 1, with the same seeds for each policy."""
+    """Samples `answers` answers a prompt at temperature 1, with the same seeds for each policy.
+
+    What they are asked and how long they may be is the project's.
+    """
     from annotation.lm.loading import PolicySource, load_policy
     from annotation.lm.sampler import SamplingParameters, sample_groups
 
     model, tokenizer = load_policy(PolicySource(policy.base_model, policy.adapter))
-    parameters = SamplingParameters(max_new_tokens=max_new_tokens)
-    asked = cast("Sequence[chat.Messages]", prompts)
+    parameters = SamplingParameters(max_new_tokens=project.max_new_tokens)
+    asked = [
+        with_system(cast("chat.Messages", prompt), project.system_prompt) for prompt in prompts
+    ]
     groups = sample_groups(model, tokenizer, asked, answers, parameters, seed)
     completions = [completion for group in groups for completion in group]
     return Trial(

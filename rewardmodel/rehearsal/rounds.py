@@ -65,9 +65,7 @@ def rehearse(plan: Plan, say: Say) -> tuple[Project, list[dict[str, Any]]]:
 
     def trial(policy: PolicyVersion) -> Trial:
         say(f"The teacher judges {policy} on held-out prompts.")
-        return try_policy(
-            policy, heldout, plan.teacher, plan.heldout_answers, project.max_new_tokens, plan.seed
-        )
+        return try_policy(project, policy, heldout, plan.teacher, plan.heldout_answers, plan.seed)
 
     base = newest = trial(base_policy)
     reports = []

@@ -2,7 +2,6 @@
 
 from rewardmodel.services.runs import (
     RunRefused,
-    check_settings,
     request_cancel,
     start_demonstrations_run,
     start_due_run,
@@ -11,10 +10,11 @@ from rewardmodel.services.runs import (
     start_run,
     start_text_run,
 )
+from rewardmodel.services.training_settings import as_run_takes_it
 
 __all__ = [
     "RunRefused",
-    "check_settings",
+    "as_run_takes_it",
     "request_cancel",
     "start_demonstrations_run",
     "start_due_run",

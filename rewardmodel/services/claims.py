@@ -13,7 +13,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from rewardmodel.models import TrainingRun
-from rewardmodel.selectors import silent_runs
+from rewardmodel.selectors import silent_runs, startable
 
 Status = TrainingRun.Status
 
@@ -22,12 +22,14 @@ Status = TrainingRun.Status
 def claim_run(run_id: int) -> TrainingRun | None:
     """Takes a queued run, or a running one whose supervisor died; None when it is not free."""
     now = timezone.now()
-    free = Q(status=Status.QUEUED) | Q(pk__in=silent_runs().values("pk"))
+    free = startable() | Q(pk__in=silent_runs().values("pk"))
     claimed = TrainingRun.objects.filter(free, pk=run_id).update(
         status=Status.RUNNING,
         supervisor=uuid.uuid4(),
         heartbeat_at=now,
         attempts=F("attempts") + 1,
+        room_wanted=0,
+        reason=None,
     )
     if not claimed:
         return None
@@ -60,3 +62,8 @@ def beat(run: TrainingRun, progress: Mapping[str, Any] | None) -> bool:
     for name, value in changes.items():
         setattr(run, name, value)
     return True
+
+
+def is_to_be_cancelled(run: TrainingRun) -> bool:
+    run.refresh_from_db(fields=["cancel_requested_at"])
+    return run.cancel_requested_at is not None

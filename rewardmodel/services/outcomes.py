@@ -14,6 +14,7 @@ from annotation.models import PolicyVersion
 from annotation.models.policy import ModelVersion
 from annotation.selectors.policies import next_number
 from annotation.services.policies import promote
+from config import space
 from rewardmodel.learning.core.gate import Code, Reason, Verdict, as_json, read_report
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import champion_reward_model, log_tail
@@ -125,6 +126,34 @@ def try_again(run: TrainingRun) -> None:
     locked.status, locked.supervisor = Status.QUEUED, None
     locked.save(update_fields=["status", "supervisor"])
     transaction.on_commit(partial(enqueue, locked.pk), robust=True)
+
+
+@transaction.atomic
+def wait_for_room(run: TrainingRun, needed: int = 0) -> None:
+    """Back into the queue until the disk has room, with its checkpoint; no attempt is used up.
+
+    `needed` bytes, if the training said so, or else more than there were.
+    """
+    locked = held(run).select_for_update(of=("self",)).first()
+    if locked is None:
+        return
+    locked.room_wanted = max(needed, space.free_bytes(), space.RESERVE) + space.RESERVE
+    verdict = Verdict(Code.WAITS_FOR_ROOM, {"gigabytes": locked.room_wanted / 1e9})
+    locked.reason = as_json(verdict)
+    _put_back(locked)
+
+
+@transaction.atomic
+def hand_back(run: TrainingRun) -> None:
+    """Back into the queue, with its checkpoint, when its worker stops; no attempt is used up."""
+    locked = held(run).select_for_update(of=("self",)).first()
+    if locked is not None:
+        _put_back(locked)
+
+
+def _put_back(run: TrainingRun) -> None:
+    run.status, run.supervisor, run.attempts = Status.QUEUED, None, max(run.attempts - 1, 0)
+    run.save(update_fields=["status", "supervisor", "attempts", "room_wanted", "reason"])
 
 
 def _finish(run: TrainingRun, status: str, reason: Reason | None = None) -> None:

@@ -1,17 +1,19 @@
 """Starting and cancelling training runs."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotation.models import Project, Snapshot, User
+from annotation.exchange.files import is_disk_full, require_room
+from annotation.models import PolicyVersion, Project, Snapshot, User
 from annotation.selectors.policies import champion_policy
 from annotation.selectors.rankings import current_rankings
 from annotation.services.snapshots import (
@@ -20,39 +22,24 @@ from annotation.services.snapshots import (
     take_prompts_snapshot,
     take_text_snapshot,
 )
+from config import space
 from config.celery import app
-from rewardmodel.learning.configs import (
-    Config,
-    LanguageConfig,
-    PolicyConfig,
-    RewardConfig,
-    check_overrides,
-)
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import (
     active_run,
     champion_reward_model,
+    due_kinds,
     new_rankings,
+    rest_before,
     text_folder,
 )
+from rewardmodel.services.training_settings import as_run_takes_it
 
 Kind, Status = TrainingRun.Kind, TrainingRun.Status
-
-CONFIGS: dict[TrainingRun.Kind, type[Config]] = {
-    Kind.TEXT: LanguageConfig,
-    Kind.DEMONSTRATIONS: LanguageConfig,
-    Kind.REWARD: RewardConfig,
-    Kind.POLICY: PolicyConfig,
-}
 
 
 class RunRefused(Exception):
     """A sentence that says why no run was started."""
-
-
-def check_settings(kind: str, values: dict[str, Any]) -> None:
-    """Raises ValueError with a sentence when training settings do not fit the kind of run."""
-    check_overrides(CONFIGS[Kind(kind)], values)
 
 
 def start_text_run(
@@ -125,36 +112,59 @@ def _start(
     What people have `chosen` wins over what a run of its kind is given. Raises RunRefused.
     """
     try:
-        check_settings(kind, chosen)
+        chosen = as_run_takes_it(project, kind, chosen)
     except ValueError as problem:
         raise RunRefused(
             _("The project's training settings do not fit: %(problem)s") % {"problem": problem}
         ) from problem
-    with transaction.atomic():
-        _refuse_a_second(project)
-        run = TrainingRun.objects.create(
+    _refuse_a_second(project)  # before anything is written for nothing
+    with _refused_without_room():
+        snapshot = take_snapshot(project)
+        run = TrainingRun(
             project=project,
             kind=kind,
-            snapshot=take_snapshot(project),
-            policy=champion_policy(project),
+            snapshot=snapshot,
             reward_model=judge,
             started_by=started_by,
         )
-        run.config = {
-            "seed": random.getrandbits(31),
-            **_given(run, from_scratch=bool(chosen.get("preset"))),
-            **chosen,
-            "snapshot": str(run.snapshot.file),
-            "output": str(settings.VAR_FOLDER / "models" / project.slug / run.folder_name),
-        }
-        run.save(update_fields=["config"])
-        transaction.on_commit(partial(enqueue, run.pk), robust=True)
+        _queue(run, _shown(project) if kind == Kind.REWARD else "", chosen)
     return run
 
 
+@transaction.atomic
+def _queue(run: TrainingRun, shown: str, chosen: dict[str, Any]) -> None:
+    """Raises RunRefused when another run of the project was started meanwhile."""
+    project = Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
+    _refuse_a_second(project)
+    run.policy = champion_policy(project)
+    run.save()  # with its number, which the folders have in their names
+    run.config = {
+        "seed": random.getrandbits(31),
+        **_given(run, shown, from_scratch=bool(chosen.get("preset"))),
+        **chosen,
+        "snapshot": str(run.snapshot.file),
+        "output": str(settings.VAR_FOLDER / "models" / project.slug / run.folder_name),
+    }
+    run.save(update_fields=["config"])
+    transaction.on_commit(partial(enqueue, run.pk), robust=True)
+
+
+@contextmanager
+def _refused_without_room() -> Iterator[None]:
+    """Raises RunRefused when the disk has, or comes to have, no room for what is written here."""
+    try:
+        require_room(settings.VAR_FOLDER, space.RESERVE)
+        yield
+    except (OSError, OperationalError) as problem:
+        if not is_disk_full(problem):
+            raise
+        free = {"free": space.free_bytes() // 1_000_000}
+        raise RunRefused(
+            _("The disk is full: %(free)d MB are free. Make room, then start the run again.") % free
+        ) from problem
+
+
 def _refuse_a_second(project: Project) -> None:
-    """Until the transaction ends no other run of the project can be started."""
-    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     active = active_run(project)
     if active is not None:
         raise RunRefused(
@@ -174,21 +184,30 @@ def _shown(project: Project) -> str:
     return str(take_demonstrations_snapshot(project).file)
 
 
-def _given(run: TrainingRun, *, from_scratch: bool) -> dict[str, Any]:
+def _given(run: TrainingRun, shown: str, *, from_scratch: bool) -> dict[str, Any]:
     """What a run of its kind is told, beside where to read and to write."""
     project, policy, judge = run.project, run.policy, run.reward_model
     if run.kind == Kind.REWARD:
-        return {"base_model": policy.base_model, "demonstrations": _shown(project)}
-    parent = {"base_model": policy.base_model, "adapter": policy.adapter}
+        return {"base_model": policy.base_model, "demonstrations": shown}
+    started = {"base_model": policy.base_model, "adapter": policy.adapter}
+    parent = {} if from_scratch else started
+    if run.kind == Kind.TEXT:
+        return {"stage": str(run.kind), "merge": True, **parent}
+    answering = {**parent, "max_new_tokens": project.max_new_tokens}
     if judge is None:
-        return {"stage": str(run.kind), "merge": True, **({} if from_scratch else parent)}
+        return {"stage": str(run.kind), "merge": True, **answering}
     return {
-        **parent,
+        **answering,
         "reward_model": str(judge.folder),
-        "max_new_tokens": project.max_new_tokens,
         "answers_per_prompt": project.answers_per_group,
         "kl_budget": project.kl_budget,
+        "rollout_server": _rollout_server(policy),
     }
+
+
+def _rollout_server(policy: PolicyVersion) -> str:
+    """The installation's, for policies on the base model that it serves; else ""."""
+    return settings.ROLLOUT_SERVER if policy.base_model == settings.POLICY_MODEL else ""
 
 
 def start_run(
@@ -212,26 +231,28 @@ def start_run(
 
 
 def start_due_run(project: Project) -> TrainingRun | None:
-    """Starts what the loop asks for next: an update towards a new reward model, else a new
-    reward model once enough rankings have come. None when nothing is due."""
+    """Starts what the loop asks for next. None when nothing is due, or rests after a run that was
+    cancelled or failed."""
     if active_run(project) is not None:
         return None
-    reward_model = champion_reward_model(project)
-    if reward_model is not None and not reward_model.runs.exists():
-        return start_policy_run(project)
-    if new_rankings(project) >= project.training_threshold:
-        return start_reward_run(project)
-    return None
+    due = due_kinds(project, champion_reward_model(project), new_rankings(project))
+    ready = [kind for kind in due if rest_before(project, kind) is None]
+    return start_run(project, ready[0]) if ready else None
 
 
 @transaction.atomic
-def request_cancel(run: TrainingRun) -> None:
-    """Ends a queued run at once; a running one when its supervisor sees it, within seconds."""
+def request_cancel(run: TrainingRun, *, pause: bool = False) -> None:
+    """Ends a queued run at once; a running one when its supervisor sees it, within seconds.
+
+    With `pause`, training no more starts by itself in the run's project.
+    """
+    if pause:
+        Project.objects.filter(pk=run.project_id).update(training_is_automatic=False)
     now = timezone.now()
     runs = TrainingRun.objects.filter(pk=run.pk)
     # First both: a worker may claim the queued run between the two.
     runs.filter(status__in=(Status.RUNNING, Status.QUEUED)).update(cancel_requested_at=now)
-    runs.filter(status=Status.QUEUED).update(status=Status.CANCELLED, finished_at=now)
+    runs.filter(status=Status.QUEUED).update(status=Status.CANCELLED, finished_at=now, reason=None)
 
 
 def enqueue(run_id: int) -> None:

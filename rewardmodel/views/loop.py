@@ -76,8 +76,11 @@ def start(request: Request, slug: str) -> HttpResponse:
 @require_POST
 def cancel(request: Request, slug: str, pk: int) -> HttpResponse:
     project = project_for_admin(request.user, slug)
-    request_cancel(get_object_or_404(runs_of(project), pk=pk))
+    pause = "pause" in request.POST
+    request_cancel(get_object_or_404(runs_of(project), pk=pk), pause=pause)
     messages.info(request, _("The run is being cancelled. This takes a few seconds."))
+    if pause:
+        messages.info(request, _("Training is paused: it starts by itself no more."))
     return redirect("project", slug)
 
 

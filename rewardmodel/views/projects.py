@@ -15,7 +15,7 @@ from rewardmodel.forms import NewProjectForm, ProjectForm
 def new(request: Request) -> HttpResponse:
     check_may_create_projects(request.user)
     is_sent = request.method == "POST"
-    form = NewProjectForm(request.POST if is_sent else None)
+    form = NewProjectForm(request.user, request.POST if is_sent else None)
     name, slug = (request.POST.get(field, "").strip() for field in ("name", "slug"))
     if is_sent and (made := made_just_now(request.user, name, slug)):
         return redirect("prompts", made.slug)

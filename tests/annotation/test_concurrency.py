@@ -1,15 +1,19 @@
 """Real connections at once: exact overlap, no group handed out twice to one labeler."""
 
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Project, Ranking, User
 from annotation.services.assignments import take_ahead, take_assignment
-from annotation.services.rankings import submit_ranking
+from annotation.services.rankings import LeaseGone, submit_ranking
 from tests.people import answer_everything, ask, member
 
 LABELERS = 50
@@ -49,3 +53,44 @@ def test_many_labelers_at_once_give_exactly_the_overlap(project: Project) -> Non
     assert set(per_group.values()) == {OVERLAP}
     assert max(Counter(Ranking.objects.values_list("group", "labeler")).values()) == 1
     assert not Assignment.objects.filter(is_done=False).exists()
+
+
+def rank_all_whatever_is_refused(project: Project, labeler: User) -> None:
+    try:
+        while (assignment := take_assignment(project, labeler)) is not None:
+            ranks = {position: position + 1 for position in assignment.shown_order}
+            assert assignment.token is not None
+            with suppress(LeaseGone):
+                submit_ranking(labeler, Judgment(ranks), token=assignment.token)
+    finally:
+        connection.close()
+
+
+def let_leases_run_out(done: threading.Event) -> None:
+    try:
+        while not done.wait(0.02):
+            at_work = Assignment.objects.filter(is_done=False, labeler__isnull=False)
+            at_work.update(expires_at=timezone.now() - timedelta(seconds=1))
+    finally:
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_leases_that_run_out_all_the_time_never_exceed_the_overlap(project: Project) -> None:
+    project.overlap, project.queue_target = OVERLAP, 60
+    project.save()
+    ask(project, *(f"Question {number}?" for number in range(60)))
+    answer_everything(project)
+    people = [member(project, f"labeler-{number}") for number in range(12)]
+    done = threading.Event()
+    with ThreadPoolExecutor(len(people) + 1) as pool:
+        clock = pool.submit(let_leases_run_out, done)
+        working = [pool.submit(rank_all_whatever_is_refused, project, person) for person in people]
+        for one in working:
+            one.result()
+        done.set()
+        clock.result()
+    per_group = Counter(Ranking.objects.values_list("group", flat=True))
+    assert set(per_group.values()) == {OVERLAP}
+    assert len(per_group) == 60
+    assert max(Counter(Ranking.objects.values_list("group", "labeler")).values()) == 1

@@ -80,6 +80,14 @@ def test_a_renewed_claim_does_not_lapse(project: Project) -> None:
     assert groups.release_lapsed_claims() == 0
 
 
+def test_a_claim_from_before_the_clock_was_set_back_lapses(project: Project) -> None:
+    ask(project, "a")
+    groups.top_up(project)
+    groups.claim_groups(project.pk, 1)
+    PromptGroup.objects.update(claimed_until=timezone.now() + timedelta(hours=2))
+    assert groups.release_lapsed_claims() == 1
+
+
 def test_a_worker_that_dies_three_times_fails_the_group_with_the_reason(project: Project) -> None:
     ask(project, "a")
     groups.top_up(project)

@@ -1,11 +1,18 @@
 """How often a group may be ranked, when the project changes its mind."""
 
+import pytest
+
 from annotation.judgment.judgment import Judgment
-from annotation.models import Assignment, Project, PromptGroup, User
+from annotation.models import Assignment, Project, PromptGroup, Ranking, User
 from annotation.services import groups
-from annotation.services.assignments import fit_assignments, give_back, take_assignment
-from annotation.services.rankings import submit_ranking
-from tests.annotation.desk import BEST_FIRST, rank, take
+from annotation.services.assignments import (
+    fit_assignments,
+    give_back,
+    renew_lease,
+    take_assignment,
+)
+from annotation.services.rankings import LeaseGone, submit_ranking
+from tests.annotation.desk import BEST_FIRST, expire, rank, take
 from tests.people import ask, member, new_answers, ready_group
 
 
@@ -49,6 +56,23 @@ def test_held_assignments_beyond_the_overlap_may_be_finished_but_are_not_handed_
     submit_ranking(labeler, Judgment(BEST_FIRST), token=token)
     give_back(project, other)
     assert take_assignment(project, other) is None
+
+
+def test_a_late_submit_does_not_exceed_an_overlap_that_was_lowered_meanwhile(
+    group: PromptGroup, labeler: User
+) -> None:
+    project, two, three = group.project, *(member(group.project, name) for name in ("two", "three"))
+    set_overlap(project, 2)
+    take(project, two)
+    _assignment, late = take(project, labeler)
+    set_overlap(project, 1)
+    expire(group=group)
+    rank(project, three)  # took the other assignment, of which the labeler knows nothing
+    assert renew_lease(project, labeler, late) is None
+    with pytest.raises(LeaseGone, match="ran out"):
+        submit_ranking(labeler, Judgment(BEST_FIRST), token=late)
+    assert take_assignment(project, labeler) is None
+    assert Ranking.objects.count() == 1
 
 
 def test_a_group_whose_answers_come_late_gets_the_overlap_of_now(project: Project) -> None:

@@ -1,10 +1,18 @@
 import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection
 
 from annotation.judgment.judgment import Judgment
-from annotation.models import Project, User
+from annotation.models import Project, Ranking, User
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
 from annotation.services.snapshots import take_groups_snapshot, take_prompts_snapshot
+from tests.annotation.desk import rank
 from tests.people import answer_everything, ask, member
 
 
@@ -70,3 +78,45 @@ def test_the_prompts_snapshot_names_each_prompts_split(project: Project) -> None
     rows = list(map(json.loads, take_prompts_snapshot(project).file.read_text().splitlines()))
     assert {row["split"] for row in rows} == {"train", "heldout"}
     assert len(rows) == 30
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_a_snapshot_is_written_people_go_on_and_it_stays_of_one_moment(
+    project: Project, labeler: User
+) -> None:
+    ask(project, "a", "b", "c")
+    answer_everything(project)
+    for _ in range(2):
+        rank(project, labeler)
+    before = take_groups_snapshot(project)
+
+    def change_what_is_being_read() -> None:
+        try:
+            rank(project, labeler)
+            Ranking.objects.update(is_current=False)
+        finally:
+            connection.close()
+
+    with while_answers_are_read(change_what_is_being_read):
+        during = take_groups_snapshot(project)
+    assert Ranking.objects.count() == 3
+    assert not Ranking.objects.filter(is_current=True).exists()
+    assert (during.sha256, during.rankings) == (before.sha256, 2)
+
+
+@contextmanager
+def while_answers_are_read(act: Callable[[], None]) -> Iterator[None]:
+    """Acts once in another thread, and waits for it, when answers are read first."""
+    acts = [act]
+
+    def execute(send: Any, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if acts and 'FROM "annotation_answer"' in sql:
+            thread = threading.Thread(target=acts.pop())
+            thread.start()
+            thread.join(10)
+            assert not thread.is_alive(), "it waits for the snapshot"
+        return send(sql, params, many, context)
+
+    with connection.execute_wrapper(execute):
+        yield
+    assert not acts

@@ -79,7 +79,7 @@ def test_it_is_a_triple_of_its_own_and_the_others_score_below_it(
     assert [row["score"] for row in rows] == [1, pytest.approx(1 / 3), pytest.approx(-1 / 3), -1]
     assert (rows[0]["answer"], rows[0]["policy"]) == ("Eight minutes.", None)
     assert rows[0]["finish_reason"] == "written"
-    assert "Eight minutes.,1.0,1" in "".join(csv_lines(rows))
+    assert '"Eight minutes.","1.0","1"' in "".join(csv_lines(rows))
 
 
 def test_ratings_still_score_the_answers_that_were_rated(group: PromptGroup, labeler: User) -> None:

@@ -37,7 +37,7 @@ def desk(transactional_db: None, project: Project, labeler: User) -> Project:
     assert assignment is not None
     assert assignment.token is not None
     submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 2}, "Fine."), token=assignment.token)
-    ready_group(project, "天为什么是蓝的？").answers.update(text=TEXT)
+    ready_group(project, "天为什么是蓝的？").answers.update(text=TEXT, finish_reason="length")
     return project
 
 
@@ -59,7 +59,8 @@ def test_axe_finds_nothing_serious_on_labelers_pages(
 ) -> None:
     window = visit(labeler, color_scheme=scheme, locale=language, **STILL)
     home = f"/projects/{desk.slug}/"
-    pages = ["/", f"{home}mine/", f"{home}write/", f"{home}mine/{Ranking.objects.get().pk}/"]
+    pages = ["/", "/password/", f"{home}mine/", f"{home}write/"]
+    pages.append(f"{home}mine/{Ranking.objects.get().pk}/")
     for page in pages:
         window.goto(page)
         assert serious(window) == [], page

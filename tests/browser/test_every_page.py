@@ -39,7 +39,13 @@ def lived_in(transactional_db: None, project: Project, owner: User, labeler: Use
 def paths(project: Project) -> list[str]:
     group, run = project.groups.all()[0], project.runs.all()[0]
     home = f"/projects/{project.slug}/"
-    more = [f"{home}groups/{group.pk}/", f"{home}runs/{run.pk}/", "/", "/projects/new/"]
+    more = [
+        f"{home}groups/{group.pk}/",
+        f"{home}runs/{run.pk}/",
+        "/",
+        "/projects/new/",
+        "/password/",
+    ]
     return [*(home + page for page in ADMIN_PAGES), *more]
 
 

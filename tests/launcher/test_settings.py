@@ -54,6 +54,27 @@ def test_the_deployment_check_is_clean_behind_https(tmp_path: Path) -> None:
     assert process.returncode == 0, process.stderr
 
 
+SAID = "from django.conf import settings; print(settings.SECURE_HSTS_SECONDS > 0, {})".format(
+    "settings.SECURE_HSTS_INCLUDE_SUBDOMAINS, settings.SECURE_HSTS_PRELOAD"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({}, "True False False"),
+        ({"HSTS_SUBDOMAINS": "true"}, "True True False"),
+        ({"HSTS_PRELOAD": "true"}, "True True True"),
+    ],
+)
+def test_other_sites_are_bound_to_https_only_when_that_is_asked_for(
+    tmp_path: Path, asked: dict[str, str], said: str
+) -> None:
+    site = {"SECRET_KEY": "unused", "SITE_URL": "https://laoshi.example.org"}
+    process = manage(tmp_path, "shell", "--no-imports", "-c", SAID, **site, **asked)
+    assert process.stdout.strip() == said, process.stderr
+
+
 @pytest.mark.django_db
 def test_no_model_change_is_without_its_migration() -> None:
     said = StringIO()
@@ -120,6 +141,7 @@ def test_a_site_url_tells_host_and_scheme(monkeypatch: pytest.MonkeyPatch) -> No
         ("REDIS_URL", "localhost", "REDIS_URL is 'localhost': set it to redis://host:6379/0."),
         ("SITE_URL", "laoshi.example.org", "SITE_URL is 'laoshi.example.org': set it to"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, x", "TRUSTED_PROXIES is '10.0.0.0/8, x': set it to"),
+        ("ROLLOUT_SERVER", "gpu:8000", "ROLLOUT_SERVER is 'gpu:8000': set it to an address"),
     ],
 )
 def test_a_value_that_is_not_understood_is_said_in_a_sentence(
@@ -131,6 +153,7 @@ def test_a_value_that_is_not_understood_is_said_in_a_sentence(
         "PORT": lambda: env.whole_number("PORT", 8000),
         "DATABASE_URL": lambda: env.database("DATABASE_URL", Path("unused")),
         "REDIS_URL": lambda: env.redis_url("REDIS_URL", Path("unused")),
+        "ROLLOUT_SERVER": lambda: env.address("ROLLOUT_SERVER"),
         "SITE_URL": lambda: env.site_url("SITE_URL", "http://localhost"),
         "TRUSTED_PROXIES": lambda: env.networks("TRUSTED_PROXIES", []),
     }

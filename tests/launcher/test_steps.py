@@ -4,14 +4,22 @@ import os
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from config import embedded_redis
+from config import embedded_redis, processes
 from config.install import Step, Stop, run
-from config.processes import DEATHS_BEFORE_GIVING_UP, Process, restart_the_dead, stop
+from config.processes import (
+    LONGEST_PAUSE_SECONDS,
+    STEADY_SECONDS,
+    Process,
+    restart_the_dead,
+    stop,
+)
 from config.translations import compile_translations
+from config.up import wait_for_web
 
 PO = """
 msgid ""
@@ -94,16 +102,107 @@ def is_alive(pid: int) -> bool:
     return states.stdout.strip()[:1] not in ("", "Z")
 
 
-def test_a_process_that_keeps_dying_stops_all_with_the_end_of_its_log(tmp_path: Path) -> None:
-    log = tmp_path / "web.log"
-    process = Process("web", python("raise SystemExit('bad option')"), log, dict(os.environ))
+def test_a_process_that_keeps_ending_is_started_again_later_each_time_and_the_others_live_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flapping = process_of(tmp_path, "flapping", "raise SystemExit('refused')")
+    steady = process_of(tmp_path, "steady", "import time; time.sleep(60)")
+    for process in (flapping, steady):
+        process.start()
+    assert steady.popen is not None
+    pid = steady.popen.pid
+    starts = []
+    deadline = time.monotonic() + 30
+    while flapping.deaths < 5:
+        assert time.monotonic() < deadline
+        before = flapping.popen
+        restart_the_dead([flapping, steady])
+        if flapping.popen is not before:
+            starts.append(time.monotonic())
+        time.sleep(0.02)
+    pauses = [later - earlier for earlier, later in pairwise(starts)]
+    stop([flapping, steady])
+    assert all(pause >= least for pause, least in zip(pauses, (1, 2, 4), strict=True))
+    assert steady.popen.pid == pid
+    said = capsys.readouterr().out
+    assert "flapping ended with 1 and is started again; see" in said
+    assert "is started again in 4 s" in said
+    assert "flapping keeps ending. Its log ends with:\n    refused" in said
+
+
+def test_the_pause_before_a_start_has_an_end_and_a_steady_process_has_none(tmp_path: Path) -> None:
+    process = process_of(tmp_path, "web", "pass")
     process.start()
-    for _ in range(DEATHS_BEFORE_GIVING_UP - 1):
-        wait_for_end(process)
-        restart_the_dead([process])
+    process.deaths = 50
     wait_for_end(process)
-    with pytest.raises(Stop, match=r"web ended with 1, 3 times in a minute[\s\S]*bad option"):
-        restart_the_dead([process])
+    process.tend()
+    assert process.pause == LONGEST_PAUSE_SECONDS
+    process.deaths, process.started_at = 50, time.monotonic() - STEADY_SECONDS
+    process.starts_again_at = None
+    process.tend()
+    assert process.pause == 0
+
+
+def test_a_web_server_that_never_answers_and_keeps_ending_ends_the_start_with_its_log(
+    tmp_path: Path,
+) -> None:
+    web = process_of(tmp_path, "web", "raise SystemExit('bad option')")
+    web.start()
+    with pytest.raises(Stop, match=r"web ended with 1, 3 times in a row[\s\S]*bad option"):
+        wait_for_web(web, [web])
+
+
+COUNT = """
+import itertools, time
+for number in itertools.count():
+    print(f"line {number}", flush=True)
+    time.sleep(0.0005)
+"""
+
+
+def test_a_long_log_is_laid_aside_while_its_process_goes_on_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "LOG_BYTES", 5_000)
+    monkeypatch.setattr(processes, "LOG_LOOK_SECONDS", 0.05)
+    process = process_of(tmp_path, "talkative", COUNT)
+    process.start()
+    older = tmp_path / "talkative.log.1"
+    deadline = time.monotonic() + 30
+    laid_aside: set[str] = set()
+    while len(laid_aside) < 3:
+        assert time.monotonic() < deadline
+        process.tend()
+        if older.exists():
+            laid_aside.add(older.read_text().partition("\n")[0])
+        time.sleep(0.02)
+    stop([process])
+    assert process.deaths == 0
+    assert "\0" not in process.log.read_text()
+    last_laid_aside = number_of(older.read_text().splitlines()[-1])
+    assert number_of(process.log.read_text().splitlines()[-1]) > last_laid_aside
+
+
+def number_of(line: str) -> int:
+    return int(line.removeprefix("line "))
+
+
+def test_a_process_that_cannot_be_started_is_tried_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = process_of(tmp_path, "web", "pass")
+    process.start()
+    wait_for_end(process)
+    process.log = tmp_path / "no such folder" / "log"
+    process.tend()
+    assert "web cannot be started" in capsys.readouterr().out
+    process.log, process.starts_again_at = tmp_path / "log", 0.0
+    process.tend()
+    wait_for_end(process)
+
+
+def process_of(folder: Path, name: str, code: str) -> Process:
+    return Process(name, python(code), folder / f"{name}.log", dict(os.environ))
 
 
 def wait_for_end(process: Process) -> None:

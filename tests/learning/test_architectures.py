@@ -23,6 +23,7 @@ from transformers import (
     Qwen3Config,
 )
 
+from annotation.lm.context import window_of
 from annotation.lm.decoding import Decoder, RepeatedDecoder, SharedDecoder, can_share_prompts
 from annotation.lm.shared_prompt_attention import IMPLEMENTATION
 from rewardmodel.learning.core.group_packing import (
@@ -212,3 +213,10 @@ def test_answers_that_share_their_prompts_cache_decode_as_with_copies(
 @pytest.mark.parametrize("config", [*WINDOWED, STATE_SPACE], ids=name_of)
 def test_models_that_cannot_share_a_prompt_are_found_out(config: PreTrainedConfig) -> None:
     assert not can_share_prompts(causal(config), longest=64)
+
+
+def test_the_window_that_counts_is_the_narrowest_of_any_layer() -> None:
+    layers = {0: {"sliding_window": 24}, 1: {"sliding_window": 16}}
+    sizes: dict[str, Any] = {**GROUPED, "sliding_window": None, "per_layer_config": layers}
+    config = MistralConfig(**sizes)
+    assert window_of(causal(config)) == 16

@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from annotation.lm.chat import Chat, ChatError, Message, end_of_turn_id
+from annotation.lm.chat import Chat, ChatError, Message, end_of_turn_id, with_system
 from annotation.lm.loading import load_tokenizer
 from tests.learning.conftest import assistant, user
 from tests.tiny import TEMPLATE, build_tiny_tokenizer
@@ -124,3 +124,11 @@ def test_null_characters_are_left_out_of_answers(tokenizer: PreTrainedTokenizerF
     chat = Chat(tokenizer)
     ids = tokenizer.encode("a\0b", add_special_tokens=False)
     assert chat.answer_text(ids) == "ab"
+
+
+def test_a_system_prompt_comes_first_unless_the_messages_have_their_own_or_it_is_blank() -> None:
+    own: list[Message] = [{"role": "system", "content": "Be a pirate."}, user("Hi")[0]]
+    brief: Message = {"role": "system", "content": "Be brief."}
+    assert with_system(user("Hi"), "Be brief.") == [brief, *user("Hi")]
+    assert with_system(own, "Be brief.") == own
+    assert with_system(user("Hi"), " \n") == user("Hi")

@@ -3,10 +3,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from annotation.exchange.files import complete_or_absent, sha256_of, write_manifest
+from annotation.exchange.files import (
+    NoRoom,
+    complete_or_absent,
+    is_disk_full,
+    sha256_of,
+    write_manifest,
+)
+from bench.disk import Disk
 from rewardmodel.learning.core.checkpoints import Checkpoint, newest_checkpoint, save_checkpoint
+from tests.disks import disk  # noqa: F401
 
 
 def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
@@ -66,6 +75,29 @@ def test_a_half_written_checkpoint_is_not_seen(tmp_path: Path) -> None:
     newest = newest_checkpoint(tmp_path)
     assert newest is not None
     assert newest.step == 5
+
+
+def test_a_checkpoint_without_room_leaves_the_one_before_and_nothing_half_written(
+    disk: Disk,  # noqa: F811
+) -> None:
+    save_checkpoint(disk.root, Checkpoint(5, {"a": torch.zeros(10_000)}, {}))
+    disk.fill(leave=30_000)
+    with pytest.raises(NoRoom) as refused:
+        save_checkpoint(disk.root, Checkpoint(10, {"a": torch.zeros(10_000)}, {}))
+    assert refused.value.needed == 40_000
+    newest = newest_checkpoint(disk.root)
+    assert newest is not None
+    assert newest.step == 5
+    assert not list(disk.root.glob(".*"))
+
+
+def test_a_disk_that_is_found_full_while_writing_is_known_as_full(
+    disk: Disk,  # noqa: F811
+) -> None:
+    disk.fill()
+    with pytest.raises(SafetensorError) as refused:
+        save_file({"a": torch.zeros(10_000)}, disk.root / "a.safetensors")
+    assert is_disk_full(refused.value)
 
 
 def test_a_folder_without_checkpoints_has_none(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 import json
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -132,10 +134,47 @@ def test_neither_run_folder_nor_output_is_a_usage_error() -> None:
         parse_flags(RewardConfig, ["--snapshot", "s.jsonl"])
 
 
-def test_a_project_may_set_everything_but_what_each_run_gives() -> None:
+CONFIGS = (LanguageConfig, RewardConfig, PolicyConfig)
+WORDS = {"algorithm", "preset", "text_column"}
+"""Texts that a project may set: each a word that names no place."""
+
+
+def test_a_project_may_set_what_is_opened_to_it() -> None:
     check_overrides(LanguageConfig, {"learning_rate": 1e-4, "steps": 5, "preset": "mini"})
-    with pytest.raises(ConfigError, match="base_model cannot be set"):
-        check_overrides(LanguageConfig, {"base_model": "x"})
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_a_project_may_set_numbers_switches_and_words_but_no_path_and_no_address(
+    kind: type[Config],
+) -> None:
+    plain = {name for name, hint in get_type_hints(kind).items() if hint not in (str, str | None)}
+    names = {field.name for field in fields(kind)}
+    assert kind.FOR_PROJECTS - names == set()
+    assert names - kind.FOR_PROJECTS <= names - plain | {"merge"}
+    assert kind.FOR_PROJECTS - plain <= WORDS
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (kind, field.name)
+        for kind in CONFIGS
+        for field in fields(kind)
+        if field.name not in kind.FOR_PROJECTS
+    ],
+)
+def test_every_other_field_is_refused_with_its_name(kind: type[Config], name: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name} cannot be set here"):
+        check_overrides(kind, {name: "/etc/passwd"})
+
+
+def test_a_new_field_is_closed_to_projects_until_it_is_opened() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Newer(RewardConfig):
+        more_text: str = ""
+
+    with pytest.raises(ConfigError, match="more_text cannot be set"):
+        check_overrides(Newer, {"more_text": "/etc/passwd"})
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,23 @@
 import math
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
+from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.core.distributed import Processes
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
+from rewardmodel.learning.core.snapshot import PromptRow
 from rewardmodel.learning.language.metrics import LanguageMetrics, language_gate
+from rewardmodel.learning.policy.early_stopping import EarlyStopping
 from rewardmodel.learning.policy.metrics import PolicyMetrics, policy_gate
+from rewardmodel.learning.policy.rollout import AdaptedPolicy
 from rewardmodel.learning.reward.metrics import PreferenceMetrics, reward_gate
-from tests.learning.conftest import Rows, demonstrations
+from tests.learning.conftest import Rows, demonstrations, user
 from tests.learning.runs import failure_of, from_demonstrations, train_a_policy
 
 NAN = float("nan")
@@ -87,17 +93,30 @@ def test_a_reward_model_whose_scores_are_no_numbers_fails_the_run(
     assert not output.exists()
 
 
-def test_a_policy_of_which_no_divergence_can_be_taken_fails_the_run(
+def test_a_policy_that_gives_no_numbers_fails_the_run(
     tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path
 ) -> None:
     output, base = tmp_path / "adapter", broken(tiny, tmp_path / "base")
     assert train_a_policy(output, snapshot, base, reward_model) == 1
-    assert failure_of(output).startswith("step 1.kl is nan")
+    assert failure_of(output) == "The model gives no numbers (NaN): its weights are broken."
 
 
-def test_a_language_model_whose_loss_is_no_number_fails_the_run(
+@pytest.mark.parametrize("name", ["kl", "reward", "tokens"])
+def test_a_step_of_which_something_is_not_finite_goes_no_further(
+    name: str, tiny: Path, reward_model: Path
+) -> None:
+    config = PolicyConfig(
+        snapshot="", base_model=str(tiny), output="", reward_model=str(reward_model)
+    )
+    policy = AdaptedPolicy(config, torch.device("cpu"), [PromptRow("1", user("Hi"), "train")])
+    stopping = EarlyStopping(config, Processes(), policy, [], {})
+    with pytest.raises(TrainingFailure, match=rf"^step 3\.{name} is nan"):
+        stopping.stops(2, PolicyMetrics(**{**asdict(NEW), name: NAN}), {})
+
+
+def test_a_language_model_that_gives_no_numbers_fails_the_run(
     tiny: Path, tmp_path: Path, write_rows: Callable[[Rows], Path]
 ) -> None:
     output, base = tmp_path / "model", broken(tiny, tmp_path / "base")
     assert from_demonstrations(output, write_rows(demonstrations(8)), base) == 1
-    assert "not finite" in failure_of(output)
+    assert failure_of(output) == "The model gives no numbers (NaN): its weights are broken."

@@ -71,6 +71,16 @@ def test_a_configuration_that_makes_no_sense_is_refused(
         load_policy(PolicySource(str(folder)))
 
 
+def test_code_that_comes_with_a_model_is_refused_and_never_runs(tiny: Path, tmp_path: Path) -> None:
+    maps = {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.Own"}
+    folder = _changed(tiny, tmp_path, "config.json", model_type="own", auto_map=maps)
+    ran = tmp_path / "ran"
+    (folder / "own.py").write_text(f"open({str(ran)!r}, 'w').close()")
+    with pytest.raises(PolicyUnavailable, match="could be loaded from"):
+        load_policy(PolicySource(str(folder)))
+    assert not ran.exists()
+
+
 @pytest.mark.parametrize("method", ["gptq", "awq", "bitsandbytes"])
 def test_quantized_weights_are_refused_in_a_sentence(
     method: str, tiny: Path, tmp_path: Path

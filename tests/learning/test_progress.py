@@ -60,7 +60,11 @@ def test_a_published_run_is_finished(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     with run:
         assert not run.finished(output)
-        run.publish(output, lambda folder: write_json(folder / "weights.json", [1]), {"gate": {}})
+        run.publish(
+            output,
+            lambda folder: write_json(folder / "weights.json", [1]),
+            {"metrics": {}, "samples": [], "gate": {}},
+        )
         assert run.finished(output)
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["output"] == str(output)

@@ -155,3 +155,15 @@ def test_strangers_do_nothing_at_the_desk(
     path = reverse(action, args=[project.slug])
     assert as_(stranger).post(path).status_code == 404
     assert as_(labeler).get(path).status_code == 405
+
+
+def test_what_is_behind_the_login_stays_in_no_cache(as_: As, project: Project, owner: User) -> None:
+    browser = as_(owner)
+    pages = [*every_page(project), "/", "/projects/new/", "/nothing/", "/projects/nothing/rank/"]
+    for page in pages:
+        assert "no-store" in browser.get(page).headers["Cache-Control"], page
+
+
+def test_neither_does_what_is_taken_out_of_it(as_: As, project: Project, owner: User) -> None:
+    response = as_(owner).get(reverse("triples_file", args=[project.slug, "csv"]))
+    assert "no-store" in response.headers["Cache-Control"]

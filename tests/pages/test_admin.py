@@ -5,6 +5,7 @@ import json
 import pytest
 from django.contrib import admin as site
 from django.contrib.auth.models import Permission
+from django.test import Client
 from django.urls import reverse
 
 from annotation.judgment.judgment import Judgment
@@ -89,4 +90,58 @@ def test_chosen_triples_are_downloaded(as_: As, ranked: Project, owner: User) ->
     lines = browser.post(TRIPLES, sent).getvalue().splitlines()
     assert len([json.loads(line) for line in lines]) == 2
     sent["action"] = "download_as_csv"
-    assert browser.post(TRIPLES, sent).getvalue().decode("utf-8-sig").startswith("question,answer")
+    assert (
+        browser.post(TRIPLES, sent).getvalue().decode("utf-8-sig").startswith('"question","answer"')
+    )
+
+
+def staff_of_everything(user: User) -> User:
+    """One who may look at every table and change people."""
+    user.is_staff = True
+    user.save()
+    user.user_permissions.set(Permission.objects.all())
+    return user
+
+
+@pytest.mark.parametrize("label", OURS)
+def test_staff_see_rows_of_the_projects_they_run_only(
+    as_: As, ranked: Project, owner: User, stranger: User, label: str
+) -> None:
+    create_project(Project(name="Secret", slug="secret"), stranger)
+    path = reverse(f"admin:{label.replace('.', '_')}_changelist")
+    for user, hidden in ((owner, "Secret"), (stranger, ranked.name)):
+        html = as_(staff_of_everything(user)).get(path).content.decode()
+        assert hidden not in html
+    rows = as_(stranger).get(path).context["cl"].queryset
+    for row in rows:
+        assert getattr(row, "project", None) is None or row.project.name == "Secret"
+
+
+def test_a_row_of_another_project_is_not_opened_by_its_number(
+    as_: As, ranked: Project, owner: User, stranger: User
+) -> None:
+    browser = as_(staff_of_everything(stranger))
+    for row in (ranked, Triple.objects.all()[0], ranked.groups.get(), owner):
+        name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+        assert browser.get(reverse(name, args=[row.pk])).status_code == 302
+
+
+def test_staff_give_nobody_rights_and_take_over_no_account_that_may_do_more(
+    as_: As, ranked: Project, owner: User, labeler: User, root: User
+) -> None:
+    ranked.memberships.create(user=root, role="labeler")
+    browser = as_(staff_of_everything(owner))
+    change = reverse("admin:annotation_user_change", args=[labeler.pk])
+    browser.post(change, {**posted_by(browser, change), "is_superuser": "on", "is_staff": "on"})
+    labeler.refresh_from_db()
+    assert (labeler.is_superuser, labeler.is_staff) == (False, False)
+    for path in ("change", "delete"):
+        other = reverse(f"admin:annotation_user_{path}", args=[root.pk])
+        assert browser.post(other, {"post": "yes"}).status_code == 403
+    password = reverse("admin:auth_user_password_change", args=[root.pk])
+    assert browser.get(password).status_code == 403
+
+
+def posted_by(browser: Client, path: str) -> dict[str, object]:
+    form = browser.get(path).context["adminform"].form
+    return {name: form[name].value() or "" for name in form.fields}

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from annotation.exchange.triples import FIELDS, csv_lines
 from annotation.judgment.judgment import Judgment
 from annotation.models import Project, PromptGroup, Ranking, User
 from annotation.selectors import pages
@@ -282,6 +283,22 @@ def test_the_csv_opens_in_a_spreadsheet(
     assert {row["question"] for row in table} == {"天为什么是蓝的？"}
     assert {row["answer"] for row in table} == {"'=1+1"}
     assert "attachment" in response.headers["Content-Disposition"]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n"])
+def test_no_cell_of_the_csv_is_a_formula(start: str) -> None:
+    row = dict.fromkeys(FIELDS, f"{start}1") | {"score": -0.5, "comment": "a, b; c"}
+    [_names, *lines] = "".join(csv_lines([row])).split("\r\n", 1)
+    [cells] = csv.DictReader(io.StringIO("".join(lines), newline=""), FIELDS)
+    assert (cells["score"], cells["comment"]) == ("-0.5", "a, b; c")
+    assert {cells[name] for name in FIELDS if name not in {"score", "comment"}} == {f"'{start}1"}
+
+
+def test_every_cell_of_the_csv_is_quoted() -> None:
+    row = dict.fromkeys(FIELDS, "a") | {"score": 1.0, "rank": None}
+    [names, cells, _end] = "".join(csv_lines([row])).removeprefix("\ufeff").split("\r\n")
+    for line in (names, cells):
+        assert line.count('"') == 2 * len(FIELDS)
 
 
 def test_an_unknown_file_form_is_not_there(as_: As, project: Project, owner: User) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from annotation.judgment.judgment import Judgment
@@ -15,7 +16,7 @@ from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
 from rewardmodel.learning.core.gate import Code, Verdict, as_json, report
 from rewardmodel.models import TrainingRun
-from rewardmodel.services import start_reward_run
+from rewardmodel.services import request_cancel, start_reward_run
 from tests.pages.conftest import As
 from tests.pages.desk import seen
 from tests.people import ask, champion, ready_group
@@ -159,6 +160,37 @@ def test_an_admin_cancels_a_run(as_: As, ranked: Project, admin: User) -> None:
     as_(admin).post(page(ranked, "run_cancel", run.pk))
     run.refresh_from_db()
     assert run.status == "cancelled" or run.cancel_requested_at is not None
+
+
+def test_cancelling_offers_to_pause_the_loop(as_: As, ranked: Project, admin: User) -> None:
+    run = start_reward_run(ranked)
+    browser = as_(admin)
+    assert 'name="pause"' in browser.get(page(ranked)).content.decode()
+    answer = browser.post(page(ranked, "run_cancel", run.pk), {"pause": "yes"}, follow=True)
+    html = answer.content.decode()
+    assert "Training is paused" in html
+    assert "Training does not start by itself in this project." in html
+    ranked.refresh_from_db()
+    assert not ranked.training_is_automatic
+
+
+@pytest.mark.parametrize(
+    ("language", "cancelled", "failed"),
+    [
+        ("en", "was cancelled. Training starts by itself again after 1 more", "is tried again at"),
+        ("zh-CN", "已取消。再有 1 个排序后", "训练将在"),
+    ],
+)
+def test_the_loop_says_why_it_rests(
+    as_: As, ranked: Project, owner: User, language: str, cancelled: str, failed: str
+) -> None:
+    Project.objects.update(training_threshold=1)
+    request_cancel(start_reward_run(ranked))
+    browser, headers = as_(owner), {"accept-language": language}
+    assert cancelled in browser.get(page(ranked), headers=headers).content.decode()
+    start_reward_run(ranked)
+    TrainingRun.objects.filter(status="queued").update(status="failed", finished_at=timezone.now())
+    assert failed in browser.get(page(ranked), headers=headers).content.decode()
 
 
 def test_a_run_shows_its_course_its_log_and_its_reason(

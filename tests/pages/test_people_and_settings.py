@@ -6,6 +6,7 @@ import pytest
 from django.forms import model_to_dict
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from annotation.models import Membership, Project, User
 from annotation.services.assignments import take_assignment
@@ -220,6 +221,10 @@ def test_the_former_address_of_the_labeling_settings_leads_to_their_section(
     [
         ({"reward_settings": '{"learning_speed": 1}'}, "learning_speed"),
         ({"policy_settings": '{"steps": "many"}'}, "steps"),
+        ({"policy_settings": '{"pretraining_text": "/etc/passwd"}'}, "one of this project&#x27;s"),
+        ({"policy_settings": '{"rollout_server": "http://10.0.0.1"}'}, "rollout_server cannot"),
+        ({"policy_settings": '{"adapter": "/srv/adapter"}'}, "adapter cannot"),
+        ({"reward_settings": '{"demonstrations": "/etc/passwd"}'}, "demonstrations cannot"),
         ({"policy_settings": "[1]"}, "Write a JSON object"),
         ({"reward_settings": "{oops"}, "JSON"),
         ({"reward_settings": '{"a":' * 100_000}, "nested deeper than 32 levels"),
@@ -227,6 +232,14 @@ def test_the_former_address_of_the_labeling_settings_leads_to_their_section(
         ({"policy_settings": '{"kl_budget": 1e999}'}, "not finite"),
         ({"reward_settings": r'{"\ud83d": 1}'}, "half a character"),
         ({"answers_per_group": 1}, "2"),
+        ({"lease_minutes": 99999999999}, "10080"),
+        ({"queue_target": 2**63 - 1}, "10000"),
+        ({"kl_budget": "1e400"}, "number"),
+        ({"kl_budget": "nan"}, "number"),
+        ({"policy_settings": '{"steps": 1000000000}'}, "1 to 1000000"),
+        ({"policy_settings": '{"beta": NaN}'}, "not finite"),
+        ({"reward_settings": '{"learning_rate": 1e400}'}, "not finite"),
+        ({"reward_settings": '{"labeler_weights": {"\\ud83d": 1}}'}, "half a character"),
         ({"mode": "applause"}, "applause"),
         ({"answer_flags": ["charming"]}, "charming"),
     ],
@@ -272,6 +285,52 @@ def test_an_address_that_cannot_be_used_is_refused(
     browser = as_(owner)
     response = browser.post("/projects/new/", new_project(browser, slug=slug))
     assert "slug" in response.context["form"].errors
+
+
+def test_what_an_earlier_version_stored_is_shown_and_refused_when_stored_again(
+    as_: As, project: Project, owner: User
+) -> None:
+    stored = {"pretraining_text": "/etc/passwd"}
+    Project.objects.filter(pk=project.pk).update(policy_settings=stored)
+    browser = as_(owner)
+    assert "/etc/passwd" in browser.get(page(project, "project_settings")).content.decode()
+    response = browser.post(page(project, "project_settings"), settings_of(browser, project))
+    assert "pretraining_text" in str(response.context["form"].errors["policy_settings"])
+
+
+@pytest.mark.parametrize(
+    ("model", "is_allowed"),
+    [
+        ("", True),
+        ("/srv/models/qwen", True),
+        ("/srv/models", True),
+        ("Qwen/Qwen2.5-0.5B-Instruct", True),
+        ("/srv/models/../secret", False),
+        ("/srv/models-of-others", False),
+        ("/etc", False),
+        ("Qwenty/model", False),
+        ("Qwen/../../etc", False),
+        ("openai-community/gpt2", False),
+    ],
+)
+def test_a_project_begins_with_a_model_that_the_installation_allows(
+    as_: As, owner: User, settings: Settings, model: str, is_allowed: bool
+) -> None:
+    settings.POLICY_MODELS = ["/srv/models", "Qwen"]
+    owner.is_staff = True
+    owner.save()
+    browser = as_(owner)
+    response = browser.post("/projects/new/", new_project(browser, policy_model=model))
+    assert Project.objects.filter(slug="garden").exists() == is_allowed
+    assert is_allowed or "POLICY_MODELS" in response.content.decode()
+
+
+def test_a_superuser_begins_a_project_with_any_model(as_: As, owner: User) -> None:
+    owner.is_superuser = True
+    owner.save()
+    browser = as_(owner)
+    browser.post("/projects/new/", new_project(browser, policy_model="/srv/any"))
+    assert Project.objects.get(slug="garden").policyversions.get().base_model == "/srv/any"
 
 
 # Visitors

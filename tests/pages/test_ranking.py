@@ -9,9 +9,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from annotation.models import Assignment, Project, PromptGroup, Ranking, User
-from annotation.services.assignments import take_assignment
+from annotation.services.assignments import fit_assignments, take_assignment
 from tests.pages.conftest import As
-from tests.pages.desk import path, seen, submit
+from tests.pages.desk import opened, path, seen, submit
 from tests.people import ask, member, ready_group
 
 RANK_PAGE_QUERIES = 12
@@ -93,19 +93,38 @@ def test_sent_twice_is_stored_once_and_answered_the_same(
     assert Ranking.objects.count() == 1
 
 
-def test_after_a_lapsed_lease_the_same_group_comes_back_with_its_ranks(
+def test_what_is_sent_after_the_lease_is_stored_as_long_as_nobody_took_the_group(
     as_: As, project: Project, labeler: User
 ) -> None:
     ready_group(project)
     browser = as_(labeler)
-    browser.get(path("rank", project))
-    assignment = Assignment.objects.get(labeler=labeler)
+    form = opened(browser, project, labeler)
     Assignment.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
-    data = {"token": assignment.token, "rank_1": 3, "rank_2": 2, "rank_3": 1}
-    html = browser.post(path("rank", project), data).content.decode()
+    assert browser.post(path("rank", project), form).status_code == 302
+    assert Ranking.objects.count() == 1
+
+
+def test_where_the_overlap_was_lowered_the_same_group_comes_back_with_its_ranks(
+    as_: As, project: Project, labeler: User
+) -> None:
+    ready_group(project)
+    project.overlap = 2
+    project.save()
+    fit_assignments(project)
+    take_assignment(project, member(project, "second"))
+    browser = as_(labeler)
+    form = opened(browser, project, labeler) | {"rank_1": 3, "rank_3": 1}
+    before = Assignment.objects.get(labeler=labeler).shown_order
+    project.overlap = 1
+    project.save()
+    Assignment.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    html = browser.post(path("rank", project), form, follow=True).content.decode()
     assert "Your time for this group ran out" in html
-    assert Checked(html).chosen == {"rank_1": "3", "rank_2": "2", "rank_3": "1"}
-    assert browser.post(path("rank", project), data).status_code == 302
+    now = Assignment.objects.get(labeler=labeler).shown_order
+    chosen = Checked(html).chosen
+    assert [chosen[f"rank_{now.index(position) + 1}"] for position in before] == ["3", "2", "1"]
+    assert not Ranking.objects.exists()
+    assert submit(browser, project, labeler).status_code == 302
     assert Ranking.objects.count() == 1
 
 

@@ -1,5 +1,6 @@
 """A project that teaches the tiny model, one that was ranked, and a worker that does the work."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from annotation.judgment.judgment import Judgment
 from annotation.models import Project, User
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
+from rewardmodel.rehearsal.labelers import rank_everything
 from tests.people import answer_everything, ask
+from tests.rewardmodel.teachers import likes_later_letters
 from tests.worker import Worker
 
 
@@ -50,6 +53,15 @@ def ranked(project: Project, labeler: User) -> Project:
             labeler, Judgment({p: p + 1 for p in assignment.shown_order}), token=assignment.token
         )
     return project
+
+
+@pytest.fixture
+def learnable(taught: Project, labeler: User) -> Project:
+    """The taught project, ranked; its reward model takes some seconds and many checkpoints."""
+    answer_everything(taught)
+    rank_everything(taught, [labeler], likes_later_letters, 0.0, random.Random(0))
+    taught.reward_settings |= {"minimum_steps": 100, "checkpoint_every": 5}
+    return taught
 
 
 @pytest.fixture

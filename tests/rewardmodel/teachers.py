@@ -5,3 +5,7 @@ from rewardmodel.rehearsal.teachers import Messages
 
 def likes_ascii(prompt: Messages, answer: str) -> float:
     return float(sum(character.isascii() for character in answer))
+
+
+def likes_later_letters(prompt: Messages, answer: str) -> float:
+    return float(sum(map(ord, answer)))

@@ -1,6 +1,5 @@
 """kill -9 in the middle of everything: no label lost, nothing half-written, work picked up."""
 
-import json
 import os
 import random
 import signal
@@ -18,9 +17,11 @@ from annotation.services.policies import promote
 from annotation.tasks import keep_queues_full
 from rewardmodel.models import TrainingRun
 from rewardmodel.rehearsal.labelers import hire, rank_everything
-from rewardmodel.services import start_policy_run, start_reward_run
+from rewardmodel.services import request_cancel, start_policy_run, start_reward_run
+from rewardmodel.services.runs import enqueue
 from rewardmodel.tasks import tend_training
 from tests.people import all_ready, answer_everything
+from tests.rewardmodel.runs import attempts, went_on
 from tests.rewardmodel.teachers import likes_ascii
 from tests.worker import Worker, database_url, wait_for
 
@@ -31,6 +32,7 @@ import random, sys, django
 django.setup()
 from annotation.models import Project, User
 from rewardmodel.rehearsal.labelers import rank_everything
+from tests.rewardmodel.runs import attempts, went_on
 from tests.rewardmodel.teachers import likes_ascii
 labeler = User.objects.get(username=sys.argv[1])
 rank_everything(Project.objects.get(), [labeler], likes_ascii, 0.0, random.Random(0))
@@ -110,6 +112,35 @@ def test_killed_while_training_and_while_updating_both_go_on_from_their_checkpoi
     assert update.produced_policy is not None
 
 
+def test_a_worker_that_is_stopped_hands_its_run_back_and_uses_up_no_attempt(
+    learnable: Project, worker: Worker
+) -> None:
+    learnable.training_is_automatic = False
+    learnable.save()
+    run = start_reward_run(learnable)
+    for _ in range(TrainingRun.MAX_ATTEMPTS + 1):
+        wait_for(lambda: status_of(run) == TrainingRun.Status.RUNNING)
+        worker.stop()
+        assert status_of(run) == TrainingRun.Status.QUEUED
+        assert not training_processes(run)
+        worker.start()
+        enqueue(run.pk)
+    wait_for(lambda: status_of(run) == TrainingRun.Status.SUCCEEDED, 90, lambda: state_of(run))
+
+
+def test_a_training_at_work_is_cancelled_within_seconds(learnable: Project, worker: Worker) -> None:
+    run = start_reward_run(learnable)
+    wait_for(lambda: training_processes(run))
+    request_cancel(run)
+    wait_for(lambda: status_of(run) == TrainingRun.Status.CANCELLED, 8)
+    assert not training_processes(run)
+
+
+def status_of(run: TrainingRun) -> str:
+    run.refresh_from_db()
+    return run.status
+
+
 def resume(run: TrainingRun, worker: Worker) -> None:
     """Half a minute of silence, a new worker, beat, and the run ends well."""
     TrainingRun.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=1))
@@ -145,20 +176,3 @@ def training_processes(run: TrainingRun) -> list[psutil.Process]:
 def kill_training(run: TrainingRun) -> None:
     for process in training_processes(run):
         os.kill(process.pid, signal.SIGKILL)
-
-
-def attempts(run: TrainingRun) -> list[list[int]]:
-    """The steps of training that each attempt reported, as far as it came to report any."""
-    found: list[list[int]] = [[]]
-    for line in map(json.loads, (run.folder / "progress.jsonl").read_text().splitlines()):
-        if line["phase"] == "loading" and found[-1]:
-            found.append([])
-        elif line["phase"] == "training":
-            found[-1].append(line["step"])
-    return [steps for steps in found if steps]
-
-
-def went_on(run: TrainingRun) -> bool:
-    """Whether no attempt but the first began with the first step."""
-    first, *later = attempts(run)
-    return bool(later) and min(first) <= 1 and all(min(steps) > 1 for steps in later)

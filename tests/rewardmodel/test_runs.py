@@ -13,12 +13,12 @@ from django.utils import timezone
 from annotation.models import PolicyVersion, Project, User
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.policies import promote
-from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_json
+from rewardmodel.learning.core.gate import as_json
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import loop_status, new_rankings, runs_to_pick_up
 from rewardmodel.services import (
     RunRefused,
-    check_settings,
+    as_run_takes_it,
     request_cancel,
     start_due_run,
     start_policy_run,
@@ -27,26 +27,9 @@ from rewardmodel.services import (
 from rewardmodel.services.claims import beat, claim_run
 from rewardmodel.services.outcomes import complete_run, fail_run, try_again
 from tests.people import champion
+from tests.rewardmodel.runs import BECAUSE, claimed, result, silence, updated
 
 Status, Kind = TrainingRun.Status, TrainingRun.Kind
-BECAUSE = Verdict(Code.POLICY_GAIN, {"before": 0.1, "after": 1 / 3, "divergence": 2, "budget": 9})
-
-
-def claimed(run: TrainingRun) -> TrainingRun:
-    taken = claim_run(run.pk)
-    assert taken is not None
-    return taken
-
-
-def result(run: TrainingRun, *, passed: bool) -> dict[str, Any]:
-    return {
-        "output": run.config["output"],
-        "sha256": "0" * 64,
-        "metrics": {"heldout": {"accuracy": 0.75, "log_loss": 0.6}},
-        "gate": Gate(passed, BECAUSE).report(),
-        "samples": [],
-        "provenance": {"commit": "abc", "libraries": {"torch": "2"}, "config": {}},
-    }
 
 
 def test_nothing_is_trained_before_anything_was_ranked(project: Project) -> None:
@@ -95,9 +78,9 @@ def test_settings_that_do_not_fit_are_refused_with_their_name(ranked: Project) -
     with pytest.raises(RunRefused, match="lerning_rate"):
         start_reward_run(ranked)
     with pytest.raises(ValueError, match="output"):
-        check_settings(Kind.REWARD, {"output": "/etc"})
+        as_run_takes_it(ranked, Kind.REWARD, {"output": "/etc"})
     with pytest.raises(ValueError, match="steps"):
-        check_settings(Kind.POLICY, {"steps": "many"})
+        as_run_takes_it(ranked, Kind.POLICY, {"steps": "many"})
 
 
 def test_enough_new_rankings_make_a_run_due_and_once_only(ranked: Project) -> None:
@@ -207,6 +190,17 @@ def test_a_run_whose_message_was_lost_is_picked_up(ranked: Project) -> None:
     assert runs_to_pick_up() == [run.pk]
 
 
+@pytest.mark.parametrize("field", ["heartbeat_at", "created_at"])
+def test_a_clock_that_was_set_back_keeps_no_run_from_being_picked_up(
+    ranked: Project, field: str
+) -> None:
+    run = start_reward_run(ranked)
+    if field == "heartbeat_at":
+        claimed(run)
+    TrainingRun.objects.update(**{field: timezone.now() + timedelta(hours=2)})
+    assert runs_to_pick_up() == [run.pk]
+
+
 def test_a_run_that_dies_at_the_same_place_again_and_again_fails(ranked: Project) -> None:
     run = start_reward_run(ranked)
     for _ in range(TrainingRun.MAX_ATTEMPTS):
@@ -244,25 +238,12 @@ def test_the_loop_is_read_in_a_fixed_number_of_queries(
     ranked: Project, django_assert_num_queries: Any
 ) -> None:
     updated(ranked)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         status = loop_status(ranked)
     assert status.policy.number == 1
     assert [policy.number for policy in status.ancestors] == [0]
     assert status.rankings_today == 4
     assert status.reward_model == status.last_reward_model
-
-
-def updated(project: Project) -> TrainingRun:
-    """A reward model and a policy that both passed."""
-    run = claimed(start_reward_run(project))
-    complete_run(run, result(run, passed=True))
-    update = claimed(start_policy_run(project))
-    complete_run(update, result(update, passed=True))
-    return update
-
-
-def silence(run: TrainingRun) -> None:
-    TrainingRun.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=1))
 
 
 def test_outputs_lie_under_the_var_folder(ranked: Project) -> None:

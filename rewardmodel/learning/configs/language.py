@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rewardmodel.learning.configs.base import Config, require
 
@@ -12,6 +14,19 @@ STAGES = ("text", "demonstrations")
 @dataclass(frozen=True, kw_only=True)
 class LanguageConfig(Config):
     """Stages 1 and 2: a language model from raw text, or from demonstrations."""
+
+    FOR_PROJECTS: ClassVar[frozenset[str]] = Config.FOR_PROJECTS | {
+        *("preset", "vocabulary", "text_column", "full", "learning_rate", "examples_per_step"),
+        *("epochs", "steps", "block_tokens", "heldout_examples", "evaluations", "max_new_tokens"),
+    }
+
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
+        **Config.RANGES,
+        **{"vocabulary": (260, 1_000_000), "learning_rate": (1e-12, 10)},
+        **{"examples_per_step": (1, 100_000), "epochs": (1, 1000), "steps": (1, 10_000_000)},
+        **{"block_tokens": (8, 1_000_000), "heldout_examples": (1, 100_000)},
+        **{"evaluations": (1, 1000), "max_new_tokens": (1, 100_000)},
+    }
 
     snapshot: str
     """Raw text (a file, a folder, .jsonl or .parquet), or the JSONL file of demonstrations."""
@@ -58,12 +73,4 @@ class LanguageConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least_one = (
-            "examples_per_step", "epochs", "heldout_examples", "evaluations", "max_new_tokens",
-        )  # fmt: skip
-        for name in at_least_one:
-            require(getattr(self, name) >= 1, name, "give 1 or more", self)
-        require(self.steps is None or self.steps >= 1, "steps", "give 1 or more", self)
-        require(self.block_tokens >= 8, "block_tokens", "give 8 or more", self)
-        require(self.vocabulary >= 260, "vocabulary", "give 260 or more", self)
         require(self.stage in STAGES, "stage", f"give {' or '.join(STAGES)}", self)

@@ -33,6 +33,8 @@ def parse_flags(kind: type[Config], arguments: Sequence[str]) -> argparse.Namesp
     for field in fields(kind):
         flag = f"--{field.name.replace('_', '-')}"
         given = "" if field.default in (MISSING, None, "") else f" (default: {field.default})"
+        least, most = kind.RANGES.get(field.name, (None, None))
+        given += "" if least is None else f" [{least} to {most}]"
         help_text = (meanings[field.name] + given).replace("%", "%%")
         if hints[field.name] is bool:
             action = argparse.BooleanOptionalAction
@@ -119,7 +121,7 @@ def _build(kind: type[AnyConfig], values: dict[str, Any]) -> AnyConfig:
         raise ConfigError(f"Missing: {flags}.")
     for name, hint in get_type_hints(kind).items():
         if name in values and not _fits(values[name], hint):
-            raise ConfigError(f"{name} is {values[name]!r}; it must be of type {hint}.")
+            raise ConfigError(f"{name} is {values[name]!r:.100}; it must be of type {hint}.")
     return kind(**values)
 
 
@@ -138,16 +140,11 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
-GIVEN_BY_THE_RUN = (
-    *("snapshot", "base_model", "output", "reward_model", "adapter", "stage", "merge"),
-    "demonstrations",
-)
-
-
 def check_overrides(kind: type[Config], values: dict[str, Any]) -> None:
     """Raises ConfigError unless `values` are fields of `kind` that a project may set."""
-    given = sorted(set(values) & set(GIVEN_BY_THE_RUN))
+    closed = sorted({field.name for field in fields(kind)} - kind.FOR_PROJECTS)
+    given = ", ".join(name for name in closed if name in values)
     if given:
-        raise ConfigError(f"{', '.join(given)} cannot be set here: each run gives its own.")
+        raise ConfigError(f"{given} cannot be set here: it is given by each run or installation.")
     required = {field.name: "" for field in fields(kind) if field.default is MISSING}
     _build(kind, {**required, **values})

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rewardmodel.learning.configs.base import Config, require
+
+HEAVIEST = 1_000_000  # weight of one labeler
 
 
 @dataclass(frozen=True, kw_only=True)
 class RewardConfig(Config):
     """Stage 3: a reward model from ranked groups."""
+
+    FOR_PROJECTS: ClassVar[frozenset[str]] = Config.FOR_PROJECTS | {
+        *("full", "learning_rate", "groups_per_step", "epochs", "minimum_steps", "group_tokens"),
+        *("label_smoothing", "rating_margin", "labeler_weights", "learning_curve"),
+    }
+
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
+        **Config.RANGES,
+        **{"learning_rate": (1e-12, 10), "groups_per_step": (1, 100_000), "epochs": (1, 1000)},
+        **{"minimum_steps": (1, 1_000_000), "group_tokens": (3, 1_000_000)},
+        **{"label_smoothing": (0, 0.999), "rating_margin": (0, 1000)},
+    }
 
     full: bool = False
     """Train all weights instead of a LoRA adapter."""
@@ -22,6 +37,9 @@ class RewardConfig(Config):
     """Passes over the groups; more than one overfits (arXiv 2203.02155, appendix C.2)."""
     minimum_steps: int = 24
     """Steps to take even when that means several epochs; by experiment on 12 and 15 groups."""
+    tokens_per_batch: int = 1536
+    """Padded tokens of one forward and backward pass; bounds the memory, not the result. A larger
+    group is read in parts, its answers once more without gradients."""
     group_tokens: int = 2048
     """Most tokens of a prompt and its longest answer; a longer prompt loses its start."""
     label_smoothing: float = 0.0
@@ -39,10 +57,6 @@ class RewardConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("groups_per_step", "epochs", "minimum_steps"):
-            require(getattr(self, name) >= 1, name, "give 1 or more", self)
-        require(self.group_tokens >= 3, "group_tokens", "give 3 or more", self)
-        require(0 <= self.label_smoothing < 1, "label_smoothing", "give 0 to below 1", self)
-        require(self.rating_margin >= 0, "rating_margin", "give 0 or more", self)
         weights = (self.labeler_weights or {}).values()
-        require(all(0 <= w < math.inf for w in weights), "labeler_weights", "give 0 or more", self)
+        within = all(0 <= weight <= HEAVIEST for weight in weights)
+        require(within, "labeler_weights", f"give 0 to {HEAVIEST}", self)

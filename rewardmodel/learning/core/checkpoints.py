@@ -14,6 +14,7 @@ from annotation.exchange.files import (
     MANIFEST,
     complete_or_absent,
     read_json,
+    require_room,
     sha256_of,
     write_json,
 )
@@ -30,14 +31,13 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Adds a checkpoint to `folder`, then removes the older ones."""
+    """Adds a checkpoint to `folder`, then removes the older ones. Raises NoRoom."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"step-{checkpoint.step:08d}"
     if not target.exists():
+        tensors = {name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()}
+        require_room(folder, sum(tensor.nbytes for tensor in tensors.values()))
         with complete_or_absent(target) as aside:
-            tensors = {
-                name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()
-            }
             save_file(tensors, aside / "tensors.safetensors")
             write_json(aside / "state.json", {"step": checkpoint.step, **checkpoint.state})
     for path in folder.iterdir():

@@ -38,6 +38,8 @@ class Code(StrEnum):
     LANGUAGE_NOT_BELOW_ENTROPY = "language_not_below_entropy"
     OTHER_CHAMPION = "other_champion"
     OUT_OF_MEMORY = "out_of_memory"
+    DISK_FULL = "disk_full"
+    WAITS_FOR_ROOM = "waits_for_room"
     PROCESS_DIED = "process_died"
     WORKER_DIED = "worker_died"
 
@@ -98,6 +100,13 @@ WORDING = {
     ),
     Code.OUT_OF_MEMORY: gettext_noop(
         "Out of memory: lower tokens_per_batch, or use a smaller model."
+    ),
+    Code.DISK_FULL: gettext_noop(
+        "The disk is full. Make room; the same command goes on from the last checkpoint."
+    ),
+    Code.WAITS_FOR_ROOM: gettext_noop(
+        "The disk is full. The run keeps its checkpoint, and goes on from it by itself once "
+        "{gigabytes:.1f} GB are free."
     ),
     Code.PROCESS_DIED: gettext_noop(
         "The training process died {times} times at the same place. Its last words: {words}"

@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from annotation.lm.decoding import logits_at, window_of
+from annotation.lm.context import require_causality, window_of
+from annotation.lm.decoding import logits_at
 from annotation.lm.packed_attention import REFUSALS, Packing
 from annotation.lm.shared_prompt_attention import (
     UNUSED_MASK,
@@ -201,6 +202,35 @@ def cut_of(whole: EncodedGroup, group: EncodedGroup) -> str | None:
     return None if whole == group else "a prompt that lost its start"
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some answers of a group with its prompt: all of them (`is_whole`), unless a pass has no room
+    for them. `group` is the place of the group among the others."""
+
+    group: int
+    answers: range
+    encoded: EncodedGroup
+    is_whole: bool
+
+
+def parts_of(groups: Sequence[EncodedGroup], tokens: int, layout: Layout) -> list[Part]:
+    """Each group, or its answers in turn, so many at a time as a row of `tokens` holds.
+
+    At least one at a time.
+    """
+    parts = []
+    for number, group in enumerate(groups):
+        start = 0
+        for stop in range(1, len(group.answers) + 1):
+            more = EncodedGroup(group.prompt, group.answers[start : stop + 1])
+            if stop == len(group.answers) or layout.tokens([more]) > tokens:
+                fits = EncodedGroup(group.prompt, group.answers[start:stop])
+                is_whole = stop - start == len(group.answers)
+                parts.append(Part(number, range(start, stop), fits, is_whole))
+                start = stop
+    return parts
+
+
 def in_budget(groups: Sequence[EncodedGroup], tokens: int, layout: Layout) -> Iterator[list[int]]:
     """Indices of groups, by length, so many at a time as fill rows of at most `tokens` in all.
 
@@ -276,8 +306,9 @@ def reads_packed(
 
     `longest` is the most tokens of a row to come, `both` the results of some random input, packed
     and one row for each `unit`, such as "an answer"; all 0 they say nothing, and count as "no".
-    One log line says why not.
+    One log line says why not. Raises PolicyUnavailable for a model that reads ahead.
     """
+    require_causality(model)
     window = window_of(model)
     if window is not None and window < longest:
         logger.warning("One row %s: rows are longer than the model's sliding window.", unit)

@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -164,13 +164,15 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         require_finite({"metrics": result["metrics"], "samples": result["samples"]})
         write_json(self.result, {**result, "output": None, "sha256": None})
 
-    def fail(self, reason: Reason) -> None:
-        """Says why the run ended. When several processes do, the last one's reason stays."""
-        if not self._is_ours():
+    def fail(self, reason: Reason, *, foreseen: bool = True) -> None:
+        """Says why the run ended. When several processes do, the last one's reason stays, but one
+        that was not foreseen replaces none: the others break when one ends."""
+        said = self.path / "failure.json"
+        if not self._is_ours() or (said.exists() and not foreseen):
             return
         aside = self.path / f".failure-{self.rank}.json"
         write_json(aside, report(reason))
-        aside.rename(self.path / "failure.json")
+        aside.rename(said)
 
     def drop_checkpoints(self) -> None:
         """A finished run goes on from nothing."""
@@ -183,7 +185,8 @@ class RunFolder(AbstractContextManager["RunFolder"]):
     def _beat(self) -> None:
         while not self._stopped.wait(HEARTBEAT_SECONDS):
             if self._last:
-                self._write_progress()
+                with suppress(OSError):  # a full disk ends the training where that writes
+                    self._write_progress()
 
     def _write_progress(self) -> None:
         with self._writing:

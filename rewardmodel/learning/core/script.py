@@ -17,7 +17,7 @@ import torch
 from torch import distributed
 from transformers.utils import logging as transformers_logging
 
-from annotation.exchange.files import read_json, write_json
+from annotation.exchange.files import is_disk_full, read_json, write_json
 from annotation.lm.chat import ChatError
 from annotation.lm.loading import PolicyUnavailable, brief, is_out_of_memory
 from rewardmodel.learning.configs import (
@@ -121,7 +121,10 @@ def _failure(work: Callable[[], None], folder: RunFolder) -> Reason | None:
     except Exception as error:
         if is_out_of_memory(error):
             return Verdict(Code.OUT_OF_MEMORY)
-        folder.fail(f"The run broke off with {type(error).__name__}: {brief(error)}")
+        if is_disk_full(error):
+            return Verdict(Code.DISK_FULL, {"needed": getattr(error, "needed", 0)})
+        reason = f"The run broke off with {type(error).__name__}: {brief(error)}"
+        folder.fail(reason, foreseen=False)
         raise
     return None
 

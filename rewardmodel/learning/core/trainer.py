@@ -64,7 +64,7 @@ def shuffled(count: int, seed: int, start: int, length: int) -> list[int]:
 class Trainer:
     """Trains a module's trainable parameters with AdamW and a cosine learning rate.
 
-    `module` is the given one, prepared for the processes that accelerate started; with FSDP it is
+    `module` is the `given` one, prepared for the processes that accelerate started; with FSDP it is
     a copy in shares, and the given one has whole weights that follow each update.
     """
 
@@ -72,6 +72,7 @@ class Trainer:
         self, accelerator: Processes, module: nn.Module, config: Config, peak: float, steps: int
     ) -> None:
         self.accelerator, self.config, self.peak, self.steps = accelerator, config, peak, steps
+        self.given = module
         fuse_adapters(module)
         use_onednn(module)
         self.whole = _trainable(module)

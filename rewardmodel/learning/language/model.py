@@ -12,7 +12,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from annotation.lm.chat import Chat, Messages
-from annotation.lm.decoding import within_context
+from annotation.lm.context import within_context
 from annotation.lm.loading import load_causal_lm, require_embeddings
 from annotation.lm.sampler import SamplingParameters, derive_seed, sample_groups, stop_ids
 from rewardmodel.learning.configs import ConfigError, LanguageConfig

@@ -83,7 +83,9 @@ def get_tokenizer(
         with complete_or_absent(folder) as aside:
             train_tokenizer(texts, config.vocabulary).save_pretrained(aside)
     accelerator.wait_for_everyone()
-    return cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(folder))
+    return cast(
+        PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    )
 
 
 def text_training_set(

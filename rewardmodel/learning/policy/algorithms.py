@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Protocol, cast, runtime_checkable
 
 import torch
@@ -9,8 +11,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rewardmodel.learning.configs import ConfigError, PolicyConfig
+from rewardmodel.learning.core.distributed import autocast
 from rewardmodel.learning.core.group_packing import GroupBatch
-from rewardmodel.learning.policy.losses import ppo_loss, rloo_loss
+from rewardmodel.learning.policy.losses import ppo_loss, rloo_loss, rloo_returns
 from rewardmodel.learning.policy.rollout import AdaptedPolicy, Experience, Reading
 from rewardmodel.learning.policy.value_function import ValueFunction
 
@@ -20,6 +23,9 @@ class Algorithm(Protocol):
     """`module` holds what is trained."""
 
     module: nn.Module
+
+    def prepare(self, experiences: Sequence[Experience]) -> None:
+        """What is to be known of all of a step's answers before the first pass."""
 
     def read(self, module: nn.Module, batch: GroupBatch) -> Reading:
         """One forward pass of `module`, which is this one's, prepared for training."""
@@ -35,19 +41,45 @@ class Rloo:
         """`actor` gives the log probabilities of a batch's answer tokens."""
         self.config, self.module = config, actor
 
+    @torch.no_grad()
+    def prepare(self, experiences: Sequence[Experience]) -> None:
+        """Of a group in parts, each is told what the other answers are worth: its baseline."""
+        worth: dict[int, dict[int, Tensor]] = defaultdict(dict)
+        for experience in experiences:
+            if not all(part.is_whole for part in experience.parts):
+                with autocast(experience.reference.device):
+                    read = self.module(experience.batch)
+                returns = rloo_returns(read, *self._judged(experience), self.config.beta)
+                for part, own in zip(experience.parts, returns, strict=True):
+                    worth[part.group][part.answers.start] = own
+        for experience in experiences:
+            none = experience.reference[:0]
+            experience.others = [
+                torch.cat(
+                    [none, *(r for s, r in worth[part.group].items() if s != part.answers.start)]
+                )
+                for part in experience.parts
+            ]
+
+    def _judged(self, experience: Experience) -> tuple[Tensor, list[Tensor], Tensor]:
+        """The reference's log probabilities, the rewards by group, and whose each token is."""
+        penalty = self.config.missing_end_penalty
+        rewards = [rollout.rewards(penalty) for rollout in experience.rollouts]
+        return experience.reference, rewards, experience.batch.answer_of
+
     def read(self, module: nn.Module, batch: GroupBatch) -> Reading:
         return Reading(module(batch))
 
     def loss(self, new: Reading, old: Reading, experience: Experience) -> Float[Tensor, ""]:
-        config = self.config
+        if not experience.others and not all(part.is_whole for part in experience.parts):
+            raise RuntimeError("the parts of a group were not prepared")
         return rloo_loss(
             new.log_probs,
             old.log_probs,
-            experience.reference,
-            [r.rewards(config.missing_end_penalty) for r in experience.rollouts],
-            experience.batch.answer_of,
-            beta=config.beta,
-            clip=config.ratio_clip,
+            *self._judged(experience),
+            beta=self.config.beta,
+            clip=self.config.ratio_clip,
+            others=experience.others,
         )
 
 
@@ -61,6 +93,9 @@ class Ppo:
         """`actor` gives the log probabilities of a batch's answer tokens, `critic` their values."""
         self.config = config
         self.module: nn.Module = ActorCritic(actor, critic)
+
+    def prepare(self, experiences: Sequence[Experience]) -> None:
+        """Nothing: an answer is judged by itself."""
 
     def read(self, module: nn.Module, batch: GroupBatch) -> Reading:
         return Reading(*module(batch))

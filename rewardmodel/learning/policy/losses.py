@@ -38,23 +38,44 @@ def rloo_loss(
     *,
     beta: float,
     clip: float,
+    others: Sequence[Tensor] = (),
 ) -> Float[Tensor, ""]:
     """The sum over N answers of RLOO's loss; a whole answer is one decision (arXiv 2402.14740).
 
-    An answer's return is its reward less `beta` a nat of divergence from the reference. `rewards`
-    are those of each group's answers, N in all; `answer_of` says whose each of the T tokens is.
-    `sampled` are the log probabilities under the policy that sampled.
+    `rewards` are those of each group's answers, N in all; `answer_of` says whose each of the T
+    tokens is. `sampled` are the log probabilities under the policy that sampled. `others` are the
+    returns of each group's answers that are not among the N, if any.
+    """
+    groups = rloo_returns(sampled, reference, rewards, answer_of, beta)
+    more = others or [group[:0] for group in groups]
+    advantages = [
+        rloo_advantages(torch.cat([group, rest]))[: len(group)]
+        for group, rest in zip(groups, more, strict=True)
+    ]
+    count = sum(map(len, groups))
+    return clipped_loss(
+        sequence_sums(log_probs, answer_of, count),
+        sequence_sums(sampled, answer_of, count),
+        torch.cat(advantages),
+        clip,
+    )
+
+
+def rloo_returns(
+    sampled: Float[Tensor, " T"],
+    reference: Float[Tensor, " T"],
+    rewards: Sequence[Float[Tensor, " K"]],
+    answer_of: Int[Tensor, " T"],
+    beta: float,
+) -> list[Tensor]:
+    """Each answer's reward less `beta` a nat of divergence from the reference, by group.
+
+    The arguments are those of `rloo_loss`.
     """
     sizes = [len(group) for group in rewards]
     divergence = sequence_sums(sampled.detach() - reference, answer_of, sum(sizes))
     returns = torch.cat(list(rewards)).to(divergence.device) - beta * divergence
-    advantages = torch.cat([rloo_advantages(group) for group in torch.split(returns, sizes)])
-    return clipped_loss(
-        sequence_sums(log_probs, answer_of, sum(sizes)),
-        sequence_sums(sampled, answer_of, sum(sizes)),
-        advantages,
-        clip,
-    )
+    return list(torch.split(returns, sizes))
 
 
 def ppo_loss(

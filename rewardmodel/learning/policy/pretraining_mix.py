@@ -9,7 +9,7 @@ from typing import cast
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from annotation.lm.decoding import within_context
+from annotation.lm.context import within_context
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.group_packing import GroupBatch
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -32,8 +32,10 @@ from rewardmodel.learning.core.group_packing import (
     AnswerLogProbs,
     EncodedGroup,
     GroupBatch,
+    Part,
     choose_layout,
     in_budget,
+    parts_of,
 )
 from rewardmodel.learning.core.snapshot import PromptRow, naming
 from rewardmodel.learning.policy.losses import sequence_sums
@@ -53,6 +55,12 @@ class Rollout:
     group: EncodedGroup
     scores: Float[Tensor, " K"]
     ended: Float[Tensor, " K"]
+
+    def part(self, part: Part) -> Rollout:
+        """With the answers of that part alone."""
+        answers = slice(part.answers.start, part.answers.stop)
+        scores, ended = self.scores[answers], self.ended[answers]
+        return Rollout(self.prompt, self.texts[answers], part.encoded, scores, ended)
 
     def rewards(self, missing_end_penalty: float) -> Float[Tensor, " K"]:
         """Scores less the penalty for a missing end, before the price of divergence."""
@@ -79,12 +87,18 @@ class Reading:
 @dataclass
 class Experience:
     """Rollouts with N answers of one forward pass, and the reference's log probabilities of their
-    T tokens. `old` is the reading of the policy that sampled them, once it has read them."""
+    T tokens. `old` is the reading of the policy that sampled them, once it has read them.
+
+    `parts` says of which group, and which of its answers, each rollout is; `others` what that
+    group's other answers are worth to RLOO, for each rollout nothing where it is whole.
+    """
 
     rollouts: list[Rollout]
     batch: GroupBatch
     reference: Float[Tensor, " T"]
     old: Reading | None = None
+    parts: list[Part] = field(default_factory=list)
+    others: list[Tensor] = field(default_factory=list)
 
     @property
     def lengths(self) -> list[int]:
@@ -184,13 +198,17 @@ class AdaptedPolicy:
         return answers
 
     def experiences(self, rollouts: Sequence[Rollout]) -> Iterator[Experience]:
-        """The rollouts, so many at a time as fit one forward pass, read by the reference."""
-        groups = [rollout.group for rollout in rollouts]
-        for indices in in_budget(groups, self.config.tokens_per_batch, self.layout):
-            batch = self.layout([groups[i] for i in indices], self.chat.pad).to(self.device)
+        """The rollouts, so many answers at a time as a forward pass has room for, read by the
+        reference."""
+        tokens, layout = self.config.tokens_per_batch, self.layout
+        parts = parts_of([rollout.group for rollout in rollouts], tokens, layout)
+        for indices in in_budget([part.encoded for part in parts], tokens, layout):
+            chosen = [parts[i] for i in indices]
+            batch = layout([part.encoded for part in chosen], self.chat.pad).to(self.device)
             with torch.no_grad(), autocast(self.device), self.adapted.disable_adapter():
                 reference = self.log_probs(batch)
-            yield Experience([rollouts[i] for i in indices], batch, reference)
+            read = [rollouts[part.group].part(part) for part in chosen]
+            yield Experience(read, batch, reference, parts=chosen)
 
     @torch.no_grad()
     def measured(self, rollouts: Sequence[Rollout]) -> list[Experience]:

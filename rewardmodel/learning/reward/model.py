@@ -16,8 +16,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 from annotation.lm.chat import Chat, Messages
+from annotation.lm.context import within_context
 from annotation.lm.cpu_linear import use_onednn
-from annotation.lm.decoding import within_context
 from annotation.lm.loading import (
     PolicyUnavailable,
     load_tokenizer,
@@ -34,6 +34,7 @@ from rewardmodel.learning.core.group_packing import (
     Layout,
     choose_layout,
     in_budget,
+    parts_of,
     truncate,
 )
 
@@ -86,7 +87,11 @@ def _load_classifier(name: str, problem: str, **settings: Any) -> PreTrainedMode
         return cast(
             PreTrainedModel,
             AutoModelForSequenceClassification.from_pretrained(
-                name, dtype=torch.float32, use_safetensors=True, **settings
+                name,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                **settings,
             ),
         )
 
@@ -107,7 +112,7 @@ def compare_with_plain_tokens(chat: Chat) -> None:
     are read here."""
     with TemporaryDirectory() as folder:
         chat.save(Path(folder))
-        plain = AutoTokenizer.from_pretrained(folder)
+        plain = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     for text in COMPARED:
         prompt, [answer] = chat.group_ids([{"role": "user", "content": text}], [text])
         said = [{"role": role, "content": text} for role in ("user", "assistant")]
@@ -215,12 +220,14 @@ def score_groups(
     model: RewardModel, layout: Layout, groups: Sequence[EncodedGroup], pad: int, tokens: int
 ) -> list[Float[Tensor, " K"]]:
     """Raw rewards of each group's K answers, on the CPU; `tokens` bounds one forward pass."""
-    scores: dict[int, Tensor] = {}
+    scores = [torch.empty(len(group.answers)) for group in groups]
+    parts = parts_of(groups, tokens, layout)
     device = model.network.device
-    for indices in in_budget(groups, tokens, layout):
-        chosen = [groups[i] for i in indices]
+    for indices in in_budget([part.encoded for part in parts], tokens, layout):
+        chosen = [parts[i] for i in indices]
+        batch = layout([part.encoded for part in chosen], pad).to(device)
         with autocast(device):
-            flat = model(layout(chosen, pad).to(device)).cpu()
-        parts = flat.split([len(group.answers) for group in chosen])
-        scores.update(zip(indices, parts, strict=True))
-    return [scores[i] for i in range(len(groups))]
+            flat = model(batch).cpu()
+        for part, own in zip(chosen, flat.split([len(p.answers) for p in chosen]), strict=True):
+            scores[part.group][part.answers.start : part.answers.stop] = own
+    return scores

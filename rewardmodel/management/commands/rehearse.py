@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotation.exchange.prompts import NewPrompt, UnreadablePrompt, parse_prompts
 from annotation.exchange.untrusted_json import parse_json
+from annotation.models import Project
 from rewardmodel.rehearsal.report import as_markdown, as_report
 from rewardmodel.rehearsal.rounds import Plan, RehearsalStopped, rehearse
 from rewardmodel.rehearsal.teachers import find_teacher
@@ -32,7 +33,8 @@ class Command(BaseCommand):
         parser.add_argument("--labelers", type=int, default=1)
         parser.add_argument("--noise", type=float, default=0.0, help="deviation added to scores")
         parser.add_argument("--answers", type=int, default=4, help="K")
-        parser.add_argument("--max-new-tokens", type=int, default=64)
+        parser.add_argument("--max-new-tokens", type=int, default=Project().max_new_tokens)
+        parser.add_argument("--system-prompt", default="", help="before every prompt")
         parser.add_argument("--heldout-percent", type=int, default=25)
         parser.add_argument("--heldout-answers", type=int, default=8, help="by each policy")
         parser.add_argument("--base-model", default="", help="default: POLICY_MODEL")
@@ -86,6 +88,7 @@ class Command(BaseCommand):
             project={
                 "answers_per_group": options["answers"],
                 "max_new_tokens": options["max_new_tokens"],
+                "system_prompt": options["system_prompt"],
                 "heldout_percent": options["heldout_percent"],
                 "policy_model": options["base_model"],
                 "reward_settings": options["reward_settings"],

@@ -19,7 +19,7 @@ def mark_verdicts(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotation", "0012_highlights_in_the_answer")]
+    dependencies = [("annotation", "0015_chosen_passwords")]
 
     operations = [
         migrations.AddField(

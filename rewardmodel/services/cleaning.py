@@ -1,0 +1,78 @@
+"""Files that no version needs and nobody waits for are removed from the var folder.
+
+Only what rows name is ever touched: two installations may share the folder, and people may lay
+files of their own there. What stays for good are a version's folder, the snapshot that it learned
+from and every other file that its run read.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from annotation.models import PolicyVersion, Snapshot
+from rewardmodel.models import RewardModelVersion, TrainingRun
+
+KEPT = timedelta(days=7)  # what a run without a version left, for whoever wants to know why
+
+logger = logging.getLogger(__name__)
+
+
+def clean_up() -> list[Path]:
+    """Removes checkpoints of runs that ended, and after a week what a run without a version made
+    and read; returns what was removed."""
+    wanted = [
+        *(run.folder / "checkpoints" for run in _ended()),
+        *(path for run in _forgotten() for path in _made_by(run)),
+        *(snapshot.file for snapshot in _unneeded_snapshots()),
+    ]
+    removed = [path for path in dict.fromkeys(wanted) if path.exists()]
+    for path in removed:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        logger.info("Removed %s: no version needs it.", path)
+    return removed
+
+
+def _ended() -> QuerySet[TrainingRun]:
+    return TrainingRun.objects.exclude(status__in=TrainingRun.ACTIVE)
+
+
+def _forgotten() -> QuerySet[TrainingRun]:
+    """Runs that ended a while ago without a version."""
+    long_ago = timezone.now() - KEPT
+    without = {"produced_policy__isnull": True, "produced_reward_model__isnull": True}
+    return _ended().filter(finished_at__lt=long_ago, **without)
+
+
+def _made_by(run: TrainingRun) -> list[Path]:
+    """Its output, which a run leaves that is cancelled as it ends, and what it wrote aside."""
+    output = settings.VAR_FOLDER / "models" / run.project.slug / run.folder_name
+    return [output, output.with_name(f".{output.name}.partial")]
+
+
+def _unneeded_snapshots() -> Iterator[Snapshot]:
+    """Old enough, and read by no run but those that are forgotten."""
+    needed = set(_needed_files())
+    old = Snapshot.objects.filter(created_at__lt=timezone.now() - KEPT)
+    return (snapshot for snapshot in old.iterator() if snapshot.file not in needed)
+
+
+def _needed_files() -> Iterator[Path]:
+    """What the versions and the runs that are not forgotten read, and what one is just to read."""
+    for run in TrainingRun.objects.exclude(pk__in=_forgotten()).select_related("snapshot"):
+        yield run.snapshot.file
+        yield from (Path(value) for value in run.config.values() if isinstance(value, str))
+    hashes = [
+        version.provenance.get("snapshot_sha256")
+        for versions in (PolicyVersion, RewardModelVersion)
+        for version in versions.objects.only("provenance")
+    ]
+    of_versions = Q(sha256__in=hashes) | Q(reward_models__isnull=False)
+    just_taken = Q(created_at__gte=timezone.now() - KEPT)
+    for snapshot in Snapshot.objects.filter(of_versions | just_taken).iterator():
+        yield snapshot.file

@@ -1,0 +1,78 @@
+"""What a project's admins may set of a training run, and what the names in it stand for.
+
+They have no shell on this machine. So they set what `Config.FOR_PROJECTS` opens, and choose among
+their own texts and reward models by name and number; paths and addresses are the installation's.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from annotation.exchange.jsonl import canonical, holds_half_characters
+from annotation.models import Project
+from rewardmodel.learning.configs import (
+    Config,
+    LanguageConfig,
+    PolicyConfig,
+    RewardConfig,
+    check_overrides,
+)
+from rewardmodel.models import TrainingRun
+from rewardmodel.selectors import own_reward_models, own_texts
+
+Kind = TrainingRun.Kind
+
+CONFIGS: dict[TrainingRun.Kind, type[Config]] = {
+    Kind.TEXT: LanguageConfig,
+    Kind.DEMONSTRATIONS: LanguageConfig,
+    Kind.REWARD: RewardConfig,
+    Kind.POLICY: PolicyConfig,
+}
+
+
+def as_run_takes_it(project: Project, kind: str, chosen: Any) -> dict[str, Any]:
+    """What the project chose, any JSON, with its own texts and reward models as paths.
+
+    Raises ValueError with a sentence when it does not fit the kind of run, or is not the project's
+    to set.
+    """
+    if not isinstance(chosen, dict):
+        raise ValueError(
+            _('Write a JSON object, such as {"learning_rate": 0.0001}, or {} for the defaults.')
+        )
+    if holds_half_characters(canonical(chosen)):
+        raise ValueError(_("It holds half a character (such as \\ud83d): remove it."))
+    values = dict(chosen)
+    own = {
+        name: find(project, values.pop(name))
+        for name, find in (OWN if kind == Kind.POLICY else {}).items()
+        if name in values
+    }
+    check_overrides(CONFIGS[Kind(kind)], values)
+    return {**values, **own}
+
+
+def _own_text(project: Project, name: object) -> str:
+    texts = {text.name: text for text in own_texts(project)}
+    if not isinstance(name, str) or name not in texts:
+        raise ValueError(
+            _("pretraining_text must name one of this project's texts: %(names)s.")
+            % {"names": ", ".join(texts) or _("there are none")}
+        )
+    return str(texts[name])
+
+
+def _own_reward_model(project: Project, number: object) -> str:
+    folders = {version.number: version.folder for version in own_reward_models(project)}
+    if type(number) is not int or number not in folders:
+        raise ValueError(
+            _("heldout_reward_model must be the number of one of this project's reward models.")
+        )
+    return str(folders[number])
+
+
+OWN: dict[str, Callable[[Project, object], str]] = {
+    "pretraining_text": _own_text,
+    "heldout_reward_model": _own_reward_model,
+}
