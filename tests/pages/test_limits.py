@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.models import Project, User
+from annotation.services.uploads import work_on_upload
 from config import limits
 from tests.pages.conftest import As
 
@@ -20,6 +21,8 @@ def test_an_upload_is_large_on_the_page_for_uploads(as_: As, project: Project, a
     path = reverse("prompts", args=[project.slug])
     sent = {"file": lines(2 * limits.BODY)}
     assert as_(admin).post(path, sent).status_code == HTTPStatus.FOUND
+    while work_on_upload(project.uploads.get().pk):
+        pass
     assert project.prompts.count() == 1
 
 
