@@ -38,6 +38,24 @@ def on_topic(prompt: Messages, answer: str) -> float:
     return len(wanted & opening) / len(wanted)
 
 
+def structured(prompt: Messages, answer: str) -> float:
+    """Wants lists: the number of lines that begin like an item of one, up to 4."""
+    return float(min(4, len(re.findall(r"^\s*(?:[-*•]|\d+[.)])\s", answer, re.MULTILINE))))
+
+
+def speaks_to_reader(prompt: Messages, answer: str) -> float:
+    """Wants to be spoken to: the share of "you" and "your" among the words."""
+    words = re.findall(r"[a-z']+", answer.lower())
+    mine = sum(word.partition("'")[0] in ("you", "your", "yours", "yourself") for word in words)
+    return mine / len(words) if words else 0.0
+
+
+def plain_words(prompt: Messages, answer: str) -> float:
+    """Wants short words: minus their mean number of letters."""
+    words = re.findall(r"[a-z]+", answer.lower())
+    return -sum(map(len, words)) / len(words) if words else -20.0
+
+
 def _stems(text: str) -> list[str]:
     """Content words without their endings, so that "plants" meets "planting"."""
     words = re.findall(r"[a-z]+", text.lower())

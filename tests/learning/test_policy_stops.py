@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from rewardmodel.learning.reward.model import RewardScorer
+from rewardmodel.learning.reward.scorer import RewardScorer
 from tests.learning.runs import result_of, train_a_policy
 
 

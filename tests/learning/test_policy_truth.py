@@ -24,7 +24,8 @@ from rewardmodel.learning.policy.algorithms import Algorithm, Ppo, Rloo
 from rewardmodel.learning.policy.losses import token_rewards
 from rewardmodel.learning.policy.rollout import AdaptedPolicy, Experience, Reading, Rollout
 from rewardmodel.learning.policy.value_function import ValueFunction
-from rewardmodel.learning.reward.model import RewardScorer, new_reward_model, save_reward_model
+from rewardmodel.learning.reward.model import new_reward_model, save_reward_model
+from rewardmodel.learning.reward.scorer import RewardScorer
 from tests.learning.conftest import user
 from tests.tiny import build_tiny_tokenizer
 

@@ -25,11 +25,11 @@ from annotation.lm.loading import PolicyUnavailable
 from rewardmodel.learning.core.group_packing import EncodedGroup, pack, unpack
 from rewardmodel.learning.reward.model import (
     GROUP_TOKENS,
-    RewardScorer,
     new_reward_model,
     save_reward_model,
     score_groups,
 )
+from rewardmodel.learning.reward.scorer import RewardScorer
 from tests.tiny import build_tiny_tokenizer
 
 TOKENIZER = build_tiny_tokenizer()

@@ -20,7 +20,8 @@ from transformers import (
 from annotation.lm.chat import Chat, Message
 from annotation.lm.loading import load_tokenizer
 from rewardmodel.learning.reward.metrics import preference_metrics
-from rewardmodel.learning.reward.model import RewardScorer, compare_with_plain_tokens
+from rewardmodel.learning.reward.model import compare_with_plain_tokens
+from rewardmodel.learning.reward.scorer import RewardScorer
 from tests.learning.conftest import Rows, assistant, shorter_is_better, user
 from tests.learning.runs import result_of, train_reward_model
 from tests.learning.tiny_tokenizers import KINDS, MISTRAL, SPACED, with_one_special_token

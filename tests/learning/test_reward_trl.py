@@ -10,7 +10,7 @@ from datasets import Dataset
 from trl.trainer.rloo_config import RLOOConfig
 from trl.trainer.rloo_trainer import RLOOTrainer
 
-from rewardmodel.learning.reward.model import RewardScorer
+from rewardmodel.learning.reward.scorer import RewardScorer
 from tests.learning.conftest import assistant, shorter_is_better, user
 from tests.learning.runs import train_reward_model
 

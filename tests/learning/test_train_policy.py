@@ -10,7 +10,7 @@ from annotation.lm.loading import PolicySource, load_policy
 from annotation.lm.sampler import SamplingParameters, sample_groups
 from rewardmodel.learning.core.group_packing import EncodedGroup
 from rewardmodel.learning.policy.rollout import AdaptedPolicy, Rollout
-from rewardmodel.learning.reward.model import RewardScorer
+from rewardmodel.learning.reward.scorer import RewardScorer
 from tests.learning.conftest import Rows, many_a, user
 from tests.learning.runs import failure_of, phases_of, result_of, train_a_policy
 

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from annotation.exchange.files import sha256_of
-from rewardmodel.learning.reward.model import RewardScorer
+from rewardmodel.learning.reward.scorer import RewardScorer
 from tests.learning.conftest import Rows, demonstrations, shorter_is_better, user
 from tests.learning.runs import (
     Killed,

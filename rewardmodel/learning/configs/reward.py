@@ -9,6 +9,7 @@ from typing import ClassVar
 from rewardmodel.learning.configs.base import Config, require
 
 HEAVIEST = 1_000_000  # weight of one labeler
+METHODS = ("probe", "finetune")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +17,15 @@ class RewardConfig(Config):
     """Stage 3: a reward model from ranked groups."""
 
     FOR_PROJECTS: ClassVar[frozenset[str]] = Config.FOR_PROJECTS | {
-        *("full", "learning_rate", "groups_per_step", "epochs", "minimum_steps", "group_tokens"),
+        *(
+            "method",
+            "full",
+            "learning_rate",
+            "groups_per_step",
+            "epochs",
+            "minimum_steps",
+            "group_tokens",
+        ),
         *("label_smoothing", "rating_margin", "labeler_weights", "learning_curve"),
     }
 
@@ -27,6 +36,12 @@ class RewardConfig(Config):
         **{"label_smoothing": (0, 0.999), "rating_margin": (0, 1000)},
     }
 
+    method: str = "probe"
+    """'probe': a linear head on features of the base model, which stays as it is. 'finetune': an
+    adapter, or all weights, with a head on each answer's last token."""
+    served: str = ""
+    """Folder of the reward model that serves: one that predicts held-out groups worse does not
+    replace it."""
     full: bool = False
     """Train all weights instead of a LoRA adapter."""
     learning_rate: float = 3e-4
@@ -57,6 +72,7 @@ class RewardConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(self.method in METHODS, "method", f"give one of {', '.join(METHODS)}", self)
         weights = (self.labeler_weights or {}).values()
         within = all(0 <= weight <= HEAVIEST for weight in weights)
         require(within, "labeler_weights", f"give 0 to {HEAVIEST}", self)

@@ -25,6 +25,10 @@ class Code(StrEnum):
     NO_HELDOUT_PAIRS = "no_heldout_pairs"
     REWARD_BELOW_CHANCE = "reward_below_chance"
     REWARD_NOT_BELOW_CHANCE = "reward_not_below_chance"
+    REWARD_LEARNED = "reward_learned"
+    REWARD_NOT_LEARNED = "reward_not_learned"
+    REWARD_UNDECIDED = "reward_undecided"
+    REWARD_WORSE = "reward_worse"
     NO_HELDOUT_PROMPTS = "no_heldout_prompts"
     POLICY_GAIN = "policy_gain"
     POLICY_OVER_BUDGET = "policy_over_budget"
@@ -64,6 +68,22 @@ WORDING = {
     Code.REWARD_NOT_BELOW_CHANCE: gettext_noop(
         "Held-out log loss {loss:.3f} over {pairs} pairs is not below chance (0.693); "
         "accuracy {accuracy:.2f}."
+    ),
+    Code.REWARD_LEARNED: gettext_noop(
+        "Learned: held-out log loss {loss:.3f} ({low:.3f} to {high:.3f}), where a coin has 0.693, "
+        "over {pairs} pairs of {prompts} prompts; accuracy {accuracy:.2f}."
+    ),
+    Code.REWARD_NOT_LEARNED: gettext_noop(
+        "Not learned: held-out log loss {loss:.3f} ({low:.3f} to {high:.3f}), where a coin has "
+        "0.693, over {pairs} pairs of {prompts} prompts; accuracy {accuracy:.2f}."
+    ),
+    Code.REWARD_UNDECIDED: gettext_noop(
+        "Not decided yet: held-out log loss {loss:.3f}, where a coin has 0.693, over {pairs} pairs "
+        "of {prompts} prompts; accuracy {accuracy:.2f}. Rank about {more} more prompts."
+    ),
+    Code.REWARD_WORSE: gettext_noop(
+        "Learned, but worse than the reward model that serves: held-out log loss {loss:.3f} "
+        "against {served:.3f} over {pairs} pairs of {prompts} prompts."
     ),
     Code.NO_HELDOUT_PROMPTS: gettext_noop("No held-out prompt to judge by: add prompts."),
     Code.POLICY_GAIN: gettext_noop(

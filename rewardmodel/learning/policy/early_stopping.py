@@ -19,7 +19,7 @@ from rewardmodel.learning.core.run_folder import require_finite
 from rewardmodel.learning.core.trainer import Weights
 from rewardmodel.learning.policy.metrics import PolicyMetrics
 from rewardmodel.learning.policy.rollout import AdaptedPolicy, heldout_seeds
-from rewardmodel.learning.reward.model import RewardScorer
+from rewardmodel.learning.reward.scorer import RewardScorer
 
 
 @dataclass(frozen=True)

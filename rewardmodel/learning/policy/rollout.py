@@ -40,7 +40,7 @@ from rewardmodel.learning.core.group_packing import (
 from rewardmodel.learning.core.snapshot import PromptRow, naming
 from rewardmodel.learning.policy.losses import sequence_sums
 from rewardmodel.learning.policy.metrics import PolicyMetrics
-from rewardmodel.learning.reward.model import RewardScorer
+from rewardmodel.learning.reward.scorer import RewardScorer
 
 
 @dataclass(frozen=True)

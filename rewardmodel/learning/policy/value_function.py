@@ -13,11 +13,13 @@ from transformers import PreTrainedModel
 from rewardmodel.learning.core.adapters import with_fresh_adapter
 from rewardmodel.learning.core.distributed import float32
 from rewardmodel.learning.core.group_packing import GroupBatch
-from rewardmodel.learning.reward.model import RewardScorer
+from rewardmodel.learning.reward.probe import LinearProbe
+from rewardmodel.learning.reward.scorer import RewardScorer
 
 
 class ValueFunction(nn.Module):
-    """Starts as the reward model at `folder` (arXiv 2203.02155, appendix C.4).
+    """Starts as the reward model at `folder` (arXiv 2203.02155, appendix C.4); of one that leaves
+    the language model as it is, as that with a head that expects 0.
 
     An adapter of `rank` and the head are trained. Values are on the scale of normalised rewards.
     """
@@ -26,15 +28,23 @@ class ValueFunction(nn.Module):
         """Raises PolicyUnavailable when the folder holds no reward model."""
         super().__init__()
         scorer = RewardScorer(folder, device)
-        self.mean, self.std = scorer.mean, max(scorer.std, 1e-6)
-        adapted = with_fresh_adapter(scorer.model.network, rank, TaskType.SEQ_CLS)
-        self.classifier = adapted.eval()
+        if isinstance(scorer.model, LinearProbe):
+            self.mean, self.std = 0.0, 1.0
+            self.adapted = with_fresh_adapter(scorer.model.network, rank).eval()
+            width = scorer.model.network.config.get_text_config().hidden_size
+            self.head: nn.Module | None = nn.Linear(width, 1, bias=False, device=device)
+            nn.init.zeros_(cast(nn.Linear, self.head).weight)
+        else:
+            self.mean, self.std = scorer.mean, max(scorer.std, 1e-6)
+            self.adapted = with_fresh_adapter(scorer.model.network, rank, TaskType.SEQ_CLS).eval()
+            self.head = None  # the classifier's own
 
     def forward(self, batch: GroupBatch) -> Float[Tensor, " T"]:
         """The value of the state before each answer token, read where it is predicted."""
-        network = cast(PreTrainedModel, self.classifier.get_base_model())
+        network = cast(PreTrainedModel, self.adapted.get_base_model())
         hidden = network.base_model(**batch.inputs).last_hidden_state
+        head = cast(nn.Module, network.score) if self.head is None else self.head
         with float32(hidden.device):
-            raw = network.score(hidden[batch.sources].float())  # type: ignore[operator]
+            raw = head(hidden[batch.sources].float())
         values = (raw.squeeze(-1) - self.mean) / self.std
         return cast(Tensor, values[batch.slots])

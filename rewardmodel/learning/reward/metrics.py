@@ -1,15 +1,13 @@
-"""How well a reward model predicts rankings, and the gate it must pass to serve."""
+"""How well a reward model predicts rankings."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_said
 from rewardmodel.learning.core.snapshot import GroupRow
 from rewardmodel.learning.reward.calibration import calibration_error, reliability
 from rewardmodel.learning.reward.losses import vote_log_loss
@@ -70,13 +68,3 @@ def metrics_of(
 ) -> PreferenceMetrics:
     """Over the rankings that count."""
     return preference_metrics(scores, [[r.ranks for r in row.counted] for row in rows])
-
-
-def reward_gate(heldout: PreferenceMetrics) -> Gate:
-    """A reward model serves when it predicts held-out pairs better than a coin."""
-    if heldout.accuracy is None or heldout.log_loss is None:
-        return Gate(False, Verdict(Code.NO_HELDOUT_PAIRS))
-    passed = as_said(heldout.log_loss) < as_said(math.log(2))
-    code = Code.REWARD_BELOW_CHANCE if passed else Code.REWARD_NOT_BELOW_CHANCE
-    values = {"loss": heldout.log_loss, "pairs": heldout.pairs, "accuracy": heldout.accuracy}
-    return Gate(passed, Verdict(code, values))

@@ -17,7 +17,6 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 
 from annotation.lm.chat import Chat, Messages
 from annotation.lm.context import within_context
-from annotation.lm.cpu_linear import use_onednn
 from annotation.lm.loading import (
     PolicyUnavailable,
     load_tokenizer,
@@ -35,7 +34,6 @@ from rewardmodel.learning.core.group_packing import (
     choose_layout,
     in_budget,
     parts_of,
-    truncate,
 )
 
 logger = logging.getLogger(__name__)
@@ -170,44 +168,21 @@ def save_reward_model(
     chat.save(folder)
 
 
-class RewardScorer:
-    """A saved reward model whose scores have the mean and the deviation that its config names."""
+def load_reward_model(folder: str) -> tuple[RewardModel, float, float]:
+    """The model on the CPU, with the mean and the deviation of its rewards.
 
-    def __init__(self, folder: str, device: torch.device) -> None:
-        """Raises PolicyUnavailable when the folder holds no reward model."""
-        self.folder = folder
-        self.chat = Chat(load_tokenizer(folder))
-        classifier = _load_classifier(folder, f"There is no reward model at {folder}")
-        try:
-            self.mean = float(classifier.config.reward_mean)
-            self.std = float(classifier.config.reward_std)
-        except (AttributeError, TypeError, ValueError) as error:
-            raise PolicyUnavailable(
-                f"The model at {folder} is no reward model of stage 3: its configuration has no "
-                "reward_mean and reward_std."
-            ) from error
-        self.model = RewardModel(classifier.to(device)).eval()  # type: ignore[arg-type]
-        use_onednn(self.model)
-        self.device = device
-        trained_with = getattr(classifier.config, "group_tokens", GROUP_TOKENS)
-        self.group_tokens = within_context(classifier, trained_with)
-        self.layout = self.model.choose_layout(self.group_tokens)
-
-    def scores(
-        self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int
-    ) -> list[Float[Tensor, " K"]]:
-        """Normalised rewards of each prompt's K answers, on the CPU.
-
-        Raises PolicyUnavailable where one is not finite.
-        """
-        encoded = [truncate(encode(self.chat, *group), self.group_tokens) for group in groups]
-        raw = score_groups(self.model, self.layout, encoded, self.chat.pad, tokens)
-        if not all(scores.isfinite().all() for scores in raw):
-            raise PolicyUnavailable(
-                f"The reward model at {self.folder} gives scores that are not finite: train it "
-                "again, with a lower learning_rate."
-            )
-        return [(scores - self.mean) / max(self.std, 1e-6) for scores in raw]
+    Raises PolicyUnavailable when the folder holds no reward model.
+    """
+    classifier = _load_classifier(folder, f"There is no reward model at {folder}")
+    config = classifier.config
+    config.group_tokens = getattr(config, "group_tokens", GROUP_TOKENS)
+    try:
+        return RewardModel(classifier), float(config.reward_mean), float(config.reward_std)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise PolicyUnavailable(
+            f"The model at {folder} is no reward model of stage 3: its configuration has no "
+            "reward_mean and reward_std."
+        ) from error
 
 
 def encode(chat: Chat, prompt: Messages, answers: Sequence[str]) -> EncodedGroup:

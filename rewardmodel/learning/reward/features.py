@@ -1,0 +1,150 @@
+"""What a frozen language model knows of an answer: hidden states of some layers, pooled.
+
+A reward model that reads the last layer at one token learns little from few rankings; the mean over
+an answer's tokens in the middle layers knows more (docs/learning.md has the measurements).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from annotation.lm.loading import PolicyUnavailable
+from rewardmodel.learning.core.distributed import autocast
+from rewardmodel.learning.core.group_packing import (
+    EncodedGroup,
+    GroupBatch,
+    Layout,
+    in_budget,
+    parts_of,
+)
+
+POOLINGS = ("mean", "end")
+"""The mean over the answer's tokens, and its last token alone."""
+
+
+class _DeepEnough(Exception):
+    """The deepest layer that is asked for has been read: the pass need not go on."""
+
+
+@dataclass
+class _Kept:
+    """What the layers gave in one pass, pooled, by the number of layers below and with each."""
+
+    pooled: dict[int, Tensor] = field(default_factory=dict)
+
+
+def decoder_layers(network: PreTrainedModel) -> list[nn.Module]:
+    """The model's layers, first to last. Raises PolicyUnavailable where they are no plain list."""
+    count = network.config.get_text_config().num_hidden_layers
+    for module in network.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == count:
+            return list(module)
+    raise PolicyUnavailable(
+        f"{type(network).__name__} has no list of {count} layers to read: "
+        "use another base model, or method 'finetune'."
+    )
+
+
+class FeatureReader(nn.Module):
+    """Reads answers as the `layers` of a language model see them; 1 is the lowest."""
+
+    def __init__(self, network: PreTrainedModel, layers: Sequence[int]) -> None:
+        super().__init__()
+        self.network = network
+        self.layers = tuple(layers)
+        decoder_layers(network)
+
+    def forward(self, batch: GroupBatch) -> Float[Tensor, "N layers poolings hidden"]:
+        """Of each answer, layer by layer, what POOLINGS name; in float32."""
+        with keeping(self.network, batch, self.layers) as kept, suppress(_DeepEnough):
+            self.network.base_model(**batch.inputs)
+        return torch.stack([kept.pooled[layer] for layer in self.layers], dim=1)
+
+
+@contextmanager
+def keeping(
+    network: PreTrainedModel, batch: GroupBatch, layers: Sequence[int], *, stop: bool = True
+) -> Iterator[_Kept]:
+    """Keeps what the layers give in the pass inside, which ends at the deepest one if it may."""
+    kept, every = _Kept(), decoder_layers(network)
+    tokens = answer_positions(batch)
+
+    def keep(number: int) -> None:
+        def hook(module: nn.Module, given: object, output: Tensor | tuple[Tensor, ...]) -> None:
+            hidden = output if isinstance(output, Tensor) else output[0]
+            kept.pooled[number] = pooled(hidden, batch, tokens)
+            if stop and number == max(layers):
+                raise _DeepEnough
+
+        handles.append(every[number - 1].register_forward_hook(hook))
+
+    handles: list[torch.utils.hooks.RemovableHandle] = []
+    try:
+        for layer in layers:
+            keep(layer)
+        yield kept
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def answer_positions(batch: GroupBatch) -> Int[Tensor, " T"]:
+    """Where in the flattened rows each answer token lies."""
+    lengths = torch.bincount(batch.answer_of, minlength=len(batch.ends))
+    first = torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
+    within = torch.arange(len(batch.answer_of), device=lengths.device) - first
+    return (batch.ends - lengths + 1)[batch.answer_of] + within
+
+
+def pooled(
+    hidden: Float[Tensor, "B L hidden"], batch: GroupBatch, tokens: Int[Tensor, " T"]
+) -> Float[Tensor, "N poolings hidden"]:
+    """One layer's states, pooled as POOLINGS say."""
+    flat = hidden.flatten(0, 1)
+    sums = flat.new_zeros(len(batch.ends), flat.shape[-1], dtype=torch.float32)
+    sums = sums.index_add(0, batch.answer_of, flat[tokens].float())
+    lengths = torch.bincount(batch.answer_of, minlength=len(batch.ends))
+    return torch.stack([sums / lengths[:, None], flat[batch.ends].float()], dim=1)
+
+
+def log_lengths(group: EncodedGroup) -> Float[Tensor, " K"]:
+    """Of each answer, the logarithm of its tokens."""
+    return torch.tensor([len(answer) for answer in group.answers]).float().log()
+
+
+@torch.no_grad()
+def read_features(
+    reader: FeatureReader,
+    layout: Layout,
+    groups: Sequence[EncodedGroup],
+    pad: int,
+    tokens: int,
+    tell: Callable[[int], None] = lambda read: None,
+) -> list[Float[Tensor, "_ layers poolings hidden"]]:
+    """The features of each group's answers, on the CPU; `tokens` bounds one forward pass.
+
+    `tell` is told after each pass how many answers have been read.
+    """
+    parts = parts_of(groups, tokens, layout)
+    device = reader.network.device
+    width = reader.network.config.get_text_config().hidden_size
+    shape = (len(reader.layers), len(POOLINGS), width)
+    found = [torch.empty(len(group.answers), *shape) for group in groups]
+    read = 0
+    for indices in in_budget([part.encoded for part in parts], tokens, layout):
+        chosen = [parts[i] for i in indices]
+        batch = layout([part.encoded for part in chosen], pad).to(device)
+        with autocast(device):
+            flat = reader(batch).cpu()
+        for part, own in zip(chosen, flat.split([len(p.answers) for p in chosen]), strict=True):
+            found[part.group][part.answers.start : part.answers.stop] = own
+        read += len(flat)
+        tell(read)
+    return found

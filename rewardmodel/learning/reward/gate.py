@@ -1,0 +1,124 @@
+"""Whether a reward model has learned what people prefer: an interval decides, in three words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from annotation.exchange.split import prompt_key
+from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_said
+from rewardmodel.learning.core.snapshot import GroupRow
+from rewardmodel.learning.reward.losses import vote_log_loss
+from rewardmodel.learning.reward.preferences import strict_votes, vote_hits
+
+CHANCE = math.log(2)
+EVIDENCE = math.log(20)
+"""Nats against chance: what knows nothing comes so far once in twenty times, or less."""
+RESAMPLES = 4000
+TAIL = 2.5  # percent on each side
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Of each held-out prompt with pairs: their summed log loss, their number, and the hits.
+
+    `nats` is the logarithm of how much likelier its rankings are by the scores than by chance.
+    """
+
+    losses: NDArray[np.float64]
+    pairs: NDArray[np.float64]
+    hits: NDArray[np.float64]
+    nats: NDArray[np.float64]
+
+    @property
+    def loss(self) -> float:
+        return float(self.losses.sum() / self.pairs.sum())
+
+
+def evidence_of(scores: Sequence[Float[Tensor, " _"]], rows: Sequence[GroupRow]) -> Evidence:
+    """Pairs of one prompt are not independent, so they stand together.
+
+    The K (K - 1) / 2 pairs of a ranking are K - 1 rounds (K of them where K is odd) of pairs that
+    have no answer in common, each of which a random order decides by itself: the mean over rounds
+    and labelers of the log likelihood ratio is that of an e-value (arXiv 2210.01948), by Jensen's
+    inequality.
+    """
+    found: dict[str, NDArray[np.float64]] = {}
+    for group, row in zip(scores, rows, strict=True):
+        votes = strict_votes([ranking.ranks for ranking in row.counted])
+        loss, pairs, hits = (
+            value.item()
+            for value in (vote_log_loss(group, votes), votes.sum(), vote_hits(group, votes))
+        )
+        rounds = len(group) - 1 + len(group) % 2
+        nats = (CHANCE * pairs - loss) / rounds / len(row.counted)
+        key = prompt_key(row.prompt)
+        found[key] = found.get(key, np.zeros(4)) + np.array([loss, pairs, hits, nats])
+    table = np.array([sums for sums in found.values() if sums[1]]).reshape(-1, 4)
+    return Evidence(*table.T)
+
+
+def interval(
+    losses: NDArray[np.float64], pairs: NDArray[np.float64], seed: int = 0
+) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of the mean loss a pair, whole prompts resampled
+    (Efron and Tibshirani 1993, chapters 8 and 13)."""
+    draws = np.random.default_rng(seed).integers(len(losses), size=(RESAMPLES, len(losses)))
+    means = losses[draws].sum(1) / pairs[draws].sum(1)
+    low, high = np.percentile(means, [TAIL, 100 - TAIL])
+    return float(low), float(high)
+
+
+def reward_gate(
+    scores: Sequence[Float[Tensor, " _"]],
+    rows: Sequence[GroupRow],
+    served: Sequence[Float[Tensor, " _"]] | None = None,
+    share: float = 1.0,
+) -> Gate:
+    """Learned where the held-out rankings are twenty times likelier by the scores than by chance;
+    not learned where the interval of their log loss lies above chance; else not decided yet.
+
+    `served` are the scores of the reward model that serves now, on the same groups: one that has
+    learned, but predicts them worse, the interval of the difference above 0, does not replace it.
+    `share` of all ranked prompts is held out.
+    """
+    found = evidence_of(scores, rows)
+    if not len(found.pairs):
+        return Gate(False, Verdict(Code.NO_HELDOUT_PAIRS))
+    low, high = interval(found.losses, found.pairs)
+    nats = float(found.nats.sum())
+    values = {
+        "loss": found.loss,
+        "low": low,
+        "high": high,
+        "evidence": nats,
+        "pairs": round(found.pairs.sum()),
+        "prompts": len(found.pairs),
+        "accuracy": float(found.hits.sum() / found.pairs.sum()),
+    }
+    if not math.isfinite(found.loss) or as_said(low) > as_said(CHANCE):
+        return Gate(False, Verdict(Code.REWARD_NOT_LEARNED, values))
+    if nats < EVIDENCE:
+        more = math.ceil(_prompts_to_decide(len(found.pairs), nats) / share)
+        return Gate(False, Verdict(Code.REWARD_UNDECIDED, {**values, "more": more}))
+    if served is not None:
+        before = evidence_of(served, rows)
+        least, _ = interval(found.losses - before.losses, found.pairs)
+        if as_said(least) > 0:
+            worse = Verdict(Code.REWARD_WORSE, {**values, "served": before.loss})
+            return Gate(False, worse)
+    return Gate(True, Verdict(Code.REWARD_LEARNED, values))
+
+
+def _prompts_to_decide(prompts: int, nats: float) -> int:
+    """How many more held-out prompts would bring the evidence, if they are like those; as many
+    again where nothing speaks against chance yet."""
+    if nats <= 0:
+        return prompts
+    return max(1, min(math.ceil(prompts * EVIDENCE / nats) - prompts, 9 * prompts))

@@ -1,0 +1,128 @@
+"""A linear head on fixed features: a convex fit, with the posterior of its weights.
+
+The model is Bradley and Terry's (1952) with utilities w . x and a normal prior on w; its maximum is
+found by Newton's method, and the posterior is Laplace's approximation there (MacKay 1992).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from rewardmodel.learning.reward.preferences import Target
+
+NEWTON_STEPS = 50
+GRADIENT_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """G groups of at most K answers, filled up with answers that are compared with nothing.
+
+    `shares` as from `preference_shares`; `weights` is how much each comparison counts, symmetric.
+    """
+
+    features: Float[Tensor, "G K width"]
+    shares: Float[Tensor, "G K K"]
+    weights: Float[Tensor, "G K K"]
+
+    def of(self, groups: Bool[Tensor, " G"]) -> Comparisons:
+        return Comparisons(self.features[groups], self.shares[groups], self.weights[groups])
+
+    def times(self, factor: Float[Tensor, "width w"]) -> Comparisons:
+        return Comparisons(self.features @ factor, self.shares, self.weights)
+
+
+def comparisons_of(
+    features: Sequence[Float[Tensor, "_ width"]], targets: Sequence[Target]
+) -> Comparisons:
+    """A group of K answers counts as K - 1 comparisons, times its weight: so many answers a labeler
+    sets apart one after the other."""
+    most = max(len(group) for group in features)
+    shape = (len(features), most)
+    x = torch.zeros(*shape, features[0].shape[-1], dtype=torch.float64)
+    shares = torch.full((*shape, most), 0.5, dtype=torch.float64)
+    weights = torch.zeros_like(shares)
+    for number, (group, target) in enumerate(zip(features, targets, strict=True)):
+        count = len(group)
+        x[number, :count] = group.double() - group.double().mean(0)  # only differences matter
+        shares[number, :count, :count] = target.shares.double()
+        weights[number, :count, :count] = 2 / count * target.weight
+        weights[number].fill_diagonal_(0)
+    return Comparisons(x, shares, weights)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The most likely weights, and the precision of their posterior (its inverse covariance)."""
+
+    weights: Float[Tensor, " width"]
+    precision: Float[Tensor, "width width"]
+
+    def variance(self, features: Float[Tensor, "... width"]) -> Float[Tensor, ...]:
+        """Of the scores of these features, or of score differences for differences."""
+        factor = torch.linalg.cholesky(self.precision)
+        flat = features.reshape(-1, features.shape[-1]).T.to(factor)
+        solved = torch.linalg.solve_triangular(factor, flat, upper=False)
+        return (solved**2).sum(0).view(features.shape[:-1])
+
+
+def fit_head(
+    data: Comparisons,
+    prior: Float[Tensor, " width"],
+    start: Float[Tensor, " width"] | None = None,
+) -> Fit:
+    """Minimises sum c_ij H(share_ij, sigmoid(s_i - s_j)) + w . diag(prior) w / 2 over pairs i < j.
+
+    s = w . x, H the cross-entropy in nats, `prior` the precision of each weight. Strictly convex:
+    the answer does not depend on `start`.
+    """
+    x, width = data.features, data.features.shape[-1]
+    w = torch.zeros(width, dtype=x.dtype) if start is None else start
+    loss, gradient, precision = _objective(data, prior, w)
+    for _ in range(NEWTON_STEPS):
+        if gradient.abs().max() < GRADIENT_TOLERANCE * max(1.0, float(prior.max())):
+            break
+        step = torch.cholesky_solve(gradient[:, None], torch.linalg.cholesky(precision))[:, 0]
+        scale = 1.0
+        while True:
+            moved = _objective(data, prior, w - scale * step)
+            if moved[0] <= loss or scale < 1e-6:
+                break
+            scale /= 2
+        w = w - scale * step
+        loss, gradient, precision = moved
+    return Fit(w, precision)
+
+
+def _objective(
+    data: Comparisons, prior: Tensor, w: Tensor
+) -> tuple[Float[Tensor, ""], Float[Tensor, " width"], Float[Tensor, "width width"]]:
+    """The loss at w with its gradient and its Hessian."""
+    x = data.features
+    scores = x @ w
+    differences = scores[:, :, None] - scores[:, None, :]
+    chance = differences.sigmoid()
+    # Each pair stands twice, as (i, j) and (j, i), with the same loss.
+    entropy = torch.nn.functional.softplus(differences) - data.shares * differences
+    loss = (data.weights * entropy).sum() / 2 + (prior * w * w).sum() / 2
+    pull = (data.weights * (chance - data.shares)).sum(2)
+    gradient = torch.einsum("gk,gkd->d", pull, x) + prior * w
+    curvature = data.weights * chance * (1 - chance)
+    laplacian = torch.diag_embed(curvature.sum(2)) - curvature
+    flat = x.flatten(0, 1)
+    hessian = flat.T @ (laplacian @ x).flatten(0, 1) + torch.diag(prior)
+    return loss, gradient, hessian
+
+
+def moderated(mean: Float[Tensor, ...], variance: Float[Tensor, ...]) -> Float[Tensor, ...]:
+    """The logit of the predictive probability, E sigmoid(z) for a normal z, nearly.
+
+    mean / sqrt(1 + pi variance / 8) (MacKay 1992, equation 10).
+    """
+    return mean / (1 + math.pi / 8 * variance).sqrt()

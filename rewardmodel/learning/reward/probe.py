@@ -1,0 +1,153 @@
+"""A reward model that leaves the language model as it is: a linear head on features of its layers.
+
+Folder: `backbone/` (the language model), the tokenizer, `head.safetensors` and `head.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from annotation.lm.loading import PolicyUnavailable, brief, load_causal_lm
+from rewardmodel.learning.core.group_packing import EncodedGroup, Layout, choose_layout
+from rewardmodel.learning.reward.features import (
+    POOLINGS,
+    FeatureReader,
+    log_lengths,
+    read_features,
+)
+
+HEAD = "head.json"
+WEIGHTS = "head.safetensors"
+BACKBONE = "backbone"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a head reads of an answer: hidden states, by layer and pooling, and perhaps its length.
+
+    `layers` and `poolings` make one block of features each way.
+    """
+
+    layers: tuple[int, ...]
+    poolings: tuple[str, ...]
+    length: bool = True
+
+    @property
+    def name(self) -> str:
+        """In a few words, such as "mean of layer 20, length"."""
+        layers = ", ".join(map(str, self.layers))
+        hidden = [f"{' and '.join(self.poolings)} of layer {layers}"] if self.layers else []
+        return ", ".join([*hidden, *(["length"] if self.length else [])])
+
+
+@dataclass(frozen=True)
+class Head:
+    """`weights` of the features as they are read, and the posterior covariance of these weights.
+
+    Scores are in nats of preference: sigmoid(s_i - s_j) is the chance that i is preferred.
+    """
+
+    recipe: Recipe
+    weights: Float[Tensor, " width"]
+    covariance: Float[Tensor, "width width"]
+
+    def scores(self, features: Float[Tensor, "K width"]) -> Float[Tensor, " K"]:
+        return features.to(self.weights) @ self.weights
+
+    def deviations(self, features: Float[Tensor, "K width"]) -> Float[Tensor, " K"]:
+        """How unsure the head is of each answer's score, against the mean of its group's."""
+        centred = (features - features.mean(0)).to(self.covariance)
+        return ((centred @ self.covariance) * centred).sum(1).clamp(min=0).sqrt()
+
+    def without_length(self) -> Head:
+        """The head with the part of the length taken out, for whoever asks what is left then."""
+        if not self.recipe.length:
+            return self
+        weights = self.weights.clone()
+        weights[-1] = 0
+        return replace(self, weights=weights)
+
+
+class LinearProbe(nn.Module):
+    """Scores the answers of packed groups: a frozen language model, and a head on its layers."""
+
+    def __init__(self, network: PreTrainedModel, group_tokens: int, head: Head) -> None:
+        super().__init__()
+        self.network, self.group_tokens, self.head = network, group_tokens, head
+        self.reader = FeatureReader(network, head.recipe.layers)
+
+    def choose_layout(self, longest: int) -> Layout:
+        """`longest`: tokens of a row."""
+        return choose_layout(self.reader, self.network, longest)
+
+    def features(
+        self, layout: Layout, groups: Sequence[EncodedGroup], pad: int, tokens: int
+    ) -> list[Float[Tensor, "_ width"]]:
+        """What the head is given of each group's answers; `tokens` bounds one forward pass."""
+        hidden = read_features(self.reader, layout, groups, pad, tokens)
+        return [
+            chosen_features(self.head.recipe, self.reader.layers, read, log_lengths(group))
+            for read, group in zip(hidden, groups, strict=True)
+        ]
+
+    def save(self, folder: Path, reward_mean: float, reward_std: float) -> None:
+        """Writes backbone and head; the tokenizer is the caller's."""
+        self.network.save_pretrained(folder / BACKBONE)
+        head = self.head
+        save_file(
+            {"weights": head.weights.contiguous(), "covariance": head.covariance.contiguous()},
+            folder / WEIGHTS,
+        )
+        facts = {
+            "group_tokens": self.group_tokens,
+            "reward_mean": reward_mean,
+            "reward_std": reward_std,
+            **asdict(head.recipe),
+        }
+        (folder / HEAD).write_text(json.dumps(facts, indent=2), encoding="utf-8")
+
+
+def chosen_features(
+    recipe: Recipe,
+    layers: Sequence[int],
+    hidden: Float[Tensor, "K layers poolings hidden"],
+    lengths: Float[Tensor, " K"],
+) -> Float[Tensor, "K width"]:
+    """Those that the recipe names, of all that were read of `layers`."""
+    blocks = [
+        hidden[:, layers.index(layer), POOLINGS.index(pooling)]
+        for layer in recipe.layers
+        for pooling in recipe.poolings
+    ]
+    return torch.cat([*blocks, *([lengths[:, None]] if recipe.length else [])], dim=1)
+
+
+def is_probe(folder: str) -> bool:
+    return Path(folder, HEAD).is_file()
+
+
+def load_probe(folder: str) -> tuple[LinearProbe, float, float]:
+    """The probe on the CPU with its rewards' mean and deviation. Raises PolicyUnavailable."""
+    try:
+        facts = json.loads(Path(folder, HEAD).read_text(encoding="utf-8"))
+        tensors = load_file(Path(folder, WEIGHTS))
+        recipe = Recipe(tuple(facts["layers"]), tuple(facts["poolings"]), facts["length"])
+        head = Head(recipe, tensors["weights"], tensors["covariance"])
+        scale = float(facts["reward_mean"]), float(facts["reward_std"])
+        longest = int(facts["group_tokens"])
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise PolicyUnavailable(
+            f"The reward model at {folder} is damaged ({brief(error)}): train it again."
+        ) from error
+    network = load_causal_lm(str(Path(folder, BACKBONE)), torch.float32)
+    return LinearProbe(network, longest, head), *scale

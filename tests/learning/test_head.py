@@ -1,0 +1,153 @@
+"""The head is fitted exactly, and its posterior means what it says."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from rewardmodel.learning.reward.choice import choose_head, folds_of, recipes
+from rewardmodel.learning.reward.head import Comparisons, comparisons_of, fit_head
+from rewardmodel.learning.reward.losses import listwise_loss
+from rewardmodel.learning.reward.preferences import Target, preference_shares
+
+LAYERS = (1, 2)
+
+
+def target(*rankings: list[int]) -> Target:
+    shares = preference_shares(rankings)
+    return Target(shares, torch.zeros_like(shares), 1.0)
+
+
+def drawn(seed: int, groups: int = 30, width: int = 6) -> tuple[list[Tensor], list[Target]]:
+    """Random features of groups of 2 to 5 answers, ranked by a line through them, with ties."""
+    generator = torch.Generator().manual_seed(seed)
+    direction = torch.randn(width, generator=generator)
+    features, targets = [], []
+    for number in range(groups):
+        x = torch.randn(2 + number % 4, width, generator=generator)
+        utility = (x @ direction + torch.randn(len(x), generator=generator)).round()
+        best = sorted(set(utility.tolist()), reverse=True)
+        features.append(x)
+        targets.append(target([best.index(value) + 1 for value in utility.tolist()]))
+    return features, targets
+
+
+def test_the_fit_is_the_minimum_that_plain_gradients_find_too() -> None:
+    features, targets = drawn(0)
+    prior = torch.full((6,), 0.7, dtype=torch.float64)
+    fit = fit_head(comparisons_of(features, targets), prior)
+    w = torch.zeros(6, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([w], max_iter=500, tolerance_grad=1e-10)
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = (prior * w * w).sum() / 2
+        for x, each in zip(features, targets, strict=True):
+            value = value + (len(x) - 1) * listwise_loss(x.double() @ w, each.shares.double())
+        value.backward()
+        return value
+
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    assert torch.allclose(fit.weights, w.detach(), atol=1e-6)
+
+
+def test_where_it_starts_does_not_matter() -> None:
+    data, prior = comparisons_of(*drawn(1)), torch.ones(6, dtype=torch.float64)
+    far = torch.full((6,), 20.0, dtype=torch.float64)
+    ends = [fit_head(data, prior).weights, fit_head(data, prior, far).weights]
+    assert torch.allclose(*ends, atol=1e-6)
+
+
+def test_the_posterior_of_one_comparison_is_the_closed_form() -> None:
+    """One feature, one pair at distance d, a tie: weight 0, precision prior + d^2 / 4."""
+    x = torch.tensor([[0.0], [3.0]])
+    fit = fit_head(comparisons_of([x], [target([1, 1])]), torch.tensor([2.0]).double())
+    assert fit.weights.item() == pytest.approx(0, abs=1e-9)
+    assert fit.precision.item() == pytest.approx(2 + 9 / 4)
+
+
+def test_the_precision_is_the_second_derivative_of_the_loss() -> None:
+    data, prior = comparisons_of(*drawn(2)), torch.ones(6, dtype=torch.float64)
+    fit = fit_head(data, prior)
+
+    def loss(w: Tensor) -> Tensor:
+        s = data.features @ w
+        d = s[:, :, None] - s[:, None, :]
+        each = torch.nn.functional.softplus(d) - data.shares * d
+        return (data.weights * each).sum() / 2 + (prior * w * w).sum() / 2
+
+    hessian = torch.autograd.functional.hessian(loss, fit.weights)  # type: ignore[no-untyped-call]
+    assert torch.allclose(fit.precision, hessian, atol=1e-8)
+
+
+def test_answers_that_fill_a_group_up_change_nothing() -> None:
+    features, targets = drawn(3, groups=8)
+    data = comparisons_of(features, targets)
+    more = Comparisons(
+        torch.nn.functional.pad(data.features, (0, 0, 0, 2), value=9.0),
+        torch.nn.functional.pad(data.shares, (0, 2, 0, 2), value=0.5),
+        torch.nn.functional.pad(data.weights, (0, 2, 0, 2)),
+    )
+    prior = torch.ones(6, dtype=torch.float64)
+    assert torch.allclose(fit_head(data, prior).weights, fit_head(more, prior).weights)
+
+
+def test_groups_of_one_prompt_are_never_on_both_sides_of_a_fold() -> None:
+    prompts = [f"prompt {number % 13}" for number in range(60)]
+    folds = folds_of(prompts)
+    for prompt in set(prompts):
+        own = {folds[i].item() for i, each in enumerate(prompts) if each == prompt}
+        assert len(own) == 1
+    assert len(set(folds.tolist())) == 5
+
+
+def answers(seed: int, groups: int = 60) -> tuple[list[Tensor], list[Tensor], list[Target]]:
+    """Features of two layers, of which the mean in layer 1 holds what decides."""
+    generator = torch.Generator().manual_seed(seed)
+    hidden, lengths, targets = [], [], []
+    for _ in range(groups):
+        x = torch.randn(4, len(LAYERS), 2, 8, generator=generator)
+        utility = 3 * x[:, 0, 0, 0]
+        order = (-utility).argsort().argsort() + 1
+        hidden.append(x)
+        lengths.append(torch.randn(4, generator=generator))
+        targets.append(target(order.tolist()))
+    return hidden, lengths, targets
+
+
+def test_the_layer_that_holds_the_preference_is_chosen() -> None:
+    hidden, lengths, targets = answers(0)
+    choice = choose_head(hidden, LAYERS, lengths, targets, [str(i) for i in range(60)])
+    assert 1 in choice.head.recipe.layers
+    assert "mean" in choice.head.recipe.poolings
+    assert choice.trials[0].log_loss == min(each.log_loss for each in choice.trials)
+    assert len(choice.trials) == len(recipes(LAYERS))
+
+
+def test_where_only_the_length_decides_hidden_states_are_not_read() -> None:
+    hidden, lengths, _ = answers(1)
+    targets = [target(((-own).argsort().argsort() + 1).tolist()) for own in lengths]
+    choice = choose_head(hidden, LAYERS, lengths, targets, [str(i) for i in range(60)])
+    assert choice.head.recipe == recipes(LAYERS)[0]
+    assert choice.head.without_length().weights.tolist() == [0.0]
+
+
+def test_what_nobody_can_predict_is_predicted_with_a_half() -> None:
+    hidden, lengths, targets = answers(2)
+    generator = torch.Generator().manual_seed(5)
+    noise = [target((torch.randperm(4, generator=generator) + 1).tolist()) for _ in targets]
+    choice = choose_head(hidden, LAYERS, lengths, noise, [str(i) for i in range(60)])
+    assert choice.trials[0].log_loss == pytest.approx(math.log(2), abs=0.02)
+
+
+def test_more_rankings_leave_less_doubt() -> None:
+    hidden, lengths, targets = answers(3)
+    unsure = []
+    for count in (15, 60):
+        choice = choose_head(
+            hidden[:count], LAYERS, lengths[:count], targets[:count], list(map(str, range(count)))
+        )
+        scale = choice.head.weights.norm()
+        unsure.append((choice.head.covariance.diagonal().sum().sqrt() / scale).item())
+    assert unsure[1] < unsure[0]

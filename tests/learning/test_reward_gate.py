@@ -1,0 +1,108 @@
+"""A reward model serves when an interval says that it has learned, and not by luck."""
+
+import math
+import random
+
+import pytest
+import torch
+
+from rewardmodel.learning.core.gate import Code, word
+from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking
+from rewardmodel.learning.reward import gate as gate_module
+from rewardmodel.learning.reward.gate import evidence_of, interval, reward_gate
+from tests.learning.conftest import user
+
+Scored = tuple[list[torch.Tensor], list[GroupRow]]
+
+
+def row(number: int, ranks: list[int]) -> GroupRow:
+    answers = [str(rank) for rank in ranks]
+    return GroupRow(
+        str(number), user(f"Prompt {number}"), "heldout", answers, [LabelerRanking("one", ranks)]
+    )
+
+
+def pairs(count: int, accuracy: float, seed: int, logit: float = 0.0) -> Scored:
+    """Pairs of as many prompts, of which a share is ordered as the scores say."""
+    generator = random.Random(seed)
+    logit = logit or math.log(accuracy / (1 - accuracy))
+    scores, rows = [], []
+    for number in range(count):
+        right = generator.random() < accuracy
+        scores.append(torch.tensor([logit, 0.0]))
+        rows.append(row(number, [1, 2] if right else [2, 1]))
+    return scores, rows
+
+
+def coins(prompts: int, seed: int, spread: float) -> Scored:
+    generator = random.Random(seed)
+    scores = [torch.tensor([generator.gauss(0, spread) for _ in range(4)]) for _ in range(prompts)]
+    rows = [row(number, generator.sample(range(1, 5), 4)) for number in range(prompts)]
+    return scores, rows
+
+
+@pytest.mark.parametrize(("prompts", "spread"), [(10, 0.05), (20, 0.2), (40, 1.0)])
+def test_of_a_thousand_models_that_know_nothing_fewer_than_one_in_twenty_passes(
+    prompts: int, spread: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_module, "RESAMPLES", 400)
+    passed = sum(reward_gate(*coins(prompts, seed, spread)).passed for seed in range(1000))
+    assert passed < 50
+
+
+def test_a_model_that_is_right_on_65_in_100_of_200_pairs_passes_nine_times_in_ten() -> None:
+    passed = sum(reward_gate(*pairs(200, 0.65, seed)).passed for seed in range(100))
+    assert passed >= 90
+
+
+def test_one_that_predicts_well_has_learned() -> None:
+    gate = reward_gate(*pairs(60, 0.9, 0))
+    assert (gate.passed, gate.verdict.code) == (True, Code.REWARD_LEARNED)
+    assert word(gate.verdict).startswith("Learned: held-out log loss 0.")
+
+
+def test_one_that_is_sure_and_wrong_has_not_learned() -> None:
+    gate = reward_gate(*pairs(60, 0.2, 0, logit=2.0))
+    assert (gate.passed, gate.verdict.code) == (False, Code.REWARD_NOT_LEARNED)
+
+
+def test_where_the_interval_holds_chance_more_rankings_are_asked_for() -> None:
+    gate = reward_gate(*pairs(20, 0.6, 2), share=0.2)
+    assert (gate.passed, gate.verdict.code) == (False, Code.REWARD_UNDECIDED)
+    assert isinstance(more := gate.verdict.values["more"], int)
+    assert 5 <= more <= 1000
+    assert "Rank about" in word(gate.verdict)
+
+
+def test_two_prompts_decide_nothing_however_well_they_are_predicted() -> None:
+    gate = reward_gate(*pairs(2, 0.999, 0))
+    assert gate.verdict.code == Code.REWARD_UNDECIDED
+
+
+def test_without_a_pair_there_is_nothing_to_judge_by() -> None:
+    assert reward_gate([], []).verdict.code == Code.NO_HELDOUT_PAIRS
+
+
+def test_one_that_predicts_worse_than_what_serves_does_not_replace_it() -> None:
+    scores, rows = pairs(200, 0.9, 0)
+    better = [each * 1.0 for each in scores]
+    weaker = [each * 0.1 for each in scores]
+    gate = reward_gate(weaker, rows, better)
+    assert (gate.passed, gate.verdict.code) == (False, Code.REWARD_WORSE)
+    assert reward_gate(better, rows, weaker).passed
+    assert reward_gate(better, rows, better).passed
+
+
+def test_pairs_of_one_prompt_count_as_one_case() -> None:
+    scores, rows = pairs(6, 0.9, 0)
+    once = evidence_of(scores, rows)
+    often = evidence_of(scores * 5, rows * 5)
+    assert len(once.pairs) == len(often.pairs) == 6
+    assert interval(once.losses, once.pairs) == pytest.approx(interval(often.losses, often.pairs))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_scores_that_are_not_finite_pass_nothing(value: float) -> None:
+    scores, rows = pairs(60, 0.9, 0)
+    scores[0] = torch.tensor([value, 0.0])
+    assert not reward_gate(scores, rows).passed
