@@ -51,7 +51,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3, help="or seeds, with --heldout")
     parser.add_argument("--all-weights", action="store_true", help="no adapter")
     parser.add_argument("--groups-per-step", type=int, default=2)
-    parser.add_argument("--tokens-per-batch", type=int, default=1536)
+    parser.add_argument("--tokens-per-batch", type=int, default=512)
     parser.add_argument("--pairs-per-pass", type=int, default=1, help="TRL's batch")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--json", action="store_true")

@@ -7,11 +7,23 @@ const keptAs = (button) => `as-written ${button.dataset.user}`;
 
 /** Shows the switches of a page, or of a part that has come to it, and how they stand. */
 export function startWritten(page = document) {
+  const bare = page.querySelectorAll(".answer .head:not(:has(.as-written))");
+  for (const head of bare) head.append(namedAfter(head.querySelector("h2")));
   for (const button of switches(page)) {
     button.hidden = false;
     if (localStorage.getItem(keptAs(button)) === "on") root.dataset.written = "on";
   }
   show();
+}
+
+/** An answer's switch: the question's, with the answer's name for who does not see where it stands. */
+function namedAfter(heading) {
+  const button = document.querySelector(".prompt .as-written").cloneNode(true);
+  const name = document.createElement("span");
+  name.className = "visually-hidden";
+  name.textContent = ` – ${heading.lastChild.textContent}`;
+  button.append(name);
+  return button;
 }
 
 function show() {

@@ -52,9 +52,9 @@ class PolicyConfig(Config):
     """K of a rollout's groups, at least 2."""
     max_new_tokens: int = 64
     """Longest answer."""
-    tokens_per_batch: int = 1536
-    """Padded tokens of one forward and backward pass; bounds the memory, not the result. A larger
-    group is read in parts, its answers once more without gradients."""
+    tokens_per_batch: int = 512
+    """Padded tokens of one forward and backward pass; bounds the memory, not the result. A group of
+    more than three times as many is read in parts, its answers once more without gradients."""
     beta: float = 0.05
     """Price of one nat of divergence from the reference, in reward; as in TRL 1.16."""
     missing_end_penalty: float = 1.0

@@ -52,9 +52,9 @@ class RewardConfig(Config):
     """Passes over the groups; more than one overfits (arXiv 2203.02155, appendix C.2)."""
     minimum_steps: int = 24
     """Steps to take even when that means several epochs; by experiment on 12 and 15 groups."""
-    tokens_per_batch: int = 1536
-    """Padded tokens of one forward and backward pass; bounds the memory, not the result. A larger
-    group is read in parts, its answers once more without gradients."""
+    tokens_per_batch: int = 512
+    """Padded tokens of one forward and backward pass; bounds the memory, not the result. A group of
+    more than three times as many is read in parts, its answers once more without gradients."""
     group_tokens: int = 2048
     """Most tokens of a prompt and its longest answer; a longer prompt loses its start."""
     label_smoothing: float = 0.0

@@ -202,6 +202,11 @@ def cut_of(whole: EncodedGroup, group: EncodedGroup) -> str | None:
     return None if whole == group else "a prompt that lost its start"
 
 
+ALONE = 3
+"""So many times the tokens of a pass may a group have that is read alone, before it is read in
+parts: those cost a reading more. Small passes are the faster ones on a CPU."""
+
+
 @dataclass(frozen=True)
 class Part:
     """Some answers of a group with its prompt: all of them (`is_whole`), unless a pass has no room

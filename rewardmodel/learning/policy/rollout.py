@@ -29,6 +29,7 @@ from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.adapters import save_adapter, with_trainable_adapter
 from rewardmodel.learning.core.distributed import autocast
 from rewardmodel.learning.core.group_packing import (
+    ALONE,
     AnswerLogProbs,
     EncodedGroup,
     GroupBatch,
@@ -201,7 +202,7 @@ class AdaptedPolicy:
         """The rollouts, so many answers at a time as a forward pass has room for, read by the
         reference."""
         tokens, layout = self.config.tokens_per_batch, self.layout
-        parts = parts_of([rollout.group for rollout in rollouts], tokens, layout)
+        parts = parts_of([rollout.group for rollout in rollouts], ALONE * tokens, layout)
         for indices in in_budget([part.encoded for part in parts], tokens, layout):
             chosen = [parts[i] for i in indices]
             batch = layout([part.encoded for part in chosen], self.chat.pad).to(self.device)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardmodel.learning.core.group_packing import EncodedGroup, Layout, parts_of
+from rewardmodel.learning.core.group_packing import ALONE, EncodedGroup, Layout, parts_of
 from rewardmodel.learning.reward.model import RewardModel, score_groups
 from rewardmodel.learning.reward.preferences import Target
 
@@ -53,7 +53,7 @@ def parts_with_scores(
 
     The answers of a group in parts are scored first, without gradients.
     """
-    parts = parts_of(groups, tokens, layout)
+    parts = parts_of(groups, ALONE * tokens, layout)
     split = sorted({part.group for part in parts if not part.is_whole})
     scores = score_groups(model, layout, [groups[i] for i in split], pad, tokens)
     device = model.network.device

@@ -28,6 +28,7 @@ from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.adapters import with_fresh_adapter
 from rewardmodel.learning.core.distributed import autocast, float32
 from rewardmodel.learning.core.group_packing import (
+    ALONE,
     EncodedGroup,
     GroupBatch,
     Layout,
@@ -196,7 +197,7 @@ def score_groups(
 ) -> list[Float[Tensor, " K"]]:
     """Raw rewards of each group's K answers, on the CPU; `tokens` bounds one forward pass."""
     scores = [torch.empty(len(group.answers)) for group in groups]
-    parts = parts_of(groups, tokens, layout)
+    parts = parts_of(groups, ALONE * tokens, layout)
     device = model.network.device
     for indices in in_budget([part.encoded for part in parts], tokens, layout):
         chosen = [parts[i] for i in indices]
