@@ -147,8 +147,7 @@ def _probe(
     model = LinearProbe(network, longest, choice.head)
 
     def save(folder: Path, mean: float, std: float) -> None:
-        model.save(folder, mean, std)
-        chat.save(folder)
+        model.save(folder, chat, mean, std)
 
     without_length = metrics_of(scored(choice.head.without_length()).heldout, rows.heldout)
     more = {

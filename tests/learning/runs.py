@@ -24,8 +24,9 @@ class Killed(Exception):
 def train_reward_model(
     output: Path, snapshot: Path, base: Path, *switches: str, **fields: object
 ) -> int:
-    """Trains on the tiny model with a learning rate that suits it; returns the exit code."""
-    values = {"snapshot": snapshot, "base_model": base, "output": output, "learning_rate": 0.01}
+    """Finetunes the tiny model with a learning rate that suits it; returns the exit code."""
+    values: dict[str, object] = {"snapshot": snapshot, "base_model": base, "output": output}
+    values |= {"method": "finetune", "learning_rate": 0.01}
     return run_script(RewardConfig, train_reward.train, [*_flags({**values, **fields}), *switches])
 
 

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 from annotation.lm.loading import PolicyUnavailable
 from rewardmodel.learning.core.distributed import autocast
 from rewardmodel.learning.core.group_packing import (
+    ALONE,
     EncodedGroup,
     GroupBatch,
     Layout,
@@ -132,7 +133,7 @@ def read_features(
 
     `tell` is told after each pass how many answers have been read.
     """
-    parts = parts_of(groups, tokens, layout)
+    parts = parts_of(groups, ALONE * tokens, layout)
     device = reader.network.device
     width = reader.network.config.get_text_config().hidden_size
     shape = (len(reader.layers), len(POOLINGS), width)

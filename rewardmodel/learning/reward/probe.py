@@ -1,6 +1,6 @@
 """A reward model that leaves the language model as it is: a linear head on features of its layers.
 
-Folder: `backbone/` (the language model), the tokenizer, `head.safetensors` and `head.json`.
+Folder: `backbone/` (the language model), `head.safetensors` and `head.json`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from annotation.lm.chat import Chat
 from annotation.lm.loading import PolicyUnavailable, brief, load_causal_lm
 from rewardmodel.learning.core.group_packing import EncodedGroup, Layout, choose_layout
 from rewardmodel.learning.reward.features import (
@@ -84,7 +85,7 @@ class LinearProbe(nn.Module):
     def __init__(self, network: PreTrainedModel, group_tokens: int, head: Head) -> None:
         super().__init__()
         self.network, self.group_tokens, self.head = network, group_tokens, head
-        self.reader = FeatureReader(network, head.recipe.layers)
+        self.reader = FeatureReader(network, head.recipe.layers or (1,))
 
     def choose_layout(self, longest: int) -> Layout:
         """`longest`: tokens of a row."""
@@ -94,15 +95,19 @@ class LinearProbe(nn.Module):
         self, layout: Layout, groups: Sequence[EncodedGroup], pad: int, tokens: int
     ) -> list[Float[Tensor, "_ width"]]:
         """What the head is given of each group's answers; `tokens` bounds one forward pass."""
+        lengths = [log_lengths(group) for group in groups]
+        if not self.head.recipe.layers:
+            return [each[:, None] for each in lengths]
         hidden = read_features(self.reader, layout, groups, pad, tokens)
         return [
-            chosen_features(self.head.recipe, self.reader.layers, read, log_lengths(group))
-            for read, group in zip(hidden, groups, strict=True)
+            chosen_features(self.head.recipe, self.reader.layers, *both)
+            for both in zip(hidden, lengths, strict=True)
         ]
 
-    def save(self, folder: Path, reward_mean: float, reward_std: float) -> None:
-        """Writes backbone and head; the tokenizer is the caller's."""
+    def save(self, folder: Path, chat: Chat, reward_mean: float, reward_std: float) -> None:
+        """The backbone is an ordinary Hugging Face model, with its tokenizer."""
         self.network.save_pretrained(folder / BACKBONE)
+        chat.save(folder / BACKBONE)
         head = self.head
         save_file(
             {"weights": head.weights.contiguous(), "covariance": head.covariance.contiguous()},

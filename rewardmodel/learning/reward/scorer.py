@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -20,7 +21,7 @@ from rewardmodel.learning.reward.model import (
     load_reward_model,
     score_groups,
 )
-from rewardmodel.learning.reward.probe import LinearProbe, is_probe, load_probe
+from rewardmodel.learning.reward.probe import BACKBONE, LinearProbe, is_probe, load_probe
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,13 @@ class RewardScorer:
     def __init__(self, folder: str, device: torch.device) -> None:
         """Raises PolicyUnavailable when the folder holds no reward model."""
         self.folder = folder
-        self.chat = Chat(load_tokenizer(folder))
         self.model: RewardModel | LinearProbe
-        load = load_probe if is_probe(folder) else load_reward_model
-        self.model, self.mean, self.std = load(folder)
+        if is_probe(folder):
+            self.chat = Chat(load_tokenizer(str(Path(folder, BACKBONE))))
+            self.model, self.mean, self.std = load_probe(folder)
+        else:
+            self.chat = Chat(load_tokenizer(folder))
+            self.model, self.mean, self.std = load_reward_model(folder)
         self.model.network.to(device)  # type: ignore[arg-type]
         self.model.eval()
         use_onednn(self.model)
