@@ -84,6 +84,7 @@ def _update(
     start, extra = trainer.resume(run.checkpoints)
     stopping = EarlyStopping(config, accelerator, policy, [row.prompt for row in heldout], parent)
     stopping.restore(extra)
+    policy.end_penalty.restore(extra)
     answers = min(config.prompts_per_step, len(prompts)) * config.answers_per_prompt
     for step in range(start, config.steps):
         run.progress("sampling", step, config.steps)
@@ -98,8 +99,9 @@ def _update(
             *experiences,
         ]
         accumulate(trainer, algorithm, batches, answers)  # the loss; no weight has moved yet
-        sums = summarise(experiences, config.missing_end_penalty).to(accelerator.device)
+        sums = summarise(experiences).to(accelerator.device)
         metrics = metrics_of(accelerator.reduce(sums, reduction="sum"))
+        policy.end_penalty.follow(metrics.ended)
         if stopping.stops(step, metrics, trainer.weights()):
             trainer.set_weights(stopping.kept)  # the gradient is dropped
             break
@@ -108,7 +110,8 @@ def _update(
             accumulate(trainer, algorithm, batches, answers)
             updated = trainer.step(step)
         run.progress("training", step + 1, config.steps, {**asdict(metrics), **updated})
-        trainer.save(run.checkpoints, step + 1, stopping.state())
+        state = {**stopping.state(), **policy.end_penalty.state()}
+        trainer.save(run.checkpoints, step + 1, state)
     if accelerator.is_main_process:
         _evaluate_and_publish(config, run, policy, trainer, parent, heldout, stopping)
 
@@ -171,7 +174,7 @@ def _evaluate_and_publish(
         answered.append(rollouts)
         if rollouts:
             experiences = policy.measured(rollouts)
-            measured[name] = metrics_of(summarise(experiences, config.missing_end_penalty))
+            measured[name] = metrics_of(summarise(experiences))
     if measured:
         gate = policy_gate(measured["parent"], measured["new"], config.kl_budget, stopping.stopped)
     else:

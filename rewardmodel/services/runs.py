@@ -188,7 +188,9 @@ def _given(run: TrainingRun, shown: str, *, from_scratch: bool) -> dict[str, Any
     """What a run of its kind is told, beside where to read and to write."""
     project, policy, judge = run.project, run.policy, run.reward_model
     if run.kind == Kind.REWARD:
-        return {"base_model": policy.base_model, "demonstrations": shown}
+        served = champion_reward_model(project)
+        folder = "" if served is None else str(served.folder)
+        return {"base_model": policy.base_model, "demonstrations": shown, "served": folder}
     started = {"base_model": policy.base_model, "adapter": policy.adapter}
     parent = {} if from_scratch else started
     if run.kind == Kind.TEXT:

@@ -14,11 +14,13 @@ register = template.Library()
 NAMES = {
     "accuracy": _("accuracy"),
     "calibration_error": _("calibration error"),
+    "chosen": _("what the head reads"),
     "demonstrations": _("demonstrations"),
     "ended": _("answers that end by themselves"),
     "gradient_norm": _("gradient norm"),
     "groups": _("groups"),
     "heldout": _("held-out"),
+    "heldout_without_length": _("held-out, without the length"),
     "human_ceiling": _("labelers among themselves"),
     "kl": _("KL"),
     "labelers": _("labelers"),
@@ -30,6 +32,7 @@ NAMES = {
     "new": _("new policy"),
     "pairs": _("pairs"),
     "parent": _("parent"),
+    "recipe": _("features"),
     "reward": _("mean reward"),
     "reward_mean": _("mean of rewards"),
     "reward_std": _("spread of rewards"),
@@ -38,6 +41,7 @@ NAMES = {
     "skipped": _("skipped"),
     "steps": _("steps"),
     "stopped": _("stopped early"),
+    "temperature": _("temperature"),
     "tie_confidence": _("confidence in ties"),
     "ties": _("ties"),
     "tokens": _("tokens an answer"),
@@ -45,6 +49,7 @@ NAMES = {
 }
 PHASES = {
     "loading": _("loading the model"),
+    "reading": _("reading answers"),
     "sampling": _("writing answers"),
     "training": _("training"),
     "evaluating": _("evaluating"),

@@ -17,7 +17,6 @@ from rewardmodel.learning.core.gate import (
     word,
 )
 from rewardmodel.learning.policy.metrics import PolicyMetrics, policy_gate
-from rewardmodel.learning.reward.metrics import PreferenceMetrics, reward_gate
 
 STOPPED = Verdict(Code.STOPPED_BY_BUDGET, {"steps": 3, "divergence": 30.14})
 
@@ -37,11 +36,16 @@ def test_every_code_has_its_wording(code: Code) -> None:
 
 
 def test_numbers_are_kept_in_full_and_rounded_where_they_are_worded() -> None:
-    metrics = PreferenceMetrics(groups=9, pairs=40, accuracy=7 / 9, log_loss=0.5501234)
-    gate = reward_gate(metrics)
-    assert gate.verdict.values == {"loss": 0.5501234, "pairs": 40, "accuracy": 7 / 9}
+    gate = policy_gate(policy(1 / 3, 0.0), policy(2 / 3, 2.04), kl_budget=10.0)
+    assert gate.verdict.values == {
+        "before": 1 / 3,
+        "after": 2 / 3,
+        "divergence": 2.04,
+        "budget": 10.0,
+    }
     assert word(gate.verdict) == (
-        "Held-out log loss 0.550 over 40 pairs is below chance (0.693); accuracy 0.78."
+        "Held-out reward went from 0.333 to 0.667 at a divergence of 2.0 nats, within the budget "
+        "of 10."
     )
 
 

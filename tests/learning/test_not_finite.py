@@ -18,7 +18,6 @@ from rewardmodel.learning.language.metrics import LanguageMetrics, language_gate
 from rewardmodel.learning.policy.early_stopping import EarlyStopping
 from rewardmodel.learning.policy.metrics import PolicyMetrics, policy_gate
 from rewardmodel.learning.policy.rollout import AdaptedPolicy
-from rewardmodel.learning.reward.metrics import PreferenceMetrics, reward_gate
 from tests.learning.conftest import Rows, demonstrations, user
 from tests.learning.runs import failure_of, from_demonstrations, train_a_policy
 
@@ -38,7 +37,6 @@ def broken(model: Path, folder: Path) -> Path:
 
 def test_gates_pass_what_is_better() -> None:
     assert policy_gate(PARENT, NEW, 20.0).passed
-    assert reward_gate(PreferenceMetrics(9, 50, 0.8, 0.5)).passed
     assert language_gate(LanguageMetrics(9, 2.0, 7.4), LanguageMetrics(9, 1.5, 4.5), None).passed
 
 
@@ -47,14 +45,12 @@ def test_no_gate_passes_what_is_not_finite(value: float) -> None:
     assert not policy_gate(PARENT, replace(NEW, kl=value), 20.0).passed
     assert not policy_gate(PARENT, replace(NEW, reward=NAN), 20.0).passed
     assert not policy_gate(replace(PARENT, reward=value), NEW, 20.0).passed
-    assert not reward_gate(PreferenceMetrics(9, 50, 0.8, value)).passed
     worse = LanguageMetrics(9, value, value)
     assert not language_gate(LanguageMetrics(9, 2.0, 7.4), worse, None).passed
     assert not language_gate(None, worse, 3.0).passed
 
 
 def test_no_gate_passes_what_reads_like_no_gain() -> None:
-    assert not reward_gate(PreferenceMetrics(9, 50, 0.5, math.log(2) - 1e-5)).passed
     assert not policy_gate(PARENT, replace(NEW, reward=0.10004), 20.0).passed
     parent = LanguageMetrics(9, 2.0, 7.4)
     assert not language_gate(parent, LanguageMetrics(9, 1.99996, 7.4), None).passed

@@ -1,13 +1,13 @@
 """What stops a policy update early, and what is then kept."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from rewardmodel.learning.reward.scorer import RewardScorer
+from rewardmodel.learning.reward.scorer import Judged, RewardScorer
 from tests.learning.runs import result_of, train_a_policy
 
 
@@ -39,11 +39,11 @@ def test_reward_hacking_stops_the_run_and_keeps_the_best_weights(
     tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The checks' judge likes what the reward model dislikes, as a judge of hacked answers does."""
-    score = RewardScorer.scores
+    judge = RewardScorer.judge
 
-    def scores(self: RewardScorer, *given: Any) -> list[torch.Tensor]:
+    def hostile(self: RewardScorer, *given: Any) -> list[Judged]:
         sign = -1 if self.model is not judged[0].model else 1
-        return [sign * group for group in score(self, *given)]
+        return [replace(each, scores=sign * each.scores) for each in judge(self, *given)]
 
     judged: list[RewardScorer] = []
     load = RewardScorer.__init__
@@ -53,7 +53,7 @@ def test_reward_hacking_stops_the_run_and_keeps_the_best_weights(
         judged.append(self)
 
     monkeypatch.setattr(RewardScorer, "__init__", remember)
-    monkeypatch.setattr(RewardScorer, "scores", scores)
+    monkeypatch.setattr(RewardScorer, "judge", hostile)
     output = tmp_path / "adapter"
     settings = {
         **{"steps": 30, "missing_end_penalty": 0, "learning_rate": 0.02, "check_every": 5},

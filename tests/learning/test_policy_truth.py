@@ -78,6 +78,7 @@ def fixed_rollouts(policy: AdaptedPolicy) -> list[Rollout]:
             group=EncodedGroup(*policy.chat.group_ids(prompt, texts)),
             scores=torch.tensor(scores),
             ended=torch.ones(4),
+            rewards=torch.tensor(scores),
         )
         for prompt, texts, scores in zip(PROMPTS, ANSWERS, SCORES, strict=True)
     ]
@@ -105,7 +106,14 @@ def test_divergence_is_the_log_probability_less_the_references(policy: AdaptedPo
 def test_two_answers_by_hand(config: PolicyConfig, policy: AdaptedPolicy) -> None:
     """Worth 2 - 0.1 * 3 = 1.7 and 1 - 0.1 * -1 = 1.1: advantages 0.6 and -0.6."""
     group = EncodedGroup([1, 2], [[5, 6], [7]])
-    rollout = Rollout(PROMPTS[0], ["", ""], group, torch.tensor([2.0, 1.0]), torch.ones(2))
+    rollout = Rollout(
+        PROMPTS[0],
+        ["", ""],
+        group,
+        torch.tensor([2.0, 1.0]),
+        torch.ones(2),
+        torch.tensor([2.0, 1.0]),
+    )
     experience = Experience([rollout], pack([group], 0), torch.tensor([-3.0, -4.0, -1.0]))
     experience.old = Reading(torch.tensor([-1.5, -2.5, -2.0]))
     assert experience.divergence.tolist() == [3.0, -1.0]
@@ -189,7 +197,9 @@ class TwoTokens(torch.nn.Module):
         """Answers of one token each, sampled; the second token is worth 1, the first nothing."""
         chosen = torch.multinomial(self.logits.detach().softmax(0), count, replacement=True)
         group = EncodedGroup([0], [[token] for token in chosen.tolist()])
-        rollout = Rollout(user(""), [""] * count, group, chosen.float(), torch.ones(count))
+        rollout = Rollout(
+            user(""), [""] * count, group, chosen.float(), torch.ones(count), chosen.float()
+        )
         return Experience([rollout], pack([group], 0), torch.full((count,), -math.log(2)))
 
 
@@ -249,6 +259,6 @@ def test_a_tokens_reward_is_its_divergence_and_the_answers_at_the_end() -> None:
 
 def test_divergence_is_asked_for_only_after_the_policy_has_read_its_answers() -> None:
     group = EncodedGroup([1], [[2]])
-    rollout = Rollout(PROMPTS[0], [""], group, torch.zeros(1), torch.ones(1))
+    rollout = Rollout(PROMPTS[0], [""], group, torch.zeros(1), torch.ones(1), torch.zeros(1))
     with pytest.raises(RuntimeError, match="not read"):
         _ = Experience([rollout], pack([group], 0), torch.zeros(1)).divergence

@@ -179,6 +179,7 @@ def rollouts(policy: AdaptedPolicy) -> list[Rollout]:
             EncodedGroup(*policy.chat.group_ids(prompt, said)),
             torch.randn(5, generator=generator),
             torch.tensor([1.0, 1.0, 0.0, 1.0, 1.0]),
+            torch.randn(5, generator=generator),
         )
         for prompt, said in zip(PROMPTS, texts, strict=True)
     ]

@@ -8,7 +8,9 @@ import torch
 
 from annotation.lm.loading import PolicySource, load_policy
 from annotation.lm.sampler import SamplingParameters, sample_groups
-from rewardmodel.learning.core.group_packing import EncodedGroup
+from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.core.snapshot import PromptRow
+from rewardmodel.learning.policy.end_penalty import EndPenalty
 from rewardmodel.learning.policy.rollout import AdaptedPolicy, Rollout
 from rewardmodel.learning.reward.scorer import RewardScorer
 from tests.learning.conftest import Rows, many_a, user
@@ -99,15 +101,48 @@ def test_a_child_starts_from_its_parents_adapter(
     assert child["kl"] == pytest.approx(parent["kl"], abs=1e-3)
 
 
-def test_an_answer_without_end_is_penalised() -> None:
-    rollout = Rollout(
-        prompt=user("Hi"),
-        texts=["a", "b"],
-        group=EncodedGroup([1], [[2], [3]]),
-        scores=torch.tensor([1.0, 1.0]),
-        ended=torch.tensor([1.0, 0.0]),
+def test_an_answer_without_end_costs_what_a_missing_end_costs_now(
+    tiny: Path, reward_model: Path
+) -> None:
+    config = PolicyConfig(
+        snapshot="", base_model=str(tiny), output="", reward_model=str(reward_model)
     )
-    assert rollout.rewards(0.75).tolist() == [1.0, 0.25]
+    policy = AdaptedPolicy(config, torch.device("cpu"), [PromptRow("1", user("Hi"), "train")])
+    policy.end_penalty.now = 0.75
+    [rollout] = policy.rollouts([user("Hi")], [[1, 2, 3, 4, 5, 6, 7, 8]])
+    taken = rollout.scores - rollout.rewards
+    assert torch.allclose(taken, 0.75 * (1 - rollout.ended))
+
+
+def test_a_missing_end_costs_nothing_while_answers_end_as_often_as_before() -> None:
+    penalty = EndPenalty(most=1.0)
+    for ended in (0.3, 0.35, 0.3, 0.5):
+        penalty.follow(ended)
+    assert penalty.now == 0
+
+
+def test_a_missing_end_costs_more_the_longer_fewer_answers_end_and_never_more_than_allowed() -> (
+    None
+):
+    penalty, costs = EndPenalty(most=1.0), []
+    for ended in (0.5, 0.3, 0.3, 0.3, 0.1, 0.1, 0.1):
+        penalty.follow(ended)
+        costs.append(penalty.now)
+    assert costs == sorted(costs)
+    assert (costs[0], costs[-1]) == (0, 1.0)
+    for _ in range(9):
+        penalty.follow(0.9)
+    assert penalty.now == 0
+
+
+def test_the_cost_of_a_missing_end_is_resumed() -> None:
+    penalty, resumed = EndPenalty(1.0), EndPenalty(1.0)
+    for ended in (0.5, 0.3):
+        penalty.follow(ended)
+    resumed.restore(penalty.state())
+    for each in (penalty, resumed):
+        each.follow(0.4)
+    assert resumed.now == pytest.approx(penalty.now)
 
 
 def test_without_held_out_prompts_the_gate_stays_shut(

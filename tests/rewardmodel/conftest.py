@@ -24,6 +24,7 @@ def taught(project: Project, tiny_model: Path) -> Project:
     project.max_new_tokens, project.heldout_percent = 12, 25
     project.training_threshold, project.kl_budget = 40, 1000.0
     project.reward_settings = {
+        "method": "finetune",
         "full": True,
         "learning_rate": 0.003,
         "minimum_steps": 40,

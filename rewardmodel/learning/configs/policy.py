@@ -17,7 +17,14 @@ class PolicyConfig(Config):
 
     FOR_PROJECTS: ClassVar[frozenset[str]] = Config.FOR_PROJECTS | {
         *("algorithm", "learning_rate", "steps", "prompts_per_step", "answers_per_prompt"),
-        *("max_new_tokens", "beta", "missing_end_penalty", "kl_budget", "heldout_prompts"),
+        *(
+            "max_new_tokens",
+            "beta",
+            "missing_end_penalty",
+            "uncertainty_price",
+            "kl_budget",
+            "heldout_prompts",
+        ),
         *("heldout_answers", "inner_epochs", "ratio_clip", "check_every", "check_prompts"),
         *("pretraining_gamma", "pretraining_blocks", "gae_lambda", "value_clip", "value_weight"),
         "best_of",
@@ -28,6 +35,7 @@ class PolicyConfig(Config):
         **{"learning_rate": (1e-12, 10), "steps": (1, 1_000_000)},
         **{"prompts_per_step": (1, 100_000), "answers_per_prompt": (2, 1024)},
         **{"max_new_tokens": (1, 100_000), "beta": (0, 1000), "missing_end_penalty": (0, 1000)},
+        **{"uncertainty_price": (0, 1000)},
         **{"kl_budget": (0, 1e6), "heldout_prompts": (1, 100_000), "heldout_answers": (1, 1024)},
         **{"inner_epochs": (1, 1000), "ratio_clip": (0.001, 0.999)},
         **{"check_every": (0, 1_000_000), "check_prompts": (1, 100_000)},
@@ -58,7 +66,10 @@ class PolicyConfig(Config):
     beta: float = 0.05
     """Price of one nat of divergence from the reference, in reward; as in TRL 1.16."""
     missing_end_penalty: float = 1.0
-    """Taken from the reward of an answer that does not end by itself."""
+    """Most that is taken from the reward of an answer that does not end by itself; only so much is
+    as keeps answers ending as often as the parent's."""
+    uncertainty_price: float = 0.0
+    """Taken from an answer's reward for each deviation that the reward model is unsure of it."""
     kl_budget: float = 20.0
     """Largest mean divergence from the reference, in nats an answer."""
     heldout_prompts: int = 32

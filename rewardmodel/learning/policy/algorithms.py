@@ -63,8 +63,7 @@ class Rloo:
 
     def _judged(self, experience: Experience) -> tuple[Tensor, list[Tensor], Tensor]:
         """The reference's log probabilities, the rewards by group, and whose each token is."""
-        penalty = self.config.missing_end_penalty
-        rewards = [rollout.rewards(penalty) for rollout in experience.rollouts]
+        rewards = [rollout.rewards for rollout in experience.rollouts]
         return experience.reference, rewards, experience.batch.answer_of
 
     def read(self, module: nn.Module, batch: GroupBatch) -> Reading:
@@ -102,7 +101,7 @@ class Ppo:
 
     def loss(self, new: Reading, old: Reading, experience: Experience) -> Float[Tensor, ""]:
         config = self.config
-        rewards = [r.rewards(config.missing_end_penalty) for r in experience.rollouts]
+        rewards = [rollout.rewards for rollout in experience.rollouts]
         return ppo_loss(
             new.log_probs,
             cast(Tensor, new.values),

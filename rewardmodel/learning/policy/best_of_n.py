@@ -26,11 +26,11 @@ def report_best_of_n(
     run.progress("evaluating", 0, 1)
     seeds = [seeds_of(config, -1, place, config.best_of) for place in range(len(rows))]
     rollouts = policy.rollouts([row.prompt for row in rows], seeds)
-    by_n = [_best_of(n, rollouts, config.missing_end_penalty) for n in _counts(config.best_of)]
+    by_n = [_best_of(n, rollouts) for n in _counts(config.best_of)]
     result = {
         "metrics": {"algorithm": config.algorithm, "prompts": len(rows), "by_n": by_n},
         "gate": Gate(False, Verdict(Code.BEST_OF_N_REPORT)).report(),
-        "samples": [_sample(r, config.missing_end_penalty) for r in rollouts[:SAMPLES]],
+        "samples": [_sample(rollout) for rollout in rollouts[:SAMPLES]],
         "provenance": provenance(config, run),
     }
     run.report(result)
@@ -42,15 +42,15 @@ def _counts(most: int) -> list[int]:
     return [*powers, most]
 
 
-def _best_of(count: int, rollouts: Sequence[Rollout], penalty: float) -> dict[str, float]:
-    best = [expected_best(rollout.rewards(penalty), count) for rollout in rollouts]
+def _best_of(count: int, rollouts: Sequence[Rollout]) -> dict[str, float]:
+    best = [expected_best(rollout.rewards, count) for rollout in rollouts]
     reward = sum(best) / len(best)
     return {"n": count, "reward": reward, "divergence_bound": best_of_n_divergence(count)}
 
 
-def _sample(rollout: Rollout, penalty: float) -> dict[str, Any]:
+def _sample(rollout: Rollout) -> dict[str, Any]:
     """The first answer and the best one."""
-    best = int(rollout.rewards(penalty).argmax())
+    best = int(rollout.rewards.argmax())
     return {
         "prompt": rollout.prompt,
         "before": rollout.texts[0],

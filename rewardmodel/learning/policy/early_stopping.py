@@ -26,8 +26,8 @@ from rewardmodel.learning.reward.scorer import RewardScorer
 class Check:
     """A policy's answers to the checked prompts, the same prompts and seeds every time.
 
-    `training` is the mean reward of the same policy's answers to the step's training prompts;
-    `rewards` and `ended` [prompts] are means over each held-out prompt's answers.
+    `training` is the mean score of the same policy's answers to the step's training prompts;
+    `rewards` and `ended` [prompts] are mean scores and shares of each held-out prompt's answers.
     """
 
     step: int
@@ -104,7 +104,7 @@ class EarlyStopping:
         else:
             self.kept = weights
             if self._due(step):
-                self.stopped = self._look(step, metrics.reward, weights)
+                self.stopped = self._look(step, metrics.score, weights)
                 if self.stopped:
                     self.kept = self.best_weights
         if self.stopped:
@@ -135,7 +135,7 @@ class EarlyStopping:
         )
         table = torch.zeros(2, len(self.prompts), device=accelerator.device)
         for place, rollout in zip(mine, rollouts, strict=True):
-            table[0, place] = rollout.rewards(config.missing_end_penalty).mean()
+            table[0, place] = rollout.scores.mean()
             table[1, place] = rollout.ended.mean()
         rewards, ended = accelerator.reduce(table, reduction="sum").cpu()
         return Check(step, training, rewards, ended)

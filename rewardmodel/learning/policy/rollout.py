@@ -39,6 +39,7 @@ from rewardmodel.learning.core.group_packing import (
     parts_of,
 )
 from rewardmodel.learning.core.snapshot import PromptRow, naming
+from rewardmodel.learning.policy.end_penalty import EndPenalty
 from rewardmodel.learning.policy.losses import sequence_sums
 from rewardmodel.learning.policy.metrics import PolicyMetrics
 from rewardmodel.learning.reward.scorer import RewardScorer
@@ -48,7 +49,9 @@ from rewardmodel.learning.reward.scorer import RewardScorer
 class Rollout:
     """One prompt, the K answers sampled to it, and what was measured of each.
 
-    `scores` are normalised rewards, `ended` is 1 where the answer ended by itself.
+    `scores` are normalised rewards, `ended` is 1 where the answer ended by itself. `rewards` are
+    what the policy is taught by, before the price of divergence: the scores, less what is taken
+    for doubt and for a missing end.
     """
 
     prompt: Messages
@@ -56,16 +59,13 @@ class Rollout:
     group: EncodedGroup
     scores: Float[Tensor, " K"]
     ended: Float[Tensor, " K"]
+    rewards: Float[Tensor, " K"]
 
     def part(self, part: Part) -> Rollout:
         """With the answers of that part alone."""
         answers = slice(part.answers.start, part.answers.stop)
-        scores, ended = self.scores[answers], self.ended[answers]
-        return Rollout(self.prompt, self.texts[answers], part.encoded, scores, ended)
-
-    def rewards(self, missing_end_penalty: float) -> Float[Tensor, " K"]:
-        """Scores less the penalty for a missing end, before the price of divergence."""
-        return self.scores - missing_end_penalty * (1 - self.ended)
+        values = (value[answers] for value in (self.scores, self.ended, self.rewards))
+        return Rollout(self.prompt, self.texts[answers], part.encoded, *values)
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,7 @@ class AdaptedPolicy:
         self.log_probs = AnswerLogProbs(self.network)
         self.prompt_limit = prompt_limit(self.network, config.max_new_tokens)
         self.scorer = RewardScorer(config.reward_model, device)
+        self.end_penalty = EndPenalty(config.missing_end_penalty)
         lengths = []
         for row in rows:
             with naming("Prompt", row):
@@ -162,22 +163,20 @@ class AdaptedPolicy:
         parameters = SamplingParameters(max_new_tokens=self.config.max_new_tokens)
         sampled = self._sample(prompts, seeds, parameters)
         texts = [[completion.text for completion in group] for group in sampled]
-        scores = (judge or self.scorer).scores(
+        judged = (judge or self.scorer).judge(
             list(zip(prompts, texts, strict=True)), self.config.tokens_per_batch
         )
-        return [
-            Rollout(
-                prompt=prompts[i],
-                texts=texts[i],
-                group=EncodedGroup(
-                    self.chat.prompt_ids(prompts[i], self.prompt_limit),
-                    [list(completion.token_ids) for completion in group],
-                ),
-                scores=scores[i],
-                ended=torch.tensor([float(c.finish_reason == "stop") for c in group]),
+        price, penalty = self.config.uncertainty_price, self.end_penalty.now
+        rollouts = []
+        for prompt, said, group, found in zip(prompts, texts, sampled, judged, strict=True):
+            ended = torch.tensor([float(c.finish_reason == "stop") for c in group])
+            rewards = found.scores - price * found.deviations - penalty * (1 - ended)
+            tokens = EncodedGroup(
+                self.chat.prompt_ids(prompt, self.prompt_limit),
+                [list(completion.token_ids) for completion in group],
             )
-            for i, group in enumerate(sampled)
-        ]
+            rollouts.append(Rollout(prompt, said, tokens, found.scores, ended, rewards))
+        return rollouts
 
     def _sample(
         self,
@@ -226,7 +225,7 @@ class AdaptedPolicy:
         self.chat.tokenizer.save_pretrained(folder)
 
 
-def summarise(experiences: Sequence[Experience], missing_end_penalty: float) -> Float[Tensor, 6]:
+def summarise(experiences: Sequence[Experience]) -> Float[Tensor, 6]:
     """Sums over answers of what PolicyMetrics averages, in its order."""
     sums = torch.zeros(6)
     for experience in experiences:
@@ -234,7 +233,7 @@ def summarise(experiences: Sequence[Experience], missing_end_penalty: float) -> 
         sums += torch.tensor(
             [
                 len(experience.lengths),
-                sum(float(r.rewards(missing_end_penalty).sum()) for r in rollouts),
+                sum(float(r.rewards.sum()) for r in rollouts),
                 sum(float(r.scores.sum()) for r in rollouts),
                 float(experience.divergence.sum()),
                 sum(float(r.ended.sum()) for r in rollouts),

@@ -32,8 +32,9 @@ class ValueFunction(nn.Module):
             self.mean, self.std = 0.0, 1.0
             self.adapted = with_fresh_adapter(scorer.model.network, rank).eval()
             width = scorer.model.network.config.get_text_config().hidden_size
-            self.head: nn.Module | None = nn.Linear(width, 1, bias=False, device=device)
-            nn.init.zeros_(cast(nn.Linear, self.head).weight)
+            head = nn.Linear(width, 1, bias=False, device=device)
+            nn.init.zeros_(head.weight)
+            self.head: nn.Module | None = head
         else:
             self.mean, self.std = scorer.mean, max(scorer.std, 1e-6)
             self.adapted = with_fresh_adapter(scorer.model.network, rank, TaskType.SEQ_CLS).eval()

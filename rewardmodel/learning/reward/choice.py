@@ -49,7 +49,11 @@ class Choice:
     def report(self) -> dict[str, Any]:
         """For result.json: what was tried, with its figures on the folds."""
         tried = [{**asdict(each), "recipe": each.recipe.name} for each in self.trials]
-        return {"tried": tried, "temperature": self.temperature}
+        return {
+            "recipe": self.head.recipe.name,
+            "temperature": self.temperature,
+            "tried": tried,
+        }
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ found by Newton's method, and the posterior is Laplace's approximation there (Ma
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -64,13 +63,6 @@ class Fit:
     weights: Float[Tensor, " width"]
     precision: Float[Tensor, "width width"]
 
-    def variance(self, features: Float[Tensor, "... width"]) -> Float[Tensor, ...]:
-        """Of the scores of these features, or of score differences for differences."""
-        factor = torch.linalg.cholesky(self.precision)
-        flat = features.reshape(-1, features.shape[-1]).T.to(factor)
-        solved = torch.linalg.solve_triangular(factor, flat, upper=False)
-        return (solved**2).sum(0).view(features.shape[:-1])
-
 
 def fit_head(
     data: Comparisons,
@@ -118,11 +110,3 @@ def _objective(
     flat = x.flatten(0, 1)
     hessian = flat.T @ (laplacian @ x).flatten(0, 1) + torch.diag(prior)
     return loss, gradient, hessian
-
-
-def moderated(mean: Float[Tensor, ...], variance: Float[Tensor, ...]) -> Float[Tensor, ...]:
-    """The logit of the predictive probability, E sigmoid(z) for a normal z, nearly.
-
-    mean / sqrt(1 + pi variance / 8) (MacKay 1992, equation 10).
-    """
-    return mean / (1 + math.pi / 8 * variance).sqrt()
