@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rewardmodel.learning.reward.choice import choose_head, folds_of, recipes
+from rewardmodel.learning.reward.choice import choose_head, first_recipes, folds_of
 from rewardmodel.learning.reward.head import Comparisons, comparisons_of, fit_head
 from rewardmodel.learning.reward.losses import listwise_loss
 from rewardmodel.learning.reward.preferences import Target, preference_shares
@@ -122,14 +122,14 @@ def test_the_layer_that_holds_the_preference_is_chosen() -> None:
     assert 1 in choice.head.recipe.layers
     assert "mean" in choice.head.recipe.poolings
     assert choice.trials[0].log_loss == min(each.log_loss for each in choice.trials)
-    assert len(choice.trials) == len(recipes(LAYERS))
+    assert len(choice.trials) == len(first_recipes(LAYERS)) + 3
 
 
 def test_where_only_the_length_decides_hidden_states_are_not_read() -> None:
     hidden, lengths, _ = answers(1)
     targets = [target(((-own).argsort().argsort() + 1).tolist()) for own in lengths]
     choice = choose_head(hidden, LAYERS, lengths, targets, [str(i) for i in range(60)])
-    assert choice.head.recipe == recipes(LAYERS)[0]
+    assert choice.head.recipe == first_recipes(LAYERS)[0]
     assert choice.head.without_length().weights.tolist() == [0.0]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,15 +11,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from rewardmodel.learning.reward.features import POOLINGS
 from rewardmodel.learning.reward.head import Comparisons, comparisons_of, fit_head
 from rewardmodel.learning.reward.preferences import Target
 from rewardmodel.learning.reward.probe import Head, Recipe, chosen_features
 
 FOLDS = 5
-SPREADS = (0.1, 0.18, 0.32, 0.56, 1.0, 1.8, 3.2)
+SPREADS = (0.1, 0.18, 0.32, 0.56, 1.0, 1.8, 3.2, 5.6, 10.0)
 """Standard deviations, before anything is learned, of what all hidden features say of an answer."""
+FIRST_SPREAD = SPREADS.index(1.8)
 LENGTH_SPREAD = 1.0
 """The same for the length, one number that a few rankings tell: a weak prior of its own."""
+ROUGHLY = 1e-3
+"""Enough for a comparison: the largest gradient of a fold's fit."""
 TEMPERATURES = torch.logspace(-1, 1, 81, base=4.0, dtype=torch.float64)
 
 
@@ -74,19 +77,30 @@ class _Folded:
 
 
 def layers_to_read(count: int) -> tuple[int, ...]:
-    """Of a model's layers, from a third of the way up."""
-    return tuple(sorted({max(1, round(count * part / 6)) for part in (2, 3, 4, 5, 6)}))
+    """Of a model's layers, six from the bottom to the top."""
+    return tuple(sorted({max(1, round(count * part / 6)) for part in range(1, 7)}))
 
 
-def recipes(layers: Sequence[int]) -> list[Recipe]:
-    """What is tried. The last of them is what reward models mostly read: one token, last layer."""
+def first_recipes(layers: Sequence[int]) -> list[Recipe]:
+    """The length alone, each layer's mean, and what reward models mostly read: the last token in
+    the last layer."""
     return [
         Recipe((), ()),
         *(Recipe((layer,), ("mean",)) for layer in layers),
-        Recipe(tuple(layers), ("mean",)),
-        Recipe(tuple(layers), ("mean", "end")),
         Recipe((layers[-1],), ("end",), length=False),
     ]
+
+
+def second_recipes(first: Sequence[Trial]) -> list[Recipe]:
+    """More of what was best: its last token as well, the next best layer beside it, and both."""
+    means = [each for each in first if each.recipe.poolings == ("mean",)]
+    best = sorted(means, key=lambda each: each.log_loss)
+    [layer] = best[0].recipe.layers
+    found = [Recipe((layer,), POOLINGS)]
+    if len(best) > 1:
+        both = tuple(sorted((layer, *best[1].recipe.layers)))
+        found += [Recipe(both, ("mean",)), Recipe(both, POOLINGS)]
+    return found
 
 
 def choose_head(
@@ -95,22 +109,31 @@ def choose_head(
     lengths: Sequence[Float[Tensor, " _"]],
     targets: Sequence[Target],
     prompts: Sequence[str],
+    only: Sequence[Recipe] | None = None,
 ) -> Choice:
     """The recipe with the least log loss on folds, fitted to all groups.
 
-    `prompts` says which groups share one: they are never on both sides of a fold.
+    `prompts` says which groups share one: they are never on both sides of a fold. `only` leaves no
+    choice but these recipes.
     """
     folds = folds_of(prompts)
-    tried = []
-    for recipe in recipes(layers):
-        features = [
-            chosen_features(recipe, layers, *both) for both in zip(hidden, lengths, strict=True)
-        ]
-        folded = _folded(recipe, features, targets)
-        tried.append((*_best_spread(recipe, folded, folds), folded))
-    trial, outside, folded = min(tried, key=lambda each: each[0].log_loss)
+
+    def tried(recipes: Sequence[Recipe]) -> list[tuple[Trial, Tensor, _Folded]]:
+        found = []
+        for recipe in recipes:
+            features = [
+                chosen_features(recipe, layers, *both) for both in zip(hidden, lengths, strict=True)
+            ]
+            folded = _folded(recipe, features, targets)
+            found.append((*_best_spread(recipe, folded, folds), folded))
+        return found
+
+    every = tried(only or first_recipes(layers))
+    if only is None:
+        every += tried(second_recipes([trial for trial, _, _ in every]))
+    trial, outside, folded = min(every, key=lambda each: each[0].log_loss)
     temperature = _temperature(folded.data, outside)
-    others = sorted((t for t, _, _ in tried if t is not trial), key=lambda t: t.log_loss)
+    others = sorted((t for t, _, _ in every if t is not trial), key=lambda t: t.log_loss)
     return Choice(_head(trial, folded, temperature), [trial, *others], temperature)
 
 
@@ -136,34 +159,55 @@ def _folded(recipe: Recipe, features: Sequence[Tensor], targets: Sequence[Target
 
 
 def _basis(flat: Float[Tensor, "N width"], hidden: int) -> tuple[Tensor, int]:
-    """Directions that the hidden features span, fewer than they are; the length stays as it is."""
+    """Directions that the hidden features span, where they are fewer than the features; the length
+    stays as it is."""
     width = flat.shape[1]
-    _, sizes, rows = torch.linalg.svd(flat[:, :hidden], full_matrices=False)
-    kept = rows[sizes > sizes.max() * 1e-6] if hidden else rows
-    basis = flat.new_zeros(width, len(kept) + width - hidden)
-    basis[:hidden, : len(kept)] = kept.T
-    basis[hidden:, len(kept) :] = torch.eye(width - hidden, dtype=flat.dtype)
-    return basis, len(kept)
+    block = flat[:, :hidden]
+    if hidden <= len(flat):
+        return torch.eye(width, dtype=flat.dtype), hidden
+    sizes, left = torch.linalg.eigh(block @ block.T)
+    kept = sizes > sizes.max() * 1e-10
+    directions = block.T @ (left[:, kept] / sizes[kept].sqrt())
+    spanned = directions.shape[1]
+    basis = flat.new_zeros(width, spanned + width - hidden)
+    basis[:hidden, :spanned] = directions
+    basis[hidden:, spanned:] = torch.eye(width - hidden, dtype=flat.dtype)
+    return basis, spanned
 
 
 def _best_spread(
     recipe: Recipe, folded: _Folded, folds: Int[Tensor, " G"]
 ) -> tuple[Trial, Float[Tensor, "G K"]]:
-    """The trial, and each group's scores by a head that did not see its prompt."""
-    best = Trial(recipe, SPREADS[0], math.inf, 0.0), torch.empty(0)
+    """The trial, and each group's scores by a head that did not see its prompt.
+
+    Goes from one spread to the next as long as the folds' log loss falls.
+    """
     starts: dict[int, Tensor] = {}
-    for spread in SPREADS if recipe.layers else SPREADS[:1]:
-        outside = torch.zeros(folded.data.shares.shape[:2], dtype=torch.float64)
-        for fold in sorted(set(folds.tolist())):
-            learned = fit_head(
-                folded.data.of(folds != fold), folded.prior(spread), starts.get(fold)
-            ).weights
-            starts[fold] = learned
-            outside[folds == fold] = folded.data.features[folds == fold] @ learned
-        loss, accuracy = _judged(folded.data, outside)
-        if loss < best[0].log_loss:
-            best = Trial(recipe, spread, loss, accuracy), outside
-    return best
+    known: dict[int, tuple[Trial, Tensor]] = {}
+
+    def at(place: int) -> tuple[Trial, Tensor]:
+        if place not in known:
+            prior = folded.prior(SPREADS[place])
+            outside = torch.zeros(folded.data.shares.shape[:2], dtype=torch.float64)
+            for fold in sorted(set(folds.tolist())):
+                others = folded.data.of(folds != fold)
+                starts[fold] = fit_head(others, prior, starts.get(fold), ROUGHLY).weights
+                outside[folds == fold] = folded.data.features[folds == fold] @ starts[fold]
+            known[place] = Trial(recipe, SPREADS[place], *_judged(folded.data, outside)), outside
+        return known[place]
+
+    def loss(place: int) -> float:
+        return at(place)[0].log_loss
+
+    best = FIRST_SPREAD
+    if recipe.layers:
+        for step in (1, -1):
+            while (
+                0 <= best + step < len(SPREADS)
+                and at(best + step)[0].log_loss < at(best)[0].log_loss
+            ):
+                best += step
+    return at(best)
 
 
 def _judged(data: Comparisons, scores: Float[Tensor, "G K"]) -> tuple[float, float]:

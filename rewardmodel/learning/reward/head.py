@@ -68,17 +68,18 @@ def fit_head(
     data: Comparisons,
     prior: Float[Tensor, " width"],
     start: Float[Tensor, " width"] | None = None,
+    tolerance: float = GRADIENT_TOLERANCE,
 ) -> Fit:
     """Minimises sum c_ij H(share_ij, sigmoid(s_i - s_j)) + w . diag(prior) w / 2 over pairs i < j.
 
     s = w . x, H the cross-entropy in nats, `prior` the precision of each weight. Strictly convex:
-    the answer does not depend on `start`.
+    the answer does not depend on `start`. `tolerance` is of the largest gradient.
     """
     x, width = data.features, data.features.shape[-1]
     w = torch.zeros(width, dtype=x.dtype) if start is None else start
     loss, gradient, precision = _objective(data, prior, w)
     for _ in range(NEWTON_STEPS):
-        if gradient.abs().max() < GRADIENT_TOLERANCE * max(1.0, float(prior.max())):
+        if gradient.abs().max() < tolerance:
             break
         step = torch.cholesky_solve(gradient[:, None], torch.linalg.cholesky(precision))[:, 0]
         scale = 1.0

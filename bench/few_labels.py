@@ -1,0 +1,224 @@
+"""What a reward model learns from few rankings: `python bench/few_labels.py --model FOLDER`.
+
+Answers are the model's own, K = 4, to prompts of --prompts; scripted teachers rank them, and a
+fifth of the labelers' work is what it is measured by: accuracy and log loss of strict pairs on
+prompts that were held out. Each row is the median over seeds, which draw other groups to learn
+from, with the least and the most. With --people a file of ranked groups stands in for the teachers,
+its held-out prompts drawn by each seed.
+
+`length` is the head on the length alone, `last token` the head on the last token in the last layer.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+if __package__ in (None, ""):  # started as a file: make the repository importable
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch
+from torch import Tensor
+
+from annotation.lm.chat import Chat
+from annotation.lm.cpu_linear import use_onednn
+from annotation.lm.loading import PolicySource, load_causal_lm, load_policy, load_tokenizer
+from annotation.lm.sampler import SamplingParameters, sample_groups
+from bench.comparison import machine
+from rewardmodel.learning.configs import RewardConfig
+from rewardmodel.learning.core.group_packing import choose_layout, truncate
+from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking, json_rows, read_groups
+from rewardmodel.learning.reward.choice import (
+    Choice,
+    choose_head,
+    first_recipes,
+    layers_to_read,
+)
+from rewardmodel.learning.reward.features import (
+    FeatureReader,
+    decoder_layers,
+    log_lengths,
+    read_features,
+)
+from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
+from rewardmodel.learning.reward.model import encode
+from rewardmodel.learning.reward.preferences import target_of
+from rewardmodel.learning.reward.probe import Recipe, chosen_features
+from rewardmodel.rehearsal.teachers import Teacher, find_teacher
+
+TEACHERS = ("short_and_complete", "on_topic", "structured", "speaks_to_reader", "plain_words")
+ANSWERS, NEW_TOKENS, PASS_TOKENS, BATCH = 4, 64, 1536, 12
+CONFIG = RewardConfig(snapshot="-", base_model="-", output="-")
+
+
+@dataclass(frozen=True)
+class Read:
+    """Groups with what the model's layers make of their answers."""
+
+    rows: list[GroupRow]
+    hidden: list[Tensor]
+    lengths: list[Tensor]
+    layers: tuple[int, ...]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--model", required=True, help="folder of a chat model")
+    parser.add_argument("--prompts", type=Path, help="JSON Lines with `prompt` and `lang`")
+    parser.add_argument("--answered", type=Path, help="where the model's answers are kept")
+    parser.add_argument("--people", type=Path, help="ranked groups instead of teachers")
+    parser.add_argument("--groups", type=int, default=384)
+    parser.add_argument("--heldout", type=int, default=130)
+    parser.add_argument("--budgets", type=int, nargs="+", default=[25, 50, 100, 200])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--teachers", nargs="+", default=TEACHERS)
+    options = parser.parse_args()
+    print(f"# {machine()}")
+    if options.people:
+        data = read_groups(options.people, 0)
+        read = read_all(options.model, data.train[: options.groups])
+        compare(options.people.stem, read, options)
+        return
+    rows = answered(options.model, options.prompts, options.answered, options.groups)
+    read = read_all(options.model, rows)
+    for name in options.teachers:
+        teacher = find_teacher(f"rewardmodel.rehearsal.teachers:{name}")
+        ranked = [rank(row, teacher) for row in read.rows]
+        useful = [i for i, row in enumerate(ranked) if len(set(row.rankings[0].ranks)) > 1]
+        own = Read(
+            [ranked[i] for i in useful],
+            [read.hidden[i] for i in useful],
+            [read.lengths[i] for i in useful],
+            read.layers,
+        )
+        compare(name, own, options)
+
+
+def answered(model: str, prompts: Path, kept: Path | None, count: int) -> list[GroupRow]:
+    """The model's answers to so many English prompts; read from `kept` where it is there."""
+    if kept is None or not kept.exists():
+        rows = [row for _, row in json_rows(prompts) if row["lang"] == "en"]
+        random.Random(0).shuffle(rows)
+        network, tokenizer = load_policy(PolicySource(model))
+        parameters = SamplingParameters(max_new_tokens=NEW_TOKENS)
+        lines = []
+        for start in range(0, min(count, len(rows)), BATCH):
+            part = rows[start : start + BATCH]
+            asked = [row["prompt"] for row in part]
+            groups = sample_groups(network, tokenizer, asked, ANSWERS, parameters, start)
+            for row, group in zip(part, groups, strict=True):
+                said = [completion.text for completion in group]
+                lines.append({"id": row["id"], "prompt": row["prompt"], "answers": said})
+        kept = kept or Path("answered.jsonl")
+        kept.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return [
+        GroupRow(str(row["id"]), row["prompt"], "train", row["answers"], [])
+        for _, row in json_rows(kept)
+    ][:count]
+
+
+def read_all(model: str, rows: list[GroupRow]) -> Read:
+    """One pass over all answers; prints how long it took."""
+    network = load_causal_lm(model, torch.float32)
+    network.train(False)
+    use_onednn(network)
+    chat = Chat(load_tokenizer(model))
+    layers = layers_to_read(len(decoder_layers(network)))
+    reader = FeatureReader(network, layers)
+    layout = choose_layout(reader, network, CONFIG.group_tokens)
+    groups = [truncate(encode(chat, row.prompt, row.answers), CONFIG.group_tokens) for row in rows]
+    began = time.perf_counter()
+    hidden = read_features(reader, layout, groups, chat.pad, PASS_TOKENS)
+    took = time.perf_counter() - began
+    print(f"# {len(rows)} groups, {sum(g.tokens for g in groups)} tokens read in {took:.0f} s")
+    return Read(rows, hidden, [log_lengths(group) for group in groups], layers)
+
+
+def rank(row: GroupRow, teacher: Teacher) -> GroupRow:
+    prompt = [{**message} for message in row.prompt]
+    scores = [teacher(prompt, answer) for answer in row.answers]
+    best_first = sorted(set(scores), reverse=True)
+    ranks = [best_first.index(score) + 1 for score in scores]
+    return GroupRow(row.id, row.prompt, "train", row.answers, [LabelerRanking("teacher", ranks)])
+
+
+def compare(name: str, read: Read, options: argparse.Namespace) -> None:
+    """Prints a table: a line for each budget of groups."""
+    print(
+        f"\n{name}\n{'groups':>7} {'chosen':>26} {'length':>14} {'last token':>14}  seconds  reads"
+    )
+    prompts = sorted({json.dumps(row.prompt) for row in read.rows})
+    for budget in options.budgets:
+        found: list[list[PreferenceMetrics]] = []
+        seconds, recipes = [], []
+        for seed in range(options.seeds):
+            order = random.Random(seed).sample(prompts, len(prompts))
+            held = set(order[: min(options.heldout, len(order) // 3)])
+            places = [i for i, row in enumerate(read.rows) if json.dumps(row.prompt) not in held]
+            learned = random.Random(seed).sample(places, min(budget, len(places)))
+            if len(learned) < budget:
+                break
+            test = [i for i, row in enumerate(read.rows) if json.dumps(row.prompt) in held]
+            began = time.perf_counter()
+            choice = head_of(read, learned)
+            seconds.append(time.perf_counter() - began)
+            recipes.append(choice.head.recipe.name)
+            firsts = first_recipes(read.layers)
+            arms = [choice, *(head_of(read, learned, [each]) for each in (firsts[0], firsts[-1]))]
+            found.append([judged(read, test, arm) for arm in arms])
+        if found:
+            cell = shown([each[0] for each in found])
+            print(
+                f"{budget:>7} {cell:>37} {short(found, 1):>14} {short(found, 2):>14}  "
+                f"{statistics.median(seconds):7.1f}  {'; '.join(recipes)}",
+                flush=True,
+            )
+
+
+def head_of(read: Read, groups: Sequence[int], recipes: Sequence[Recipe] | None = None) -> Choice:
+    return choose_head(
+        [read.hidden[i] for i in groups],
+        read.layers,
+        [read.lengths[i] for i in groups],
+        [target_of(read.rows[i], CONFIG, torch.device("cpu")) for i in groups],
+        [json.dumps(read.rows[i].prompt) for i in groups],
+        recipes,
+    )
+
+
+def judged(read: Read, groups: Sequence[int], choice: Choice) -> PreferenceMetrics:
+    head = choice.head
+    scores = [
+        head.scores(chosen_features(head.recipe, read.layers, read.hidden[i], read.lengths[i]))
+        for i in groups
+    ]
+    return metrics_of(scores, [read.rows[i] for i in groups])
+
+
+def shown(found: Sequence[PreferenceMetrics]) -> str:
+    """Accuracy and log loss, each the median with its range."""
+
+    def of(read: Callable[[PreferenceMetrics], float | None]) -> str:
+        values = sorted(value for each in found if (value := read(each)) is not None)
+        ends = f"{values[0]:.2f}-{values[-1]:.2f}".replace("0.", ".")
+        return f"{statistics.median(values):.3f} ({ends})".replace("0.", ".", 1)
+
+    return f"{of(lambda m: m.accuracy)} / {of(lambda m: m.log_loss)}"
+
+
+def short(found: Sequence[Sequence[PreferenceMetrics]], arm: int) -> str:
+    """The medians alone."""
+    accuracy = statistics.median(each[arm].accuracy or 0 for each in found)
+    loss = statistics.median(each[arm].log_loss or 0 for each in found)
+    return f"{accuracy:.3f} / {loss:.3f}"
+
+
+if __name__ == "__main__":
+    main()
