@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 if __package__ in (None, ""):  # started as a file: make the repository importable
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -51,10 +52,10 @@ from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
 from rewardmodel.learning.reward.model import encode
 from rewardmodel.learning.reward.preferences import target_of
 from rewardmodel.learning.reward.probe import Recipe, chosen_features
-from rewardmodel.rehearsal.teachers import Teacher, find_teacher
+from rewardmodel.rehearsal.teachers import Messages, Teacher, find_teacher
 
 TEACHERS = ("short_and_complete", "on_topic", "structured", "speaks_to_reader", "plain_words")
-ANSWERS, NEW_TOKENS, PASS_TOKENS, BATCH = 4, 64, 1536, 12
+ANSWERS, NEW_TOKENS, BATCH = 4, 64, 12
 CONFIG = RewardConfig(snapshot="-", base_model="-", output="-")
 
 
@@ -135,14 +136,14 @@ def read_all(model: str, rows: list[GroupRow]) -> Read:
     layout = choose_layout(reader, network, CONFIG.group_tokens)
     groups = [truncate(encode(chat, row.prompt, row.answers), CONFIG.group_tokens) for row in rows]
     began = time.perf_counter()
-    hidden = read_features(reader, layout, groups, chat.pad, PASS_TOKENS)
+    hidden = read_features(reader, layout, groups, chat.pad, CONFIG.tokens_per_batch)
     took = time.perf_counter() - began
     print(f"# {len(rows)} groups, {sum(g.tokens for g in groups)} tokens read in {took:.0f} s")
     return Read(rows, hidden, [log_lengths(group) for group in groups], layers)
 
 
 def rank(row: GroupRow, teacher: Teacher) -> GroupRow:
-    prompt = [{**message} for message in row.prompt]
+    prompt = cast(Messages, row.prompt)
     scores = [teacher(prompt, answer) for answer in row.answers]
     best_first = sorted(set(scores), reverse=True)
     ranks = [best_first.index(score) + 1 for score in scores]
