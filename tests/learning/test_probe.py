@@ -40,13 +40,13 @@ def probe(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_features_are_the_means_of_plain_transformers_hidden_states(
     layout: Layout, tiny: Path
 ) -> None:
-    reader = FeatureReader(load_causal_lm(str(tiny), torch.float32).eval(), (1, 2))
+    reader = FeatureReader(load_causal_lm(str(tiny), torch.float32).train(False), (1, 2))
     if layout is pack:
         from annotation.lm.shared_prompt_attention import use_group_attention
 
         use_group_attention(reader.network)
     read = read_features(reader, layout, GROUPS, 0, 512)
-    plain = AutoModelForCausalLM.from_pretrained(tiny).eval()
+    plain = AutoModelForCausalLM.from_pretrained(tiny).train(False)
     for group, features in zip(GROUPS, read, strict=True):
         for answer, found in zip(group.answers, features, strict=True):
             ids = torch.tensor([group.prompt + answer])
@@ -57,13 +57,13 @@ def test_features_are_the_means_of_plain_transformers_hidden_states(
 
 
 def test_how_many_tokens_a_pass_has_changes_nothing(tiny: Path) -> None:
-    reader = FeatureReader(load_causal_lm(str(tiny), torch.float32).eval(), (2,))
+    reader = FeatureReader(load_causal_lm(str(tiny), torch.float32).train(False), (2,))
     whole, parts = (read_features(reader, unpack, GROUPS, 0, tokens) for tokens in (512, 3))
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(whole, parts, strict=True))
 
 
 def test_a_pass_ends_at_the_deepest_layer_that_is_read(tiny: Path) -> None:
-    network = load_causal_lm(str(tiny), torch.float32).eval()
+    network = load_causal_lm(str(tiny), torch.float32).train(False)
     beyond = []
     network.model.layers[1].register_forward_hook(lambda *_: beyond.append(1))
     read_features(FeatureReader(network, (1,)), unpack, GROUPS, 0, 512)

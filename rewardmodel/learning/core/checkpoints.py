@@ -55,7 +55,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
 
 
 DATA = ("snapshot", "demonstrations", "pretraining_text")
-MODELS = ("base_model", "adapter", "reward_model", "heldout_reward_model")
+MODELS = ("base_model", "adapter", "reward_model", "heldout_reward_model", "served")
 
 
 def fingerprints(config: Config) -> dict[str, str]:

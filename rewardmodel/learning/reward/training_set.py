@@ -73,3 +73,10 @@ def _demonstrations(chat: Chat, config: RewardConfig, longest: int) -> list[Enco
         with naming("Demonstration", row):
             groups.append(truncate(encode(chat, row.prompt, [row.answer]), longest))
     return groups
+
+
+def nested_parts(groups: int, seed: int, least: int) -> list[list[int]]:
+    """A quarter and a half of the groups, in random order, where that leaves `least` or more."""
+    order = torch.randperm(groups, generator=torch.Generator().manual_seed(seed)).tolist()
+    sizes = dict.fromkeys((groups // 4, groups // 2))
+    return [order[:size] for size in sizes if size >= max(1, least)]
