@@ -45,7 +45,7 @@ def test_the_fit_is_the_minimum_that_plain_gradients_find_too() -> None:
         value = (prior * w * w).sum() / 2
         for x, each in zip(features, targets, strict=True):
             value = value + (len(x) - 1) * listwise_loss(x.double() @ w, each.shares.double())
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         return value
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
@@ -55,8 +55,8 @@ def test_the_fit_is_the_minimum_that_plain_gradients_find_too() -> None:
 def test_where_it_starts_does_not_matter() -> None:
     data, prior = comparisons_of(*drawn(1)), torch.ones(6, dtype=torch.float64)
     far = torch.full((6,), 20.0, dtype=torch.float64)
-    ends = [fit_head(data, prior).weights, fit_head(data, prior, far).weights]
-    assert torch.allclose(*ends, atol=1e-6)
+    near_by, from_afar = fit_head(data, prior).weights, fit_head(data, prior, far).weights
+    assert torch.allclose(near_by, from_afar, atol=1e-6)
 
 
 def test_the_posterior_of_one_comparison_is_the_closed_form() -> None:

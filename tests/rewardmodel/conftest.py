@@ -18,18 +18,12 @@ from tests.worker import Worker
 
 @pytest.fixture
 def taught(project: Project, tiny_model: Path) -> Project:
-    """Forty groups of six short answers; enough steps to learn within seconds."""
+    """Forty groups of six short answers, from which a reward model learns within seconds."""
     project.policyversions.update(base_model=str(tiny_model))
     project.answers_per_group, project.queue_target = 6, 40
     project.max_new_tokens, project.heldout_percent = 12, 25
     project.training_threshold, project.kl_budget = 40, 1000.0
-    project.reward_settings = {
-        "method": "finetune",
-        "full": True,
-        "learning_rate": 0.003,
-        "minimum_steps": 40,
-        "seed": 0,
-    }
+    project.reward_settings = {"seed": 0}
     project.policy_settings = {
         "steps": 10,
         "learning_rate": 0.02,
@@ -61,7 +55,10 @@ def learnable(taught: Project, labeler: User) -> Project:
     """The taught project, ranked; its reward model takes some seconds and many checkpoints."""
     answer_everything(taught)
     rank_everything(taught, [labeler], likes_later_letters, 0.0, random.Random(0))
-    taught.reward_settings |= {"minimum_steps": 100, "checkpoint_every": 5}
+    taught.reward_settings |= {
+        **{"method": "finetune", "full": True, "learning_rate": 0.003},
+        **{"minimum_steps": 100, "checkpoint_every": 5},
+    }
     return taught
 
 
