@@ -15,7 +15,7 @@ from annotation.services import generation
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
 from rewardmodel.learning.core.gate import Code, Verdict, as_json, report
-from rewardmodel.models import TrainingRun
+from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.services import request_cancel, start_reward_run
 from tests.pages.conftest import As
 from tests.pages.desk import seen
@@ -227,6 +227,28 @@ def test_a_reward_models_run_shows_how_sure_and_how_right_it_is(
     assert '<circle cx="60.0" cy="60.0" r="7.0"/>' in html
     assert "held-out: calibration error" in html
     assert "&#x27;low&#x27;" not in html
+
+
+def test_a_verdict_that_let_nothing_serve_does_not_stand_there_as_a_success(
+    as_: As, ranked: Project, owner: User
+) -> None:
+    run = start_reward_run(ranked)
+    made = RewardModelVersion.objects.create(
+        project=ranked, number=1, snapshot=run.snapshot, base_model="a model", sha256="0" * 64
+    )
+    figures = {"loss": 0.68, "accuracy": 0.55, "pairs": 60, "prompts": 10, "more": 40}
+    TrainingRun.objects.update(
+        status="succeeded",
+        reason=as_json(Verdict(Code.REWARD_UNDECIDED, figures)),
+        produced_reward_model=made,
+    )
+    html = as_(owner).get(page(ranked, "run", run.pk)).content.decode()
+    assert '<p class="note warning">Not decided yet: held-out log loss 0.680' in html
+    assert "Rank about 40 more prompts." in html
+    made.status = made.Status.CHAMPION
+    made.save()
+    html = as_(owner).get(page(ranked, "run", run.pk)).content.decode()
+    assert '<p class="note success">' in html
 
 
 def test_only_an_active_run_is_polled(as_: As, ranked: Project, owner: User) -> None:
