@@ -16,6 +16,8 @@
 | TIME_ZONE | of the schedules, and of pages until a browser says its own | UTC |
 | HSTS_SUBDOMAINS | with https: every site below SITE_URL's host is https, too | off |
 | HSTS_PRELOAD | ... and browsers may come with that built in | off |
+| ALLOWED_HOSTS | host names that are answered | SITE_URL's, and this machine's |
+| LOG_LEVEL | least weight of what is logged | INFO |
 | TRUSTED_PROXIES | networks whose X-Forwarded-For is believed | this machine's, with https |
 """
 

@@ -10,8 +10,10 @@ from annotation.exchange.prompts import (
     check_language,
     check_messages,
     check_text,
+    unreadable_line,
 )
 from annotation.exchange.untrusted_json import parse_json
+from annotation.exchange.wording import gettext_noop
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,18 @@ def parse_demonstrations(lines: Iterable[str]) -> Iterator[NewDemonstration]:
             try:
                 yield _demonstration(parse_json(line))
             except (UnreadablePrompt, JSONDecodeError) as problem:
-                raise UnreadablePrompt(f"Line {number}: {problem}") from problem
+                raise unreadable_line(number, problem) from problem
 
 
 def _demonstration(value: Any) -> NewDemonstration:
     messages = value.get("messages") if isinstance(value, dict) else None
     if not isinstance(messages, list) or len(messages) < 2:
-        raise UnreadablePrompt('"messages" must be a list that ends with the answer.')
+        raise UnreadablePrompt(gettext_noop('"messages" must be a list that ends with the answer.'))
     *prompt, last = messages
     answer = last.get("content") if isinstance(last, dict) else None
     if not isinstance(answer, str) or not answer.strip() or last.get("role") != "assistant":
-        raise UnreadablePrompt("the last message must be the assistant's, with a text.")
+        raise UnreadablePrompt(
+            gettext_noop("the last message must be the assistant's, with a text.")
+        )
     check_text(answer)
     return NewDemonstration(check_messages(prompt), answer, check_language(value.get("lang")))

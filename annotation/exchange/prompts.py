@@ -1,12 +1,13 @@
 """Reading prompts from JSON Lines or plain text, one prompt a line."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from json import JSONDecodeError
 from typing import Any
 
 from annotation.exchange.jsonl import holds_half_characters
-from annotation.exchange.untrusted_json import parse_json
+from annotation.exchange.untrusted_json import LIMITS, UnreadableJson, parse_json
+from annotation.exchange.wording import gettext_noop, word
 
 ROLES = ("system", "user", "assistant")
 LONGEST_LANGUAGE = 20
@@ -14,7 +15,27 @@ FEWEST_ANSWERS, MOST_ANSWERS = 2, 9  # to one prompt, as many as a labeler can p
 
 
 class UnreadablePrompt(ValueError):
-    """A sentence that says which line is wrong, in what, and what to do."""
+    """Says which line is wrong, in what, and what to do: a sentence's template and its values."""
+
+    def __init__(self, template: str, **values: int) -> None:
+        super().__init__(template, values)
+        self.template, self.values = template, values
+
+    def __str__(self) -> str:
+        return self.worded()
+
+    def worded(self, translate: Callable[[str], str] = str) -> str:
+        return word(self.template, self.values, translate)
+
+
+def unreadable_line(line: int, problem: UnreadablePrompt | JSONDecodeError) -> UnreadablePrompt:
+    """The same problem, with the number of its line."""
+    if isinstance(problem, UnreadablePrompt):
+        return UnreadablePrompt(problem.template, **problem.values, line=line)
+    if isinstance(problem, UnreadableJson):
+        return UnreadablePrompt(problem.fault, **LIMITS, line=line)
+    template = gettext_noop("this is no JSON from character {column} on.")
+    return UnreadablePrompt(template, column=problem.colno, line=line)
 
 
 @dataclass(frozen=True)
@@ -41,7 +62,7 @@ def parse_prompts(lines: Iterable[str], first: int = 1) -> Iterator[NewPrompt]:
             value = parse_json(line) if line.startswith("{") else {"prompt": line}
             yield _prompt(value)
         except (UnreadablePrompt, JSONDecodeError) as problem:
-            raise UnreadablePrompt(f"Line {number}: {problem}") from problem
+            raise unreadable_line(number, problem) from problem
 
 
 def _prompt(value: dict[str, Any]) -> NewPrompt:
@@ -50,9 +71,8 @@ def _prompt(value: dict[str, Any]) -> NewPrompt:
     wanted = value.get("answers")
     counts = range(FEWEST_ANSWERS, MOST_ANSWERS + 1)
     if wanted is not None and (type(wanted) is not int or wanted not in counts):
-        raise UnreadablePrompt(
-            f'"answers" must be a whole number from {FEWEST_ANSWERS} to {MOST_ANSWERS}.'
-        )
+        template = gettext_noop('"answers" must be a whole number from {fewest} to {most}.')
+        raise UnreadablePrompt(template, fewest=FEWEST_ANSWERS, most=MOST_ANSWERS)
     return NewPrompt(
         messages=check_messages(messages),
         language=check_language(value.get("lang")),
@@ -63,16 +83,19 @@ def _prompt(value: dict[str, Any]) -> NewPrompt:
 def check_text(text: str) -> None:
     """Raises UnreadablePrompt for what a database or a UTF-8 file cannot hold."""
     if "\x00" in text:
-        raise UnreadablePrompt("a message contains a null character: remove it.")
+        raise UnreadablePrompt(gettext_noop("a message contains a null character: remove it."))
     if holds_half_characters(text):
-        raise UnreadablePrompt("a message contains half a character (such as \\ud83d): remove it.")
+        raise UnreadablePrompt(
+            gettext_noop("a message contains half a character (such as \\ud83d): remove it.")
+        )
 
 
 def check_language(value: object) -> str:
     """A tag such as en or zh, or nothing. Raises UnreadablePrompt."""
     language = str(value or "")
     if len(language) > LONGEST_LANGUAGE:
-        raise UnreadablePrompt(f'"lang" must have at most {LONGEST_LANGUAGE} characters.')
+        template = gettext_noop('"lang" must have at most {characters} characters.')
+        raise UnreadablePrompt(template, characters=LONGEST_LANGUAGE)
     check_text(language)
     return language
 
@@ -80,20 +103,24 @@ def check_language(value: object) -> str:
 def check_messages(messages: object) -> list[dict[str, str]]:
     """The messages with role and content only; raises UnreadablePrompt when they are no prompt."""
     if not isinstance(messages, list) or not messages:
-        raise UnreadablePrompt('"prompt" must be a text or a list of messages.')
+        raise UnreadablePrompt(gettext_noop('"prompt" must be a text or a list of messages.'))
     checked = []
     for message in messages:
         role = message.get("role") if isinstance(message, dict) else None
         content = message.get("content") if isinstance(message, dict) else None
         if role not in ROLES or not isinstance(content, str) or not content.strip():
             raise UnreadablePrompt(
-                'each message needs a "role" (system, user or assistant) and a "content" text.'
+                gettext_noop(
+                    'each message needs a "role" (system, user or assistant) and a "content" text.'
+                )
             )
         check_text(content)
         checked.append({"role": role, "content": content})
     turns = [message["role"] for message in checked if message["role"] != "system"]
     if turns != ["user", "assistant"] * (len(turns) // 2) + ["user"]:
-        raise UnreadablePrompt("user and assistant must take turns, and the user has the last one.")
+        raise UnreadablePrompt(
+            gettext_noop("user and assistant must take turns, and the user has the last one.")
+        )
     if any(message["role"] == "system" for message in checked[1:]):
-        raise UnreadablePrompt("a system message can only come first.")
+        raise UnreadablePrompt(gettext_noop("a system message can only come first."))
     return checked

@@ -7,32 +7,38 @@ from math import isinf
 from typing import Any
 
 from annotation.exchange.jsonl import holds_half_characters
+from annotation.exchange.wording import gettext_noop
 
 MOST_CHARACTERS = 1_000_000
 DEEPEST = 32
 MOST_DIGITS = 40
 
 
-class Fault(StrEnum):
-    """Why JSON is not taken, as the end of a sentence about it."""
+LIMITS = {"characters": MOST_CHARACTERS, "levels": DEEPEST, "digits": MOST_DIGITS}
 
-    SIZE = f"it has more than {MOST_CHARACTERS} characters"
-    DEPTH = f"it is nested deeper than {DEEPEST} levels"
-    DIGITS = f"it holds a number of more than {MOST_DIGITS} characters"
-    NUMBER = "it holds a number that is not finite"
-    HALF = "it holds half a character (such as \\ud83d)"
-    NULL = "it holds a null character (\\u0000)"
+
+class Fault(StrEnum):
+    """Why JSON is not taken: the template of a sentence, in which `LIMITS` belong."""
+
+    SIZE = gettext_noop("The JSON cannot be used: it has more than {characters} characters.")
+    DEPTH = gettext_noop("The JSON cannot be used: it is nested deeper than {levels} levels.")
+    DIGITS = gettext_noop(
+        "The JSON cannot be used: it holds a number of more than {digits} characters."
+    )
+    NUMBER = gettext_noop("The JSON cannot be used: it holds a number that is not finite.")
+    HALF = gettext_noop("The JSON cannot be used: it holds half a character (such as \\ud83d).")
+    NULL = gettext_noop("The JSON cannot be used: it holds a null character (\\u0000).")
 
 
 class UnreadableJson(json.JSONDecodeError):
     """Valid JSON or not, it is not taken."""
 
     def __init__(self, fault: Fault) -> None:
-        super().__init__(f"The JSON cannot be used: {fault}", "", 0)
+        super().__init__(fault.format(**LIMITS), "", 0)
         self.fault = fault
 
     def __str__(self) -> str:
-        return f"{self.msg}."
+        return self.msg
 
 
 class UntrustedDecoder(json.JSONDecoder):

@@ -13,9 +13,9 @@ from annotation.forms.desk import (
     ShownAnswer,
     SkipForm,
     WriteForm,
-    typed,
 )
 from annotation.forms.labeling import LabelingForm
+from annotation.forms.said import typed
 from annotation.forms.untrusted_json import UntrustedJSONField
 
 __all__ = [

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.files.base import ContentFile
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from annotation.exchange.prompts import LONGEST_LANGUAGE, UnreadablePrompt, parse_prompts
@@ -73,7 +74,7 @@ class PromptsForm(forms.Form):
         except UnreadablePrompt as problem:
             raise forms.ValidationError(
                 _("%(problem)s Nothing was added: mend the line and send it again."),
-                params={"problem": problem},
+                params={"problem": problem.worded(gettext)},
             ) from problem
         if not rows:
             raise forms.ValidationError(_("There is no prompt in it."))

@@ -9,8 +9,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from annotation.exchange.untrusted_json import UntrustedDecoder
-from annotation.forms.untrusted_json import UntrustedJSONField
+from annotation.forms.said import HighlightsField, TypedField, typed
 from annotation.judgment.fields import (
     GROUP,
     AnswerFields,
@@ -20,20 +19,12 @@ from annotation.judgment.fields import (
     judgment_of,
     spell_asked,
 )
-from annotation.judgment.judgment import (
-    HIGHLIGHT_LABELS,
-    LONGEST_QUOTE,
-    THUMBS,
-    Asked,
-    Highlight,
-    Judgment,
-)
+from annotation.judgment.judgment import THUMBS, Asked, Judgment
 from annotation.judgment.scores import ranks_from_quality
 from annotation.models import Answer, AnswerFlag, Flag, PromptMark, Rating, Skip
 
 LONGEST_COMMENT = 5000
 LONGEST_ANSWER = 50_000
-MOST_HIGHLIGHTS = 50
 GOOD, BAD = 1, 2
 
 
@@ -52,49 +43,6 @@ class ShownAnswer:
     highlights: str
     is_source: bool
     cut_at: int | None
-
-
-def typed(text: str) -> str:
-    """As it is stored: lines end as everywhere, without what no database or UTF-8 file can hold."""
-    whole = text.replace("\r\n", "\n").replace("\0", "")
-    return whole.encode("utf-8", "replace").decode()
-
-
-class TypedField(forms.CharField):
-    """A text that somebody typed."""
-
-    def to_python(self, value: Any) -> str:
-        return typed(super().to_python(value) or "")
-
-
-class HighlightsDecoder(UntrustedDecoder):
-    """A quote may begin within a character, and is `typed` before it is stored."""
-
-    checks_texts = False
-
-
-class HighlightsField(UntrustedJSONField):
-    """A list of highlights as JSON; an empty field is an empty list."""
-
-    decoder_class = HighlightsDecoder
-
-    def clean(self, value: Any) -> tuple[Highlight, ...]:
-        found = super().clean(value)
-        if found is None:
-            return ()
-        if not isinstance(found, list) or len(found) > MOST_HIGHLIGHTS:
-            raise forms.ValidationError(_("These highlights cannot be read."))
-        return tuple(map(self._checked, found))
-
-    def _checked(self, one: Any) -> Highlight:
-        match one:
-            case {"start": int(start), "end": int(end), "label": str(label), "quote": str(quote)}:
-                quote = typed(quote)[:LONGEST_QUOTE]
-                if label in HIGHLIGHT_LABELS and 0 <= start < end:
-                    return Highlight(start=start, end=end, label=label, quote=quote)
-                if label in HIGHLIGHT_LABELS and one.get("unplaced") is True:
-                    return Highlight(start=0, end=0, label=label, quote=quote, unplaced=True)
-        raise forms.ValidationError(_("These highlights cannot be read."))
 
 
 class JudgmentForm(forms.Form):

@@ -5,14 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from annotation.exchange.untrusted_json import (
-    DEEPEST,
-    MOST_CHARACTERS,
-    MOST_DIGITS,
-    Fault,
-    UnreadableJson,
-    UntrustedDecoder,
-)
+from annotation.exchange.untrusted_json import LIMITS, Fault, UnreadableJson, UntrustedDecoder
 
 SENTENCES = {
     Fault.SIZE: _("Write at most %(characters)d characters."),
@@ -22,7 +15,6 @@ SENTENCES = {
     Fault.HALF: _("It holds half a character (such as \\ud83d): remove it."),
     Fault.NULL: _("It holds a null character (\\u0000): remove it."),
 }
-LIMITS = {"characters": MOST_CHARACTERS, "levels": DEEPEST, "digits": MOST_DIGITS}
 
 
 class UntrustedJSONField(forms.JSONField):

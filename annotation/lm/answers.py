@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 RESAMPLING_ROUNDS = 3
 
 
-class AnswersUnavailable(Exception):
-    """No group of answers could be made; the text is one sentence that says why."""
-
-
 @dataclass(frozen=True)
 class AnswerRequest:
     """One prompt, the number of answers wanted, and the seed that they derive from."""
@@ -35,20 +31,6 @@ class AnswerFailure:
     """Why one prompt got no group."""
 
     reason: str
-
-
-def answer_group(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    request: AnswerRequest,
-    parameters: SamplingParameters,
-    progress: ProgressCallback | None = None,
-) -> list[Completion]:
-    """At least 2 and at most `request.count` answers. Raises AnswersUnavailable."""
-    [group] = answer_groups(model, tokenizer, [request], parameters, progress)
-    if isinstance(group, AnswerFailure):
-        raise AnswersUnavailable(group.reason)
-    return group
 
 
 def answer_groups(

@@ -74,7 +74,12 @@ class Project(models.Model):
     )
     members = models.ManyToManyField(User, through="Membership", related_name="projects")
     is_active = models.BooleanField(
-        _("active"), default=True, help_text=_("The loop runs only in active projects.")
+        _("active"),
+        default=True,
+        help_text=_(
+            "Otherwise the project is paused: no further answers are asked for and no training "
+            "starts by itself. What is ready can still be ranked."
+        ),
     )
 
     answers_per_group = models.PositiveSmallIntegerField(

@@ -7,9 +7,11 @@ from typing import TypedDict
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from annotation.exchange.prompts import FEWEST_ANSWERS, LONGEST_LANGUAGE, MOST_ANSWERS
+from annotation.exchange.wording import word
 from annotation.models.project import Project, User
 
 
@@ -90,6 +92,7 @@ class PromptUpload(models.Model):
     prompts = models.PositiveIntegerField(_("prompts"), default=0)
     added = models.PositiveIntegerField(_("added"), default=0)
     problem = models.TextField(_("problem"), blank=True)
+    problem_values = models.JSONField(default=dict, editable=False)
     claim = models.UUIDField(null=True, blank=True, editable=False)
     claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -122,3 +125,8 @@ class PromptUpload(models.Model):
     def known(self) -> int:
         """How many of its prompts the project had already."""
         return self.prompts - self.added
+
+    @property
+    def problem_said(self) -> str:
+        """Why it was refused, in the language of the page."""
+        return word(self.problem, self.problem_values, gettext)

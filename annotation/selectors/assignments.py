@@ -63,15 +63,21 @@ def next_free(labeler: int, project: int, overlap: int) -> QuerySet[Assignment]:
 def to_lease(labeler: int, project: int, overlap: int) -> QuerySet[Assignment]:
     """Those that may be leased to the labeler, in the queue's order.
 
-    `has_draft`: whether they left a draft of it before.
+    `has_draft`: whether they left a draft of it before; `of_group`: how many its group has in all,
+    more than the overlap where that was lowered.
     """
     answers = Answer.objects.filter(group=OuterRef("group"))
+    of_group = Assignment.objects.filter(group=OuterRef("group"))
     drafts = Draft.objects.filter(group=OuterRef("group"), labeler=labeler)
     return (
         free_for(labeler)
         .alias(taken=_taken_beside())  # an overlap that was lowered since leaves more assignments
         .filter(project=project, taken__lt=overlap)
-        .annotate(answer_count=count_of(answers, by="group"), has_draft=Exists(drafts))
+        .annotate(
+            answer_count=count_of(answers, by="group"),
+            of_group=count_of(of_group, by="group"),
+            has_draft=Exists(drafts),
+        )
     )
 
 

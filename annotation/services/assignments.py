@@ -105,8 +105,22 @@ def take_ahead(project: Project, labeler: User) -> Assignment | None:
 
 def _next_free(project: Project, labeler: User) -> Assignment | None:
     """The next free assignment, leased to the labeler but not shown yet."""
-    free = _lock_next_free(labeler.pk, project.pk, project.overlap)
-    return _lease(project, labeler, free[0]) if free else None
+    while free := _lock_next_free(labeler.pk, project.pk, project.overlap):
+        if _is_still_free(project, labeler, free[0]):
+            return _lease(project, labeler, free[0])
+    return None
+
+
+def _is_still_free(project: Project, labeler: User, assignment: Assignment) -> bool:
+    """Whether a locked assignment may be leased even if others take its group at the same time.
+
+    A group may have more assignments than the overlap, which was lowered: each is locked by
+    somebody else then, who does not see that another takes one. So they wait for each other there.
+    """
+    if getattr(assignment, "of_group") <= project.overlap:  # noqa: B009 (annotated)
+        return True
+    PromptGroup.objects.select_for_update(no_key=True).only("pk").get(pk=assignment.group_id)
+    return to_lease(labeler.pk, project.pk, project.overlap).filter(pk=assignment.pk).exists()
 
 
 def _lease(project: Project, labeler: User, assignment: Assignment) -> Assignment:
@@ -195,7 +209,9 @@ def undo_skip(project: Project, labeler: User, skip_id: int) -> bool:
     skip.delete()
     of_group = to_lease(labeler.pk, project.pk, project.overlap).filter(group=skip.group_id)
     assignment = of_group.select_for_update(skip_locked=True, of=("self",)).first()
-    return assignment is not None and _show(project, _lease(project, labeler, assignment))
+    if assignment is None or not _is_still_free(project, labeler, assignment):
+        return False
+    return _show(project, _lease(project, labeler, assignment))
 
 
 @transaction.atomic

@@ -14,6 +14,9 @@ from annotation.services.prompts import add_prompts
 FOLDER = Path(__file__).resolve().parent.parent / "demo"
 ACCOUNTS_FILE = "demo-accounts.txt"
 LABELERS = ("labeler1", "labeler2")
+# Without it the default model seldom ends an answer by itself, see bench/endings.py. Others do, and
+# some take no system prompt.
+SYSTEM_PROMPT = "Answer in at most 15 words."
 
 
 @transaction.atomic
@@ -32,8 +35,9 @@ def load_demo() -> bool:
             slug="demo",
             guidelines=(FOLDER / "guidelines.en.md").read_text(),
             queue_target=12,
+            system_prompt=SYSTEM_PROMPT if _answers_by_default_model() else "",
             temperature=0.7,
-            max_new_tokens=128,
+            max_new_tokens=200,
             training_threshold=12,
         ),
         owner=admin,
@@ -45,6 +49,10 @@ def load_demo() -> bool:
         add_prompts(project, parse_prompts(lines))
     _write_accounts(passwords)
     return True
+
+
+def _answers_by_default_model() -> bool:
+    return bool(str(settings.DEFAULT_POLICY_FOLDER) == settings.POLICY_MODEL)
 
 
 def _write_accounts(passwords: dict[str, str]) -> None:

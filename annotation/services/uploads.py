@@ -6,7 +6,7 @@ what was added is not added twice.
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -76,7 +76,7 @@ def work_on_upload(upload_id: int) -> bool:
     except FileNotFoundError:
         more = _end(upload, Status.REFUSED, GONE)
     except UnreadablePrompt as problem:
-        more = _end(upload, Status.REFUSED, str(problem))
+        more = _end(upload, Status.REFUSED, problem.template, problem.values)
     return more and bool(_held(upload).update(claim=None, claimed_until=None))
 
 
@@ -159,9 +159,15 @@ def _begin_to_add(upload: PromptUpload) -> bool:
     return True
 
 
-def _end(upload: PromptUpload, status: PromptUpload.Status, problem: str = "") -> bool:
+def _end(
+    upload: PromptUpload,
+    status: PromptUpload.Status,
+    problem: str = "",
+    values: Mapping[str, int] | None = None,
+) -> bool:
     """Always False: there is nothing more to do."""
-    ended = {"status": status, "problem": problem, "finished_at": timezone.now(), "claim": None}
-    if _held(upload).update(**ended):
+    found: dict[str, Any] = {"problem": problem, "problem_values": values or {}}
+    ended = {"status": status, "finished_at": timezone.now(), "claim": None}
+    if _held(upload).update(**found, **ended):
         upload.file.unlink(missing_ok=True)
     return False

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Project, Ranking, User
-from annotation.services.assignments import take_assignment
+from annotation.services.assignments import fit_assignments, take_assignment
 from annotation.services.rankings import submit_ranking
 
 BEST_FIRST = {0: 1, 1: 2, 2: 3}
@@ -31,3 +31,9 @@ def rank(
 
 def expire(**which: object) -> None:
     Assignment.objects.filter(**which).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+
+def set_overlap(project: Project, overlap: int) -> None:
+    project.overlap = overlap
+    project.save()
+    fit_assignments(project)

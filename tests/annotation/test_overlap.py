@@ -12,14 +12,8 @@ from annotation.services.assignments import (
     take_assignment,
 )
 from annotation.services.rankings import LeaseGone, submit_ranking
-from tests.annotation.desk import BEST_FIRST, expire, rank, take
+from tests.annotation.desk import BEST_FIRST, expire, rank, set_overlap, take
 from tests.people import ask, member, new_answers, ready_group
-
-
-def set_overlap(project: Project, overlap: int) -> None:
-    project.overlap = overlap
-    project.save()
-    fit_assignments(project)
 
 
 def numbers(group: PromptGroup) -> list[int]:

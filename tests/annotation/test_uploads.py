@@ -58,7 +58,7 @@ def test_nothing_is_added_before_the_whole_file_was_checked(project: Project) ->
     content = lines(BATCH + 10) + b'{"prompt": 7}\n'
     upload = finish(received(project, content))
     assert upload.status == Status.REFUSED
-    assert upload.problem.startswith(f"Line {BATCH + 11}: ")
+    assert upload.problem_said.startswith(f"Line {BATCH + 11}: ")
     assert not project.prompts.exists()
     assert not upload.file.exists()
 
@@ -70,7 +70,7 @@ def test_nothing_is_added_before_the_whole_file_was_checked(project: Project) ->
 def test_what_is_wrong_with_a_file_is_said(project: Project, content: bytes, problem: str) -> None:
     upload = finish(received(project, content))
     assert upload.status == Status.REFUSED
-    assert problem in upload.problem
+    assert problem in upload.problem_said
 
 
 def test_progress_is_counted_in_lines(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

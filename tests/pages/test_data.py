@@ -87,6 +87,22 @@ def test_a_broken_line_is_named_and_nothing_is_added(
     assert not project.prompts.exists()
 
 
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('{"prompt": 3}', "第 1 行：“prompt”必须是一段文本或一个消息列表。"),
+        ('{"prompt": "x", "answers": 12}', "第 1 行：“answers”必须是 2 到 9 之间的整数。"),
+        ('{"prompt": "x", "lang": NaN}', "第 1 行：这段 JSON 不能使用：含有不是有限值的数字。"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_said_in_chinese_too(
+    as_: As, project: Project, owner: User, line: str, problem: str
+) -> None:
+    headers = {"accept-language": "zh-CN"}
+    answer = as_(owner).post(page(project, "prompts"), {"text": line}, headers=headers)
+    assert problem in answer.content.decode()
+
+
 def test_a_file_that_is_not_utf8_is_refused(as_: As, project: Project, owner: User) -> None:
     html = upload(as_(owner), project, "你好".encode("gb18030")).content.decode()
     assert "The file is not UTF-8 text" in html

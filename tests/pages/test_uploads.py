@@ -67,15 +67,23 @@ def test_few_lines_are_added_at_once(as_: As, project: Project, owner: User) -> 
     assert not PromptUpload.objects.exists()
 
 
-def test_what_is_wrong_with_a_long_file_is_said_on_the_page(
-    as_: As, project: Project, owner: User
+@pytest.mark.parametrize(
+    ("language", "problem", "nothing"),
+    [
+        ("en", "Line {}: this is no JSON from character 2 on.", "Nothing was added."),
+        ("zh-CN", "第 {} 行：从第 2 个字符起不是有效的 JSON。", "未添加任何内容。"),
+    ],
+)
+def test_what_is_wrong_with_a_long_file_is_said_in_the_language_of_the_page(
+    as_: As, project: Project, owner: User, language: str, problem: str, nothing: str
 ) -> None:
     browser = as_(owner)
     sent(browser, project, f"{LONG}{{broken\n")
     finish()
-    html = browser.get(page(project)).content.decode()
-    assert f"Line {LONGEST_LINES + 2}: " in html
-    assert "Nothing was added." in html
+    headers = {"accept-language": language}
+    html = browser.get(page(project), headers=headers).content.decode()
+    assert problem.format(LONGEST_LINES + 2) in html
+    assert nothing in html
 
 
 def test_an_admin_cancels_an_upload(as_: As, project: Project, owner: User, admin: User) -> None:
