@@ -16,6 +16,7 @@ from django.conf import settings
 from redis import Redis
 from redis.exceptions import RedisError
 
+from annotation.exchange.files import write_private
 from annotation.lm.default_model import NEEDED_BYTES
 from config import env
 from config.install import Step, Stop, require_space
@@ -86,11 +87,8 @@ def _wait_for_the_last(lock: IO[str], folder: Path) -> None:
 
 
 def make_secret_key(file: Path) -> None:
-    if file.exists() or env.text("SECRET_KEY"):
-        return
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as opened:
-        opened.write(secrets.token_urlsafe(64))
+    if not file.exists() and not env.text("SECRET_KEY"):
+        write_private(file, secrets.token_urlsafe(64))
 
 
 def require_free_port(port: int) -> None:

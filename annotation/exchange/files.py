@@ -66,6 +66,14 @@ def write_json(path: Path, content: Any) -> None:
         put_in_place(file, aside, path)
 
 
+def write_private(path: Path, text: str) -> None:
+    """Replaces `path` in one step with a file that only its owner reads."""
+    with write_aside(path.parent) as (aside, file):
+        aside.chmod(0o600)
+        file.write(text.encode())
+        put_in_place(file, aside, path)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
 

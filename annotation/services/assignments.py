@@ -2,13 +2,15 @@
 
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from annotation.models import Assignment, Project, PromptGroup, Skip, User
+from annotation.models import Assignment, Project, PromptGroup, Skip, User, Writing
 from annotation.selectors.assignments import (
     assignment_under,
     held_assignments,
@@ -72,7 +74,8 @@ def _show(project: Project, assignment: Assignment) -> bool:
     """The assignment is in work from now on; False when it is no longer the labeler's."""
     assignment.leased_at = assignment.leased_at or timezone.now()
     assignment.expires_at = lease_end(project)
-    return _change(assignment, leased_at=assignment.leased_at, expires_at=assignment.expires_at)
+    runs_out = stored_lease_end(project)
+    return _change(assignment, leased_at=assignment.leased_at, expires_at=runs_out)
 
 
 def finish(assignment: Assignment) -> bool:
@@ -87,7 +90,7 @@ def _change(assignment: Assignment, **values: object) -> bool:
     that has more of them than the overlap, which was lowered: another may be at work instead.
     """
     held = Assignment.objects.filter(pk=assignment.pk, token=assignment.token, is_done=False)
-    if held.filter(expires_at__gte=timezone.now()).update(**values):
+    if held.filter(expires_at__gte=Now()).update(**values):
         return True
     of_group = Assignment.objects.filter(group=assignment.group_id).count()
     return of_group <= assignment.project.overlap and bool(held.update(**values))
@@ -127,9 +130,15 @@ def _lease(project: Project, labeler: User, assignment: Assignment) -> Assignmen
     keep_for_holder(assignment)
     assignment.labeler, assignment.token, assignment.leased_at = labeler, uuid.uuid4(), None
     assignment.shown_order = _shuffled(getattr(assignment, "answer_count"))  # noqa: B009 (annotated)
-    assignment.expires_at = lease_end(project)
-    assignment.save(update_fields=list(FREED))
+    save_leased(assignment, project, FREED)
     return assignment
+
+
+def save_leased(row: Assignment | Writing, project: Project, changed: Collection[str]) -> None:
+    """Saves what was changed of the row, with a lease from now on."""
+    row.expires_at = stored_lease_end(project)
+    row.save(update_fields={*changed, "expires_at"})
+    row.expires_at = lease_end(project)
 
 
 def keep_for_holder(assignment: Assignment) -> None:
@@ -150,7 +159,13 @@ def lock_user(labeler: User) -> None:
 
 
 def lease_end(project: Project) -> datetime:
+    """As it is told to whoever holds the lease."""
     return timezone.now() + timedelta(minutes=project.lease_minutes)
+
+
+def stored_lease_end(project: Project) -> CombinedExpression:
+    """By the database's clock, which ends all leases: that of a web server may be another one."""
+    return Now() + timedelta(minutes=project.lease_minutes)
 
 
 @transaction.atomic
@@ -160,12 +175,12 @@ def renew_lease(project: Project, labeler: User, token: uuid.UUID) -> datetime |
     A lease that ran out is renewed too as long as nobody else took the assignment.
     """
     held = Assignment.objects.filter(project=project, labeler=labeler, is_done=False)
-    expiry = lease_end(project)
+    runs_out = stored_lease_end(project)
     assignment = held.filter(token=token).first()
-    if assignment is None or not _change(assignment, expires_at=expiry):
+    if assignment is None or not _change(assignment, expires_at=runs_out):
         return None
-    held.exclude(token=token).update(expires_at=expiry)
-    return expiry
+    held.exclude(token=token).update(expires_at=runs_out)
+    return lease_end(project)
 
 
 @transaction.atomic

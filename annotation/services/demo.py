@@ -6,6 +6,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
+from annotation.exchange.files import write_private
 from annotation.exchange.prompts import parse_prompts
 from annotation.models import Membership, Project, User
 from annotation.services.projects import create_project, set_member
@@ -56,7 +57,5 @@ def _answers_by_default_model() -> bool:
 
 
 def _write_accounts(passwords: dict[str, str]) -> None:
-    file = settings.VAR_FOLDER / ACCOUNTS_FILE
-    file.touch(mode=0o600)
-    file.chmod(0o600)
-    file.write_text("".join(f"{name} {password}\n" for name, password in passwords.items()))
+    lines = "".join(f"{name} {password}\n" for name, password in passwords.items())
+    write_private(settings.VAR_FOLDER / ACCOUNTS_FILE, lines)

@@ -12,7 +12,7 @@ from annotation.judgment.judgment import Judgment
 from annotation.models import Assignment, Demonstration, Draft, Project, PromptGroup, Ranking, User
 from annotation.selectors.rankings import undoable_ranking
 from annotation.selectors.stored_judgments import says_the_same, stored_judgment
-from annotation.services.assignments import lease_end, lock_user
+from annotation.services.assignments import lock_user, stored_lease_end
 from annotation.services.rankings import RankingRefused, store_ranking
 
 
@@ -100,7 +100,7 @@ def undo_last(project: Project, labeler: User, key: uuid.UUID | None = None) -> 
         is_done=False,
         token=token,
         leased_at=now,
-        expires_at=lease_end(project),
+        expires_at=stored_lease_end(project),
     )
     Draft.objects.update_or_create(
         group_id=ranking.group_id,

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from annotation.models import Demonstration, Project, Prompt, User, Writing
 from annotation.selectors.demonstrations import demonstrations_of, own_writings, prompts_to_answer
-from annotation.services.assignments import lease_end, lock_user
+from annotation.services.assignments import lock_user, save_leased
 from annotation.services.demonstrations import write_demonstration
 
 
@@ -39,8 +39,7 @@ def take_prompt(
     if prompt is None:
         return None
     writing, _is_new = Writing.objects.get_or_create(prompt=prompt, author=author)
-    writing.expires_at = lease_end(project)
-    writing.save(update_fields=["expires_at"])
+    save_leased(writing, project, [])
     held.exclude(pk=writing.pk).update(expires_at=None)
     return writing
 
@@ -70,10 +69,12 @@ def keep_writing(writing: Writing, text: str) -> datetime | None:
     """
     is_open = _is_still_open(writing)
     if is_open or not demonstrations_of(writing.prompt, writing.author).exists():
-        writing.text = text
-        writing.expires_at = lease_end(writing.prompt.project) if is_open else None
+        writing.text, writing.expires_at = text, None
         writing.save()
-    return writing.expires_at if is_open else None
+    if not is_open:
+        return None
+    save_leased(writing, writing.prompt.project, [])
+    return writing.expires_at
 
 
 def submit_writing(writing: Writing, text: str) -> Demonstration:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
 from annotation.judgment.judgment import Judgment
@@ -73,6 +74,30 @@ def test_a_lease_that_somebody_else_has_taken_is_not_renewed(
     expire(pk=assignment.pk)
     take(group.project, member(group.project, "other"))
     assert renew_lease(group.project, labeler, token) is None
+
+
+def test_a_lease_lasts_as_long_as_the_project_says(group: PromptGroup, labeler: User) -> None:
+    assignment, _token = take(group.project, labeler)
+    told = assignment.expires_at
+    assignment.refresh_from_db()
+    assert told is not None
+    assert assignment.expires_at is not None
+    assert abs(told - timezone.now() - timedelta(minutes=30)) < timedelta(seconds=5)
+    assert abs(told - assignment.expires_at) < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_web_server_whose_clock_is_wrong_gives_away_nothing_that_is_in_work(
+    group: PromptGroup, labeler: User, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    now = timezone.now() + timedelta(hours=hours)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    _assignment, token = take(group.project, labeler)
+    other = member(group.project, "other")
+    assert take_assignment(group.project, other) is None
+    assert renew_lease(group.project, labeler, token) == now + timedelta(minutes=30)
+    assert take_assignment(group.project, other) is None
+    assert submit_ranking(labeler, Judgment(BEST_FIRST), token=token)
 
 
 def test_the_group_ahead_is_the_one_that_comes_next(project: Project, labeler: User) -> None:

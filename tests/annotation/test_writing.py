@@ -43,6 +43,17 @@ def expire() -> None:
     Writing.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
 
+def test_a_web_server_whose_clock_is_behind_gives_no_prompt_in_work_to_another(
+    prompt: Prompt, labeler: User, stranger: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind = timezone.now() - timedelta(hours=2)
+    monkeypatch.setattr(timezone, "now", lambda: behind)
+    writing = take(prompt.project, labeler)
+    assert not prompts_to_answer(prompt.project, stranger).exists()
+    assert keep_writing(writing, "Eight") == behind + timedelta(minutes=30)
+    assert not prompts_to_answer(prompt.project, stranger).exists()
+
+
 def test_prompts_are_offered_until_enough_people_wrote_an_answer(
     prompt: Prompt, labeler: User, stranger: User
 ) -> None:

@@ -14,7 +14,10 @@ from urllib.parse import urlencode
 import pytest
 from redis import Redis
 
+from bench.disk import Disk
 from config import embedded_redis
+from config.checks import make_secret_key
+from tests.disks import disk  # noqa: F401
 from tests.launcher.launching import Launcher
 
 
@@ -83,6 +86,20 @@ def test_what_is_asked_when_the_stop_comes_is_answered(tmp_path: Path, tiny_mode
     launcher.stop()
     assert connection.getresponse().status == http.client.OK
     assert launcher.process.returncode == 0
+
+
+def test_the_secret_key_outlives_a_power_cut_right_after_it_was_made(
+    disk: Disk,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    file = disk.root / "secret_key"
+    make_secret_key(file)
+    made = file.read_text()
+    disk.cut_power()
+    disk.restart()
+    assert made
+    assert file.read_text() == made
 
 
 def login_page(launcher: Launcher) -> int:
