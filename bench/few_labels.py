@@ -72,7 +72,7 @@ class Read:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--model", required=True, help="folder of a chat model")
-    parser.add_argument("--prompts", type=Path, help="JSON Lines with `prompt` and `lang`")
+    parser.add_argument("--prompts", type=Path, nargs="+", help="JSON Lines, as in shared/data")
     parser.add_argument("--answered", type=Path, help="where the model's answers are kept")
     parser.add_argument("--people", type=Path, help="ranked groups instead of teachers")
     parser.add_argument("--groups", type=int, default=384)
@@ -102,21 +102,21 @@ def main() -> None:
         compare(name, own, options)
 
 
-def answered(model: str, prompts: Path, kept: Path | None, count: int) -> list[GroupRow]:
+def answered(model: str, prompts: Sequence[Path], kept: Path | None, count: int) -> list[GroupRow]:
     """The model's answers to so many English prompts; read from `kept` where it is there."""
     if kept is None or not kept.exists():
-        rows = [row for _, row in json_rows(prompts) if row["lang"] == "en"]
+        rows = [row for path in prompts for _, row in json_rows(path) if row["lang"] == "en"]
         random.Random(0).shuffle(rows)
         network, tokenizer = load_policy(PolicySource(model))
         parameters = SamplingParameters(max_new_tokens=NEW_TOKENS)
         lines = []
         for start in range(0, min(count, len(rows)), BATCH):
             part = rows[start : start + BATCH]
-            asked = [row["prompt"] for row in part]
+            asked = [row.get("prompt") or row["messages"][:-1] for row in part]
             groups = sample_groups(network, tokenizer, asked, ANSWERS, parameters, start)
-            for row, group in zip(part, groups, strict=True):
+            for row, prompt, group in zip(part, asked, groups, strict=True):
                 said = [completion.text for completion in group]
-                lines.append({"id": row["id"], "prompt": row["prompt"], "answers": said})
+                lines.append({"id": row["id"], "prompt": prompt, "answers": said})
         kept = kept or Path("answered.jsonl")
         kept.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return [
