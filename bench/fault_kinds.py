@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import psutil
+
 from bench.fault_installation import ACCELERATOR, BEAT, DEFAULT, REDIS, WEB, Installation
 
 Harm = Callable[[Installation, float], None]
@@ -24,7 +26,7 @@ def killed(words: str) -> Harm:
     """SIGKILL to the process that the launcher started."""
 
     def harm(installation: Installation, _seconds: float) -> None:
-        installation.mains(words)[0].kill()
+        _first(lambda: installation.mains(words)).kill()
 
     return harm
 
@@ -33,9 +35,17 @@ def child_killed(words: str) -> Harm:
     """SIGKILL to one that it started itself: what the kernel does to the one with most memory."""
 
     def harm(installation: Installation, _seconds: float) -> None:
-        installation.mains(words)[0].children()[0].kill()
+        main = _first(lambda: installation.mains(words))
+        _first(main.children).kill()
 
     return harm
+
+
+def _first(look: Callable[[], list[psutil.Process]]) -> psutil.Process:
+    """As soon as there is one: it may just be starting again."""
+    while not (found := look()):
+        time.sleep(0.1)
+    return found[0]
 
 
 def redis_refuses(installation: Installation, seconds: float) -> None:
@@ -46,7 +56,7 @@ def redis_refuses(installation: Installation, seconds: float) -> None:
 
 
 def redis_hangs(installation: Installation, seconds: float) -> None:
-    server = installation.mains(REDIS)[0]
+    server = _first(lambda: installation.mains(REDIS))
     server.suspend()
     time.sleep(seconds)
     server.resume()
