@@ -8,6 +8,17 @@ from tests.browser.conftest import Visit
 from tests.browser.desk import PHONE, by_order_shown, desk, press, submitted
 from tests.people import ready_group
 
+PRESS_WHEN_THE_NEXT_COMES = """() => {
+  const before = document.querySelector("#desk");
+  new MutationObserver((_changes, watch) => {
+    if (document.querySelector("#desk") === before) return;
+    watch.disconnect();
+    const key = new KeyboardEvent("keydown", { key: "ArrowLeft", bubbles: true });
+    document.body.dispatchEvent(key);
+    document.documentElement.dataset.pressed = "1";
+  }).observe(document.body, { childList: true, subtree: true });
+}"""
+
 
 @pytest.fixture
 def pairs(transactional_db: None, project: Project) -> Project:
@@ -59,9 +70,10 @@ def test_a_key_held_or_pressed_twice_does_not_judge_the_next_pair_unread(
     for _repeat in range(3):
         window.keyboard.down("ArrowLeft")
     window.keyboard.up("ArrowLeft")
+    window.evaluate(PRESS_WHEN_THE_NEXT_COMES)  # sooner than a person, or this test, could
     press(window, "ArrowLeft")
     submitted(window)
-    press(window, "ArrowLeft")
+    expect(window.locator("html")).to_have_attribute("data-pressed", "1")
     expect(window.locator("#status")).to_contain_text("Which is better?")
     assert Ranking.objects.count() == 1
 

@@ -57,6 +57,7 @@ def test_two_processes_with_shares_make_the_reward_model_that_one_makes(
     switches = ("--full", "--learning-curve", "--gradient-checkpointing")
     assert train_reward_model(one, snapshot, tiny, *switches, **fields) == 0
     given: dict[str, object] = {"snapshot": snapshot, "base_model": tiny, "output": two, **fields}
+    given["method"] = "finetune"
     assert in_two_processes(train_reward.__file__, *switches, kind="use_fsdp", **given) == 0
     assert_same_weights(one, two)
     expected, found = (result_of(each)["metrics"]["learning_curve"] for each in (one, two))

@@ -28,6 +28,7 @@ def run_folder(tiny: Path, tmp_path: Path, write_rows: Callable[[Rows], Path]) -
         "snapshot": str(write_rows(shorter_is_better(12))),
         "base_model": str(tiny),
         "output": str(tmp_path / "model"),
+        "method": "finetune",
         "minimum_steps": 3,
     }
     (folder / "config.json").write_text(json.dumps(config))

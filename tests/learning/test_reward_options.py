@@ -143,6 +143,7 @@ def test_two_processes_learn_what_one_learns(tiny: Path, tmp_path: Path, write_r
     one, two = tmp_path / "one", tmp_path / "two"
     assert train_reward_model(one, snapshot, tiny, **fields) == 0
     flags = {**fields, "snapshot": snapshot, "base_model": tiny, "learning_rate": 0.01}
+    flags["method"] = "finetune"
     subprocess.run(
         [
             *(sys.executable, "-m", "accelerate.commands.launch"),

@@ -81,7 +81,7 @@ def test_a_process_killed_while_ranking_loses_no_label_and_halves_none(taught: P
 def test_killed_while_training_and_while_updating_both_go_on_from_their_checkpoints(
     taught: Project, worker: Worker
 ) -> None:
-    taught.reward_settings |= {"checkpoint_every": 5, "minimum_steps": 100}
+    taught.reward_settings |= {"method": "finetune", "checkpoint_every": 5, "minimum_steps": 100}
     taught.policy_settings |= {"checkpoint_every": 2, "steps": 40}
     taught.training_is_automatic = False
     taught.save()
