@@ -10,7 +10,7 @@ from annotation.tasks import keep_queues_full
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.rehearsal.labelers import hire, rank_everything
 from rewardmodel.tasks import tend_training
-from tests.people import all_ready
+from tests.people import all_ready, ask
 from tests.rewardmodel.teachers import likes_ascii
 from tests.worker import Worker, wait_for
 
@@ -20,8 +20,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_the_loop_ends_with_an_answer_by_a_policy_that_it_trained_itself(
     taught: Project, worker: Worker
 ) -> None:
+    taught.queue_target = 130  # so many that the gate says learned, not undecided
+    taught.save()
+    ask(taught, *(f"What is {number} times three?" for number in range(90)))
     keep_queues_full.delay()
-    wait_for(lambda: all_ready(taught))
+    wait_for(lambda: all_ready(taught), 90)
     [labeler] = hire(taught, 1)
     rank_everything(taught, [labeler], likes_ascii, 0.0, random.Random(0))
     rankings = Ranking.objects.count()  # the queue may have been filled up meanwhile
