@@ -27,7 +27,7 @@ from annotation.lm.sampler import SamplingParameters, sample_groups
 from bench.comparison import ROOT, machine
 from bench.few_labels import answered, rank
 from rewardmodel.learning.core.snapshot import GroupRow
-from rewardmodel.rehearsal.evaluation import bootstrap, win_rate
+from rewardmodel.rehearsal.statistics import bootstrap, win_rate
 from rewardmodel.rehearsal.teachers import Messages, Teacher, find_teacher
 
 NEW_TOKENS, ANSWERS, SEED = 64, 4, 1

@@ -17,8 +17,9 @@ from annotation.services.prompts import add_prompts
 from config.celery import app
 from rewardmodel.learning.core.gate import from_json, word
 from rewardmodel.models import TrainingRun
-from rewardmodel.rehearsal.evaluation import Trial, bootstrap, try_policy, win_rate
+from rewardmodel.rehearsal.evaluation import Trial, try_policy
 from rewardmodel.rehearsal.labelers import hire, rank_everything
+from rewardmodel.rehearsal.statistics import bootstrap, win_rate
 from rewardmodel.rehearsal.teachers import Teacher
 from rewardmodel.services import start_policy_run, start_reward_run
 
