@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-RATE = 2.0
+RATE = 6.0
+"""At 2 the penalty took 12 of 16 steps to rise to 1, while ever fewer answers ended."""
 MEMORY = 0.5
 
 
