@@ -14,7 +14,7 @@ up: ## start Laoshi on http://localhost:8000 (PORT=8001 for another port); Ctrl-
 
 test: ## run every test; ARGS="-k name" for some (DATABASE_URL, REDIS_URL: on those services)
 	@$(DEV) && $(BIN)/python -m tests.chromium
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n logical --dist loadfile $(ARGS)
 
 lint: ## check style and formatting
 	@$(DEV)
