@@ -202,10 +202,7 @@ def _best_spread(
     best = FIRST_SPREAD
     if recipe.layers:
         for step in (1, -1):
-            while (
-                0 <= best + step < len(SPREADS)
-                and at(best + step)[0].log_loss < at(best)[0].log_loss
-            ):
+            while 0 <= best + step < len(SPREADS) and loss(best + step) < loss(best):
                 best += step
     return at(best)
 

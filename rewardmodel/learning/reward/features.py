@@ -16,15 +16,12 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from annotation.lm.loading import PolicyUnavailable
-from rewardmodel.learning.core.distributed import autocast
 from rewardmodel.learning.core.group_packing import (
-    ALONE,
     EncodedGroup,
     GroupBatch,
     Layout,
-    in_budget,
-    parts_of,
 )
+from rewardmodel.learning.core.passes import read_answers
 
 POOLINGS = ("mean", "end")
 """The mean over the answer's tokens, and its last token alone."""
@@ -120,7 +117,6 @@ def log_lengths(group: EncodedGroup) -> Float[Tensor, " K"]:
     return torch.tensor([len(answer) for answer in group.answers]).float().log()
 
 
-@torch.no_grad()
 def read_features(
     reader: FeatureReader,
     layout: Layout,
@@ -129,23 +125,5 @@ def read_features(
     tokens: int,
     tell: Callable[[int], None] = lambda read: None,
 ) -> list[Float[Tensor, "_ layers poolings hidden"]]:
-    """The features of each group's answers, on the CPU; `tokens` bounds one forward pass.
-
-    `tell` is told after each pass how many answers have been read.
-    """
-    parts = parts_of(groups, ALONE * tokens, layout)
-    device = reader.network.device
-    width = reader.network.config.get_text_config().hidden_size
-    shape = (len(reader.layers), len(POOLINGS), width)
-    found = [torch.empty(len(group.answers), *shape) for group in groups]
-    read = 0
-    for indices in in_budget([part.encoded for part in parts], tokens, layout):
-        chosen = [parts[i] for i in indices]
-        batch = layout([part.encoded for part in chosen], pad).to(device)
-        with autocast(device):
-            flat = reader(batch).cpu()
-        for part, own in zip(chosen, flat.split([len(p.answers) for p in chosen]), strict=True):
-            found[part.group][part.answers.start : part.answers.stop] = own
-        read += len(flat)
-        tell(read)
-    return found
+    """The features of each group's answers; the arguments are those of `read_answers`."""
+    return read_answers(reader, reader.network.device, layout, groups, pad, tokens, tell)

@@ -26,16 +26,14 @@ from annotation.lm.loading import (
 )
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.adapters import with_fresh_adapter
-from rewardmodel.learning.core.distributed import autocast, float32
+from rewardmodel.learning.core.distributed import float32
 from rewardmodel.learning.core.group_packing import (
-    ALONE,
     EncodedGroup,
     GroupBatch,
     Layout,
     choose_layout,
-    in_budget,
-    parts_of,
 )
+from rewardmodel.learning.core.passes import read_answers
 
 logger = logging.getLogger(__name__)
 
@@ -191,19 +189,8 @@ def encode(chat: Chat, prompt: Messages, answers: Sequence[str]) -> EncodedGroup
     return EncodedGroup(*chat.group_ids(prompt, answers))
 
 
-@torch.no_grad()
 def score_groups(
     model: RewardModel, layout: Layout, groups: Sequence[EncodedGroup], pad: int, tokens: int
-) -> list[Float[Tensor, " K"]]:
+) -> list[Float[Tensor, " _"]]:
     """Raw rewards of each group's K answers, on the CPU; `tokens` bounds one forward pass."""
-    scores = [torch.empty(len(group.answers)) for group in groups]
-    parts = parts_of(groups, ALONE * tokens, layout)
-    device = model.network.device
-    for indices in in_budget([part.encoded for part in parts], tokens, layout):
-        chosen = [parts[i] for i in indices]
-        batch = layout([part.encoded for part in chosen], pad).to(device)
-        with autocast(device):
-            flat = model(batch).cpu()
-        for part, own in zip(chosen, flat.split([len(p.answers) for p in chosen]), strict=True):
-            scores[part.group][part.answers.start : part.answers.stop] = own
-    return scores
+    return read_answers(model, model.network.device, layout, groups, pad, tokens)
