@@ -2,10 +2,10 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from rewardmodel.models import TrainingRun
+from rewardmodel.models import LiveHead, TrainingRun
 
 WIDTH, HEIGHT = 320, 120
 SIDE = 120
@@ -26,6 +26,7 @@ class Chart:
     last: float
     first_step: int
     last_step: int
+    over: str = "steps"  # or "rankings"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,16 @@ def charts_of(run: TrainingRun) -> list[Chart]:
             if isinstance(value, int | float) and math.isfinite(value):
                 series.setdefault(name, {})[line["step"]] = float(value)
     return [_chart(name, values) for name, values in series.items() if len(values) > 1]
+
+
+def charts_of_live(live: LiveHead) -> list[Chart]:
+    """How well the head that follows the rankings predicts, over their number."""
+    charts = []
+    for name in ("accuracy", "log_loss", "calibration_error"):
+        known = {p["rankings"]: p[name] for p in live.history if p[name] is not None}
+        if len(known) > 1:
+            charts.append(replace(_chart(name, known), over="rankings"))
+    return charts
 
 
 def _progress_lines(run: TrainingRun) -> list[dict[str, Any]]:

@@ -126,3 +126,30 @@ class TrainingRun(models.Model):
     @property
     def is_active(self) -> bool:
         return self.status in self.ACTIVE
+
+
+class LiveHead(models.Model):
+    """What a project's reward model would be if it were trained now: a head that follows the
+    rankings as they come in. Nothing serves from here; it is made again from rankings at any time.
+    """
+
+    project = models.OneToOneField(Project, models.CASCADE, related_name="live_head")
+    base_model = models.CharField(_("base model"), max_length=500)
+    last_ranking_id = models.BigIntegerField(default=0)
+    rankings = models.PositiveIntegerField(_("rankings"), default=0)
+    # What it reads of an answer, as `Recipe` has it, and from how many groups that was chosen.
+    recipe = models.JSONField(default=dict, blank=True)
+    chosen_from = models.PositiveIntegerField(default=0)
+    # The verdict of the reward model's gate, as {"code", "values"}.
+    verdict = models.JSONField(_("verdict"), null=True, blank=True)
+    # Oldest first: {"rankings", "accuracy", "log_loss", "calibration_error", "pairs"} each.
+    history = models.JSONField(_("history"), default=list, blank=True)
+    failure_reason = models.TextField(_("reason of failure"), blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = _("live head")
+        verbose_name_plural = _("live heads")
+
+    def __str__(self) -> str:
+        return f"live head of {self.project}"

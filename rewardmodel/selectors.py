@@ -6,10 +6,10 @@ from itertools import takewhile
 from pathlib import Path
 
 from django.conf import settings
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from annotation.models import PolicyVersion, Project
+from annotation.models import PolicyVersion, Project, PromptGroup, Ranking
 from annotation.models.policy import ModelVersion
 from annotation.selectors.desks import midnight
 from annotation.selectors.groups import QueueCounts, queue_counts
@@ -17,9 +17,10 @@ from annotation.selectors.projects import active_projects
 from annotation.selectors.rankings import current_rankings
 from config import space
 from config.parts import missing_parts
-from rewardmodel.models import RewardModelVersion, TrainingRun
+from rewardmodel.models import LiveHead, RewardModelVersion, TrainingRun
 
 RECENT_RUNS = 5
+FEWEST_RANKINGS = 10  # before a head is fitted while people rank
 SILENCE = timedelta(seconds=30)
 RETRY_AFTER = [timedelta(minutes=minutes) for minutes in (5, 20, 80, 320)]
 """How long the loop waits after the first failure in a row, after the second, and so on."""
@@ -49,6 +50,7 @@ class LoopStatus:
     rankings_total: int
     rankings_new: int
     training_threshold: int
+    live: LiveHead | None
     reward_model: RewardModelVersion | None
     last_reward_model: RewardModelVersion | None
     policy: PolicyVersion
@@ -130,6 +132,32 @@ def new_rankings(project: Project) -> int:
     return current_rankings(project).filter(id__gt=seen["last"] or 0).count()
 
 
+def newest_ranking(project: Project) -> int:
+    """Its number; 0 without one."""
+    return current_rankings(project).aggregate(last=Max("id"))["last"] or 0
+
+
+def unranked(project: Project) -> QuerySet[PromptGroup]:
+    """Groups ready to rank of which nobody has said anything yet, in the queue's order."""
+    said = Ranking.objects.filter(group=OuterRef("pk"), is_current=True)
+    ready = project.groups.filter(~Exists(said), status=PromptGroup.Status.READY)
+    return ready.select_related("prompt").order_by("id")
+
+
+def is_behind(project: Project) -> bool:
+    """Whether rankings came, or answers, that the project's live head has not followed yet.
+
+    After a failure it rests.
+    """
+    live = LiveHead.objects.filter(project=project).first() or LiveHead(project=project)
+    if live.failure_reason and live.updated_at > timezone.now() - RETRY_AFTER[0]:
+        return False
+    count = current_rankings(project).count()
+    if (count, newest_ranking(project)) != (live.rankings, live.last_ranking_id):
+        return count >= FEWEST_RANKINGS
+    return bool(live.history) and unranked(project).filter(expected__isnull=True).exists()
+
+
 def active_run(project: Project) -> TrainingRun | None:
     return project.runs.filter(status__in=TrainingRun.ACTIVE).first()
 
@@ -180,6 +208,12 @@ def text_folder(project: Project) -> Path:
     return folder
 
 
+def features_folder() -> Path:
+    """Where what was read of answers is kept; any of it may be deleted."""
+    folder: Path = settings.VAR_FOLDER / "features"
+    return folder
+
+
 def own_texts(project: Project) -> list[Path]:
     """The files and folders of raw text that were put there for the project, by name."""
     folder = text_folder(project)
@@ -211,6 +245,7 @@ def loop_status(project: Project) -> LoopStatus:
         rankings_total=rankings.count(),
         rankings_new=rankings_new,
         training_threshold=project.training_threshold,
+        live=LiveHead.objects.filter(project=project).first(),
         reward_model=judge,
         last_reward_model=reward_models[0] if reward_models else None,
         policy=policy,

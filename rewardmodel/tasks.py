@@ -5,7 +5,10 @@ import logging
 from celery import shared_task
 
 from annotation.models import Project
-from rewardmodel.selectors import automatic_projects, new_rankings, runs_to_pick_up
+from annotation.selectors.projects import active_projects
+from annotation.services.generation import MESSAGE_LIFE
+from config.celery import app
+from rewardmodel.selectors import automatic_projects, is_behind, new_rankings, runs_to_pick_up
 from rewardmodel.services import RunRefused, cleaning, start_due_run, start_reward_run, start_run
 from rewardmodel.services.runs import enqueue
 
@@ -14,11 +17,29 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def tend_training() -> None:
-    """Beat: picks up runs that nobody supervises, and starts what has become due."""
+    """Beat: picks up runs that nobody supervises, starts what has become due, and calls the live
+    heads that have not followed what was ranked."""
     for run_id in runs_to_pick_up():
         enqueue(run_id)
     for project in automatic_projects():
         start_what_is_due.delay(project.pk)
+    for project in active_projects():
+        if is_behind(project):
+            call_follower(project.pk)
+
+
+@shared_task
+def follow_rankings(project_id: int) -> None:
+    """One turn of the live head, then back into the queue, so that others get theirs."""
+    from rewardmodel.services.live_head import follow_rankings as follow
+
+    project = Project.objects.get(pk=project_id)
+    if is_behind(project) and follow(project):
+        call_follower(project_id)
+
+
+def call_follower(project_id: int) -> None:
+    app.send_task("rewardmodel.tasks.follow_rankings", (project_id,), expires=MESSAGE_LIFE)
 
 
 @shared_task

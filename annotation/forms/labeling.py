@@ -25,7 +25,7 @@ class LabelingForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Project
         fields = [
-            *("mode", "asks_quality", "demonstrations_wanted"),
+            *("mode", "asks_quality", "demonstrations_wanted", "shows_expectation"),
             *("answer_flags", "prompt_marks"),
         ]
         widgets: dict[str, Any] = {"mode": forms.RadioSelect}

@@ -36,6 +36,9 @@ class PromptGroup(models.Model):
     failure_reason = models.TextField(_("reason of failure"), blank=True)
     claim = models.UUIDField(null=True, blank=True, editable=False)
     claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # What a reward model makes of each answer, by position, before anybody ranked them; its scores
+    # differ by the logarithm of the odds that one is preferred.
+    expected = models.JSONField(_("expected scores"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     ready_at = models.DateTimeField(null=True, blank=True)
 

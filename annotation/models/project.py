@@ -116,6 +116,11 @@ class Project(models.Model):
     )
     answer_flags = models.JSONField(_("remarks on an answer"), default=list, blank=True)
     prompt_marks = models.JSONField(_("remarks on the question"), default=list, blank=True)
+    shows_expectation = models.BooleanField(
+        _("say what the teacher model expected"),
+        default=False,
+        help_text=_("After a ranking is submitted, never before."),
+    )
     demonstrations_wanted = models.PositiveSmallIntegerField(
         _("answers to write for each prompt"),
         default=0,

@@ -24,6 +24,7 @@ from annotation.services.revisions import undo_last
 from annotation.views.access import project_for_member
 from annotation.views.desk import assignment_context, desk_page, token_of, what_can_be_undone
 from annotation.views.requests import Request, is_script, posted_number
+from annotation.views.words import what_was_expected
 
 
 def rank(request: Request, slug: str) -> HttpResponse:
@@ -90,21 +91,23 @@ def _submit(request: Request, project: Project) -> HttpResponse:
     try:
         if not form.is_valid():
             raise (RankingRefused if order else LeaseGone)(form.problem)
+        judgment = form.judgment(order)
         now, after = submit_and_go_on(
             project,
             request.user,
-            form.judgment(order),
+            judgment,
             token=token,
             assignment=assignment,
             others=list(held.values()),
         )
     except RankingRefused as refusal:
         return _refused(request, project, form, refusal)
+    expected = what_was_expected(project, assignment, judgment) if assignment else ""
     if not is_script(request):
-        messages.success(request, _("Stored, thank you."))
+        messages.success(request, " ".join([_("Stored, thank you."), expected]).strip())
         return HttpResponseRedirect(request.path)
     ahead = _desk_of(request, project, after) if after else None
-    return JsonResponse({"next": now.token if now else None, "ahead": ahead})
+    return JsonResponse({"next": now.token if now else None, "ahead": ahead, "expected": expected})
 
 
 def _refused(

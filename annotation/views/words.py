@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from annotation.judgment.judgment import THUMBS
+from annotation.judgment.expectation import agreement, expected_order
+from annotation.judgment.judgment import THUMBS, Judgment
+from annotation.models import Assignment, Project, PromptGroup
 from annotation.templatetags.judgments import in_order
 from annotation.templatetags.text import letter
 
@@ -47,6 +49,24 @@ def write_words() -> str:
         },
         ensure_ascii=False,
     )
+
+
+def what_was_expected(project: Project, assignment: Assignment, judgment: Judgment) -> str:
+    """A sentence about what the teacher model had made of the answers; "" where it says nothing."""
+    if not project.shows_expectation:
+        return ""
+    expected = PromptGroup.objects.values_list("expected", flat=True).get(pk=assignment.group_id)
+    if not expected:
+        return ""
+    agreed, pairs = agreement(judgment.ranks, expected)
+    if not pairs:
+        return ""
+    order = expected_order(expected, assignment.shown_order)
+    return ngettext(
+        "The teacher model expected %(order)s: as you in %(agreed)d of %(pairs)d comparison.",
+        "The teacher model expected %(order)s: as you in %(agreed)d of %(pairs)d comparisons.",
+        pairs,
+    ) % {"order": ", ".join(letter(n + 1) for n in order), "agreed": agreed, "pairs": pairs}
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from rewardmodel.selectors import (
     active_run,
     champion_reward_model,
     due_kinds,
+    features_folder,
     new_rankings,
     rest_before,
     text_folder,
@@ -190,7 +191,12 @@ def _given(run: TrainingRun, shown: str, *, from_scratch: bool) -> dict[str, Any
     if run.kind == Kind.REWARD:
         served = champion_reward_model(project)
         folder = "" if served is None else str(served.folder)
-        return {"base_model": policy.base_model, "demonstrations": shown, "served": folder}
+        return {
+            "base_model": policy.base_model,
+            "demonstrations": shown,
+            "served": folder,
+            "features": str(features_folder()),
+        }
     started = {"base_model": policy.base_model, "adapter": policy.adapter}
     parent = {} if from_scratch else started
     if run.kind == Kind.TEXT:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from annotation.services.generation import ask_for_answers
 from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
-from rewardmodel.charts import charts_of, reliability_of
+from rewardmodel.charts import charts_of, charts_of_live, reliability_of
 from rewardmodel.models import TrainingRun
 from rewardmodel.selectors import log_tail, loop_status, runs_of
 from rewardmodel.services import RunRefused, request_cancel, start_run
@@ -22,7 +22,13 @@ from rewardmodel.services import RunRefused, request_cancel, start_run
 
 def project(request: Request, slug: str) -> HttpResponse:
     project = project_for_admin(request.user, slug)
-    context = {"project": project, "section": "loop", "status": loop_status(project)}
+    status = loop_status(project)
+    context = {
+        "project": project,
+        "section": "loop",
+        "status": status,
+        "live_charts": charts_of_live(status.live) if status.live else [],
+    }
     return _polled(request, "rewardmodel/project.html", "rewardmodel/_loop.html", context)
 
 

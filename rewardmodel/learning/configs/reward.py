@@ -42,6 +42,8 @@ class RewardConfig(Config):
     served: str = ""
     """Folder of the reward model that serves: one that predicts held-out groups worse does not
     replace it."""
+    features: str = ""
+    """Folder that keeps what was read of answers, so that it is read once; empty for none."""
     full: bool = False
     """Train all weights instead of a LoRA adapter."""
     learning_rate: float = 3e-4

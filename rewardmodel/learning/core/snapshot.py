@@ -6,7 +6,7 @@ import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,13 +88,23 @@ class DemonstrationData:
 def read_groups(
     path: Path, heldout_percent: int, labeler_weights: Mapping[str, float] | None = None
 ) -> PreferenceData:
-    """The ranked groups of a snapshot. Raises SnapshotError.
+    """The ranked groups of a snapshot. Raises SnapshotError."""
+    return sort_groups(json_rows(path), str(path), heldout_percent, labeler_weights)
+
+
+def sort_groups(
+    rows: Iterable[tuple[str, dict[str, Any]]],
+    source: str,
+    heldout_percent: int,
+    labeler_weights: Mapping[str, float] | None = None,
+) -> PreferenceData:
+    """The usable ones of ranked groups, each with where it stands. Raises SnapshotError.
 
     A labeler's weight is that of `labeler_weights`, else the ranking's own, else 1.
     """
     data = PreferenceData()
     weighted = set(labeler_weights or {})
-    for where, row in json_rows(path):
+    for where, row in rows:
         if _holds_nan(row):
             data.skipped["NaN"] += 1
             continue
@@ -106,7 +116,7 @@ def read_groups(
         else:
             (data.train if group.split == "train" else data.heldout).append(group)
     for name in sorted(weighted):
-        logger.warning("labeler_weights names %s, who ranked nothing in %s.", name, path)
+        logger.warning("labeler_weights names %s, who ranked nothing in %s.", name, source)
     return data
 
 

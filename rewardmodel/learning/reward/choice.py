@@ -42,12 +42,13 @@ class Choice:
     """The head that folds chose, and all trials, the chosen one first.
 
     `temperature` is what its scores were multiplied with, so that they are as sure as they are
-    right on the folds.
+    right on the folds. `outside` are each group's scores by a head that did not see its prompt.
     """
 
     head: Head
     trials: list[Trial]
     temperature: float
+    outside: list[Float[Tensor, " _"]]
 
     def report(self) -> dict[str, Any]:
         """For result.json: what was tried, with its figures on the folds."""
@@ -134,7 +135,10 @@ def choose_head(
     trial, outside, folded = min(every, key=lambda each: each[0].log_loss)
     temperature = _temperature(folded.data, outside)
     others = sorted((t for t, _, _ in every if t is not trial), key=lambda t: t.log_loss)
-    return Choice(_head(trial, folded, temperature), [trial, *others], temperature)
+    scores = [
+        (temperature * each[: len(own)]).float() for each, own in zip(outside, lengths, strict=True)
+    ]
+    return Choice(_head(trial, folded, temperature), [trial, *others], temperature, scores)
 
 
 def folds_of(prompts: Sequence[str]) -> Int[Tensor, " G"]:

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from annotation.exchange.split import prompt_key
 from annotation.lm.chat import Chat
-from annotation.lm.context import within_context
 from annotation.lm.cpu_linear import use_onednn
 from annotation.lm.loading import load_causal_lm, load_tokenizer, require_embeddings
 from rewardmodel.learning.configs import RewardConfig
-from rewardmodel.learning.core.group_packing import choose_layout
 from rewardmodel.learning.core.row_report import row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.snapshot import PreferenceData
-from rewardmodel.learning.reward.choice import Choice, choose_head, layers_to_read
-from rewardmodel.learning.reward.features import (
-    FeatureReader,
-    decoder_layers,
-    log_lengths,
-    read_features,
-)
+from rewardmodel.learning.reward.backbone import Backbone
+from rewardmodel.learning.reward.choice import Choice, choose_head
+from rewardmodel.learning.reward.feature_cache import Features
 from rewardmodel.learning.reward.learned import Learned, Scores
 from rewardmodel.learning.reward.metrics import metrics_of
-from rewardmodel.learning.reward.probe import Head, LinearProbe, chosen_features
+from rewardmodel.learning.reward.preferences import target_of
+from rewardmodel.learning.reward.probe import Head, LinearProbe, Recipe, chosen_features
 from rewardmodel.learning.reward.report import curve_point
 from rewardmodel.learning.reward.training_set import (
-    TrainingSet,
+    demonstrations_of,
     encode_training_set,
     nested_parts,
 )
@@ -44,27 +41,16 @@ def fit_probe(
     chat = Chat(load_tokenizer(config.base_model))
     network = load_causal_lm(config.base_model, torch.float32)
     require_embeddings(network, chat)
-    longest = within_context(network, config.group_tokens, "group_tokens")
     network.to(device).eval()  # type: ignore[arg-type]
     use_onednn(network)
-    data = encode_training_set(config, rows, chat, longest, torch.device("cpu"))
+    kept = Path(config.features) if config.features else None
+    backbone = Backbone(config.base_model, network, chat, config.group_tokens, kept)
+    data = encode_training_set(config, rows, chat, backbone.longest, torch.device("cpu"))
     used = len(data.groups) + len(data.heldout)
     run.tell(row_sentence("groups", used, rows.skipped, data.shortened))
-
-    reader = FeatureReader(network, layers_to_read(len(decoder_layers(network))))
-    layout = choose_layout(reader, network, longest)
-    every = [*data.groups, *data.heldout, *data.demonstrations]
-    answers = sum(len(group.answers) for group in every)
-    hidden = read_features(
-        reader,
-        layout,
-        every,
-        chat.pad,
-        config.tokens_per_batch,
-        lambda read: run.progress("reading", read, answers),
+    read = read_groups_with(
+        backbone, config, rows, lambda done, total: run.progress("reading", done, total)
     )
-    read = _Read(rows, data, reader.layers, hidden, [log_lengths(group) for group in every])
-
     run.progress("training", 0, 1)
     curve = []
     for part in nested_parts(len(data.groups), config.seed, 1):
@@ -74,7 +60,7 @@ def fit_probe(
     scores = read.scores(choice.head)
     curve.append(curve_point(len(data.groups), metrics_of(scores.heldout, rows.heldout)))
     run.progress("training", 1, 1)
-    model = LinearProbe(network, longest, choice.head)
+    model = LinearProbe(network, backbone.longest, choice.head)
     metrics = {
         "chosen": choice.report(),
         "heldout_without_length": read.without_length(choice.head),
@@ -86,35 +72,55 @@ def fit_probe(
     )
 
 
+def read_groups_with(
+    backbone: Backbone,
+    config: RewardConfig,
+    rows: PreferenceData,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> ReadGroups:
+    """Everything that a head is fitted to or judged by; `tell` is told answers read, and in all."""
+    every = [
+        *((row.prompt, row.answers) for row in (*rows.train, *rows.heldout)),
+        *((row.prompt, [row.answer]) for row in demonstrations_of(config)),
+    ]
+    total = sum(len(answers) for _, answers in every)
+    features = backbone.read(every, config.tokens_per_batch, lambda done: tell(done, total))
+    return ReadGroups(config, rows, backbone.layers, features)
+
+
 @dataclass(frozen=True)
-class _Read:
-    """What was read of all groups: those to learn from, held-out ones, demonstrations."""
+class ReadGroups:
+    """`features` are of the groups to learn from, of held-out ones, and of demonstrations."""
 
+    config: RewardConfig
     rows: PreferenceData
-    data: TrainingSet
     layers: tuple[int, ...]
-    hidden: list[Tensor]
-    lengths: list[Tensor]
+    features: list[Features]
 
-    def choice(self, groups: Sequence[int]) -> Choice:
-        """From those of the groups to learn from."""
+    def choice(self, groups: Sequence[int], only: Sequence[Recipe] | None = None) -> Choice:
+        """From those of the groups to learn from; `only` as in `choose_head`."""
+        train = self.rows.train
         return choose_head(
-            [self.hidden[i] for i in groups],
+            [self.features[i].hidden for i in groups],
             self.layers,
-            [self.lengths[i] for i in groups],
-            [self.data.targets[i] for i in groups],
-            [prompt_key(self.rows.train[i].prompt) for i in groups],
+            [self.features[i].log_lengths for i in groups],
+            [target_of(train[i], self.config, torch.device("cpu")) for i in groups],
+            [prompt_key(train[i].prompt) for i in groups],
+            only,
         )
 
     def scores(self, head: Head) -> Scores:
         """Of all groups by that head, without another pass."""
-        found = [
-            head.scores(chosen_features(head.recipe, self.layers, *both))
-            for both in zip(self.hidden, self.lengths, strict=True)
-        ]
-        first, second = len(self.data.groups), len(self.data.groups) + len(self.data.heldout)
+        found = [score_with(head, self.layers, each) for each in self.features]
+        first = len(self.rows.train)
+        second = first + len(self.rows.heldout)
         return Scores(found[:first], found[first:second], found[second:])
 
     def without_length(self, head: Head) -> dict[str, Any]:
         heldout = self.scores(head.without_length()).heldout
         return asdict(metrics_of(heldout, self.rows.heldout))
+
+
+def score_with(head: Head, layers: Sequence[int], read: Features) -> Float[Tensor, " K"]:
+    """What the head makes of a group that was read at `layers`."""
+    return head.scores(chosen_features(head.recipe, layers, read.hidden, read.log_lengths))

@@ -11,7 +11,13 @@ import torch
 from annotation.lm.chat import Chat
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.group_packing import EncodedGroup, cut_of, truncate
-from rewardmodel.learning.core.snapshot import GroupRow, PreferenceData, naming, read_demonstrations
+from rewardmodel.learning.core.snapshot import (
+    DemonstrationRow,
+    GroupRow,
+    PreferenceData,
+    naming,
+    read_demonstrations,
+)
 from rewardmodel.learning.reward.model import encode
 from rewardmodel.learning.reward.preferences import Target, target_of
 
@@ -64,12 +70,17 @@ def _encode_all(
     return groups, Counter(cut for cut in cuts if cut is not None)
 
 
-def _demonstrations(chat: Chat, config: RewardConfig, longest: int) -> list[EncodedGroup]:
+def demonstrations_of(config: RewardConfig) -> list[DemonstrationRow]:
+    """Those whose mean score is to be 0."""
     if not config.demonstrations:
         return []
     data = read_demonstrations(Path(config.demonstrations), config.heldout_percent)
+    return data.train[:DEMONSTRATIONS]
+
+
+def _demonstrations(chat: Chat, config: RewardConfig, longest: int) -> list[EncodedGroup]:
     groups = []
-    for row in data.train[:DEMONSTRATIONS]:
+    for row in demonstrations_of(config):
         with naming("Demonstration", row):
             groups.append(truncate(encode(chat, row.prompt, [row.answer]), longest))
     return groups

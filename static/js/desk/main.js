@@ -82,13 +82,16 @@ function start(form, { isNext = false } = {}) {
     },
   };
 
-  function next(desk) {
+  function next(desk, expected) {
     stopping.abort();
     form.replaceWith(desk);
     const undo = document.getElementById("undo");
     undo.elements.ranking.value = form.elements.token.value;
     undo.elements.skip.value = "";
     undo.dataset.of = "ranking";
+    const said = document.getElementById("expected");
+    said.textContent = expected;
+    said.hidden = !expected;
     undo.hidden = false;
     sayForAWhile(undo);
     history.replaceState(null, "", location.pathname); // what led here is past
@@ -97,7 +100,7 @@ function start(form, { isNext = false } = {}) {
     scrollTo({ top: 0 });
     start(desk, { isNext: true });
     desk.querySelector("#question").focus({ preventScroll: true });
-    announce(`${say("stored")} ${say("next")}`);
+    announce(`${say("stored")} ${expected} ${say("next")}`);
   }
 
   startKeys({ form, say, board, thumbs, pair, ratings, signal });

@@ -65,7 +65,7 @@ export function startSubmit({ form, say, judged, drafts, next, signal }) {
     if (desk?.elements.token.value !== answer.next) return location.reload();
     ahead = answer.ahead ? deskIn(answer.ahead) : null;
     try {
-      next(desk);
+      next(desk, answer.expected);
     } catch (error) {
       console.error(error); // it is stored: the next desk comes as a page of its own
       location.reload();

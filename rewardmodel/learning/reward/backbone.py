@@ -1,0 +1,108 @@
+"""The frozen language model that a head reads, and what it reads of answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+from transformers import PreTrainedModel
+
+from annotation.exchange.jsonl import canonical
+from annotation.lm.chat import Chat
+from annotation.lm.context import within_context
+from rewardmodel.learning.core.group_packing import Layout, choose_layout, truncate
+from rewardmodel.learning.reward.choice import layers_to_read
+from rewardmodel.learning.reward.feature_cache import Asked, FeatureCache, Features
+from rewardmodel.learning.reward.features import (
+    POOLINGS,
+    FeatureReader,
+    decoder_layers,
+    log_lengths,
+    read_features,
+)
+from rewardmodel.learning.reward.model import encode
+
+READ_AT_ONCE = 32  # groups
+_layouts: WeakKeyDictionary[PreTrainedModel, Layout] = WeakKeyDictionary()
+"""Of a model that stays in memory while backbones come and go."""
+
+
+class Backbone:
+    """Reads answers as six of the model's layers see them. Where `kept` names a folder, what was
+    read is kept there, and read once.
+
+    `name` is where the model was loaded from; `group_tokens` as in RewardConfig.
+    """
+
+    def __init__(
+        self, name: str, network: PreTrainedModel, chat: Chat, group_tokens: int, kept: Path | None
+    ) -> None:
+        self.network, self.chat = network, chat
+        self.longest = within_context(network, group_tokens, "group_tokens")
+        self.layers = layers_to_read(len(decoder_layers(network)))
+        self.reader = FeatureReader(network, self.layers)
+        self.cache = None if kept is None else FeatureCache(kept / self._key(name))
+
+    def unread(self, groups: Sequence[Asked]) -> list[Asked]:
+        """Those that are not kept yet."""
+        return [group for group in groups if self.cache is None or not self.cache.knows(group)]
+
+    def read(
+        self,
+        groups: Sequence[Asked],
+        tokens: int,
+        tell: Callable[[int], None] = lambda read: None,
+    ) -> list[Features]:
+        """Of each group's answers; `tokens` bounds one forward pass, and `tell` is told after each
+        how many answers of those that were not known have been read."""
+        found = [self.cache.get(group) if self.cache else None for group in groups]
+        missing = [group for group, known in zip(groups, found, strict=True) if known is None]
+        if missing:
+            read = iter(self._read(missing, tokens, tell))
+            found = [next(read) if known is None else known for known in found]
+        return [features for features in found if features is not None]
+
+    def _read(
+        self, groups: Sequence[Asked], tokens: int, tell: Callable[[int], None]
+    ) -> list[Features]:
+        found: list[Features] = []
+        answers = 0
+        for start in range(0, len(groups), READ_AT_ONCE):  # what is kept outlives a killed process
+            part = groups[start : start + READ_AT_ONCE]
+            encoded = [truncate(encode(self.chat, *group), self.longest) for group in part]
+            count = partial(_after, tell, answers)
+            hidden = read_features(self.reader, self.layout, encoded, self.chat.pad, tokens, count)
+            read = [Features(*both) for both in zip(hidden, map(log_lengths, encoded), strict=True)]
+            if self.cache is not None:
+                read = [self.cache.put(*both) for both in zip(part, read, strict=True)]
+            found += read
+            answers += sum(len(each.log_lengths) for each in read)
+        return found
+
+    @property
+    def layout(self) -> Layout:
+        if self.network not in _layouts:
+            _layouts[self.network] = choose_layout(self.reader, self.network, self.longest)
+        return _layouts[self.network]
+
+    def _key(self, name: str) -> str:
+        """Of all that features depend on beside the texts. A folder's weights are known by the
+        names, sizes and times of their files, a hub's by the commit."""
+        files = sorted(path for path in Path(name).glob("*") if path.is_file())
+        facts = {
+            "name": name,
+            "commit": getattr(self.network.config, "_commit_hash", None),
+            "files": [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files],
+            "device": self.network.device.type,  # bfloat16 on one, float32 on another
+            "longest": self.longest,
+            "layers": self.layers,
+            "poolings": POOLINGS,
+        }
+        return hashlib.sha256(canonical(facts).encode()).hexdigest()[:24]
+
+
+def _after(tell: Callable[[int], None], before: int, read: int) -> None:
+    tell(before + read)

@@ -1,0 +1,76 @@
+"""Features that were read are kept: those of a frozen model never change."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from annotation.exchange.files import write_aside
+from annotation.exchange.jsonl import canonical
+from annotation.lm.chat import Messages
+
+Asked = tuple[Messages, Sequence[str]]
+"""A prompt and its K answers."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Of one group's answers: hidden states as POOLINGS say, and the logarithm of their tokens."""
+
+    hidden: Float[Tensor, "K layers poolings hidden"]
+    log_lengths: Float[Tensor, " K"]
+
+    def rounded(self) -> dict[str, Tensor]:
+        """As they are kept: in half precision, each vector by its largest value."""
+        scale = self.hidden.abs().amax(-1, keepdim=True).clamp(min=1e-12)
+        return {
+            "hidden": (self.hidden / scale).half(),
+            "scale": scale,
+            "log_lengths": self.log_lengths,
+        }
+
+
+class FeatureCache:
+    """A folder with a file for each group, named by the SHA-256 of prompt and answers.
+
+    Any of them may be deleted at any time: it is read again. The folder is one backbone's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def knows(self, asked: Asked) -> bool:
+        return self._file(asked).is_file()
+
+    def get(self, asked: Asked) -> Features | None:
+        """What was kept; None where there is nothing, or only a damaged file."""
+        with suppress(OSError, SafetensorError, KeyError):
+            return _as_kept(load(self._file(asked).read_bytes()))
+        return None
+
+    def put(self, asked: Asked, features: Features) -> Features:
+        """As they will be found, so that whoever read them goes on with the same."""
+        kept = features.rounded()
+        with write_aside(self.folder) as (aside, file):
+            file.write(save(kept))
+            file.flush()
+            aside.replace(self._file(asked))  # a power cut may lose it: it is read again
+        return _as_kept(kept)
+
+    def _file(self, asked: Asked) -> Path:
+        prompt, answers = asked
+        name = hashlib.sha256(canonical({"prompt": prompt, "answers": list(answers)}).encode())
+        return self.folder / f"{name.hexdigest()}.safetensors"
+
+
+def _as_kept(kept: Mapping[str, Tensor]) -> Features:
+    return Features(kept["hidden"].float() * kept["scale"], kept["log_lengths"])

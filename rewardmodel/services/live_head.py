@@ -1,0 +1,129 @@
+"""The head that follows a project's rankings as they come in. Runs in the accelerator worker.
+
+It is fitted as a training run fits its own, to the same features, which are read once and kept; so
+it costs seconds, and a run that follows reads nothing again.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from annotation.lm.chat import Chat
+from annotation.lm.loading import PolicySource, PolicyUnavailable, warm_policy
+from annotation.models import Project, PromptGroup
+from annotation.selectors.policies import champion_policy
+from annotation.selectors.rankings import current_rankings, group_rows
+from rewardmodel.learning.configs import RewardConfig
+from rewardmodel.learning.core.snapshot import PreferenceData, SnapshotError, sort_groups
+from rewardmodel.learning.reward.backbone import Backbone
+from rewardmodel.learning.reward.choice import Choice
+from rewardmodel.learning.reward.feature_cache import Asked
+from rewardmodel.learning.reward.fit_probe import ReadGroups, read_groups_with, score_with
+from rewardmodel.learning.reward.gate import reward_gate
+from rewardmodel.learning.reward.metrics import metrics_of
+from rewardmodel.learning.reward.probe import Recipe
+from rewardmodel.models import LiveHead, TrainingRun
+from rewardmodel.selectors import FEWEST_RANKINGS, features_folder, newest_ranking, unranked
+from rewardmodel.services.training_settings import as_run_takes_it
+
+TURN = 16  # groups read before others get their turn
+GROWN = 1.25  # times as many groups: what is read of answers is chosen anew
+POINTS_KEPT = 200
+EXPECTED_AT_ONCE = 200
+
+logger = logging.getLogger(__name__)
+
+
+def follow_rankings(project: Project) -> bool:
+    """One turn: reads groups that nothing has read yet, or fits the head; whether more is to do.
+
+    What its model cannot do is written down, and tried again later.
+    """
+    live, _is_new = LiveHead.objects.get_or_create(project=project)
+    live.base_model, live.failure_reason = champion_policy(project).base_model, ""
+    try:
+        is_unfinished = _follow(project, live)
+    except (PolicyUnavailable, SnapshotError, ValueError) as problem:
+        logger.warning("The live head of %s: %s", project.slug, problem)
+        is_unfinished, live.failure_reason = False, str(problem)
+    live.save()
+    return is_unfinished
+
+
+def _follow(project: Project, live: LiveHead) -> bool:
+    config = _config(project, live.base_model)
+    network, tokenizer = warm_policy.get(PolicySource(live.base_model))
+    kept = features_folder()
+    backbone = Backbone(live.base_model, network, Chat(tokenizer), config.group_tokens, kept)
+    last, count = newest_ranking(project), current_rankings(project).count()
+    rows = [(row["id"], row) for row in group_rows(project, last)]
+    data = sort_groups(rows, project.slug, project.heldout_percent, config.labeler_weights)
+    waiting = list(unranked(project).prefetch_related("answers")[:EXPECTED_AT_ONCE])
+    unread = backbone.unread([*map(_asked, waiting), *_asked_of(data)])
+    backbone.read(unread[:TURN], config.tokens_per_batch)
+    if len(unread) > TURN:
+        return True
+    if len(data.train) >= FEWEST_RANKINGS:
+        read = read_groups_with(backbone, config, data)
+        choice = read.choice(range(len(data.train)), _known_recipe(live, len(data.train)))
+        _remember(live, choice, read, count)
+        _expect(backbone, choice, waiting, config.tokens_per_batch)
+    live.last_ranking_id, live.rankings = last, count
+    return False
+
+
+def _config(project: Project, base_model: str) -> RewardConfig:
+    """As a training run of the project would have it. Raises ValueError."""
+    chosen = as_run_takes_it(project, TrainingRun.Kind.REWARD, project.reward_settings)
+    return RewardConfig(snapshot="-", output="-", base_model=base_model, **chosen)
+
+
+def _asked(group: PromptGroup) -> Asked:
+    return group.messages, [answer.text for answer in group.answers.all()]
+
+
+def _asked_of(data: PreferenceData) -> list[Asked]:
+    return [(row.prompt, row.answers) for row in (*data.train, *data.heldout)]
+
+
+def _known_recipe(live: LiveHead, groups: int) -> list[Recipe] | None:
+    """What was chosen before, as long as there are not many more groups to choose by."""
+    if not live.recipe or groups > GROWN * live.chosen_from:
+        return None
+    layers, poolings = tuple(live.recipe["layers"]), tuple(live.recipe["poolings"])
+    return [Recipe(layers, poolings, live.recipe["length"])]
+
+
+def _remember(live: LiveHead, choice: Choice, read: ReadGroups, rankings: int) -> None:
+    """What the head is and how well it predicts: on folds of the prompts to learn from, and by its
+    verdict, on held-out prompts."""
+    train, heldout = read.rows.train, read.rows.heldout
+    if len(choice.trials) > 1:
+        live.recipe, live.chosen_from = asdict(choice.head.recipe), len(train)
+    measured = asdict(metrics_of(choice.outside, train))
+    kept = ("accuracy", "log_loss", "calibration_error", "pairs")
+    point = {"rankings": rankings, **{name: measured[name] for name in kept}}
+    live.history = thinned([*(p for p in live.history if p["rankings"] < rankings), point])
+    share = len(heldout) / (len(heldout) + len(train))
+    scores = read.scores(choice.head).heldout
+    live.verdict = reward_gate(scores, heldout, share=share).report() if heldout else None
+
+
+def thinned(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Every other one of the older half goes where there are too many."""
+    if len(points) <= POINTS_KEPT:
+        return list(points)
+    half = len(points) // 2
+    return [*points[:half:2], *points[half:]]
+
+
+def _expect(
+    backbone: Backbone, choice: Choice, waiting: Sequence[PromptGroup], tokens: int
+) -> None:
+    """Writes down, before anybody ranks these groups, what the head makes of their answers."""
+    read = backbone.read([_asked(group) for group in waiting], tokens)
+    for group, features in zip(waiting, read, strict=True):
+        scores = score_with(choice.head, backbone.layers, features)
+        group.expected = [round(score, 4) for score in scores.tolist()]
+    PromptGroup.objects.bulk_update(waiting, ["expected"], batch_size=100)
