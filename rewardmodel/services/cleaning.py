@@ -1,7 +1,7 @@
 """Files that no version needs and nobody waits for are removed from the var folder.
 
-Only what rows name is ever touched: two installations may share the folder, and people may lay
-files of their own there. What stays for good are a version's folder, the snapshot that it learned
+Only what rows name is ever touched, and what was read of answers, which can be read again: two
+installations may share the folder, and people may lay files of their own there. What stays for good are a version's folder, the snapshot that it learned
 from and every other file that its run read.
 """
 
@@ -9,6 +9,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import accumulate
 from pathlib import Path
 
 from django.conf import settings
@@ -17,7 +18,9 @@ from django.utils import timezone
 
 from annotation.models import PolicyVersion, Snapshot
 from rewardmodel.models import RewardModelVersion, TrainingRun
+from rewardmodel.selectors import features_folder
 
+FEATURES_KEPT = 2_000_000_000  # bytes: of SmolLM2-135M's, some 35,000 groups of four answers
 KEPT = timedelta(days=7)  # what a run without a version left, for whoever wants to know why
 
 logger = logging.getLogger(__name__)
@@ -30,6 +33,7 @@ def clean_up() -> list[Path]:
         *(run.folder / "checkpoints" for run in _ended()),
         *(path for run in _forgotten() for path in _made_by(run)),
         *(snapshot.file for snapshot in _unneeded_snapshots()),
+        *_surplus_features(),
     ]
     removed = [path for path in dict.fromkeys(wanted) if path.exists()]
     for path in removed:
@@ -60,6 +64,15 @@ def _unneeded_snapshots() -> Iterator[Snapshot]:
     needed = set(_needed_files())
     old = Snapshot.objects.filter(created_at__lt=timezone.now() - KEPT)
     return (snapshot for snapshot in old.iterator() if snapshot.file not in needed)
+
+
+def _surplus_features() -> list[Path]:
+    """What was read of answers, the oldest of it, where it takes more than FEATURES_KEPT."""
+    files = sorted(
+        features_folder().rglob("*.safetensors"), key=lambda file: -file.stat().st_mtime_ns
+    )
+    total = list(accumulate(file.stat().st_size for file in files))
+    return [file for file, size in zip(files, total, strict=True) if size > FEATURES_KEPT]
 
 
 def _needed_files() -> Iterator[Path]:

@@ -9,11 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
+
+from annotation.exchange.files import require_room
 from annotation.lm.chat import Chat
 from annotation.lm.loading import PolicySource, PolicyUnavailable, warm_policy
 from annotation.models import Project, PromptGroup
 from annotation.selectors.policies import champion_policy
 from annotation.selectors.rankings import current_rankings, group_rows
+from config import space
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.snapshot import PreferenceData, SnapshotError, sort_groups
 from rewardmodel.learning.reward.backbone import Backbone
@@ -44,7 +48,7 @@ def follow_rankings(project: Project) -> bool:
     live.base_model, live.failure_reason = champion_policy(project).base_model, ""
     try:
         is_unfinished = _follow(project, live)
-    except (PolicyUnavailable, SnapshotError, ValueError) as problem:
+    except (PolicyUnavailable, SnapshotError, ValueError, OSError) as problem:
         logger.warning("The live head of %s: %s", project.slug, problem)
         is_unfinished, live.failure_reason = False, str(problem)
     live.save()
@@ -60,6 +64,7 @@ def _follow(project: Project, live: LiveHead) -> bool:
     rows = [(row["id"], row) for row in group_rows(project, last)]
     data = sort_groups(rows, project.slug, project.heldout_percent, config.labeler_weights)
     waiting = list(unranked(project).prefetch_related("answers")[:EXPECTED_AT_ONCE])
+    require_room(settings.VAR_FOLDER, space.RESERVE)
     unread = backbone.unread([*map(_asked, waiting), *_asked_of(data)])
     backbone.read(unread[:TURN], config.tokens_per_batch)
     if len(unread) > TURN:
