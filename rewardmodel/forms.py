@@ -44,7 +44,8 @@ SECTIONS = [
         _("Answers and queue"),
         _("With two answers a prompt, labelers see them side by side."),
         [
-            *("answers_per_group", "overlap", "queue_target", "lease_minutes"),
+            *("answers_per_group", "answers_drawn", "pick"),
+            *("overlap", "queue_target", "lease_minutes"),
             *("max_new_tokens", "temperature", "top_p", "system_prompt"),
         ],
     ),

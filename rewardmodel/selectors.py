@@ -144,11 +144,20 @@ def unranked(project: Project) -> QuerySet[PromptGroup]:
     return ready.select_related("prompt").order_by("id")
 
 
+def drawn_groups(project: Project) -> QuerySet[PromptGroup]:
+    """Those that wait for the answers to be picked that are shown."""
+    drawn = project.groups.filter(status=PromptGroup.Status.DRAWN)
+    return drawn.select_related("prompt", "project").order_by("id")
+
+
 def is_behind(project: Project) -> bool:
-    """Whether rankings came, or answers, that the project's live head has not followed yet.
+    """Whether rankings came, or answers, that the project's live head has not followed yet, or
+    answers are to be picked.
 
     After a failure it rests.
     """
+    if drawn_groups(project).exists():
+        return True
     live = LiveHead.objects.filter(project=project).first() or LiveHead(project=project)
     if live.failure_reason and live.updated_at > timezone.now() - RETRY_AFTER[0]:
         return False

@@ -15,9 +15,15 @@ class PromptGroup(models.Model):
     class Status(models.TextChoices):
         PENDING = "pending", _("waiting for answers")
         GENERATING = "generating", _("generating")
+        DRAWN = "drawn", _("answers to be picked")
         READY = "ready", _("ready to rank")
         FAILED = "failed", _("failed")
         WITHDRAWN = "withdrawn", _("withdrawn")
+
+    class Picked(models.TextChoices):
+        CHANCE = "chance", _("by chance")
+        INFORMATION = "information", _("by how much their ranking tells")
+        REWARD = "reward", _("by what the teacher model likes best")
 
     MAX_ATTEMPTS = 3
 
@@ -28,6 +34,8 @@ class PromptGroup(models.Model):
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
     )
     answer_count = models.PositiveSmallIntegerField(_("answers"))
+    # How its answers were picked from those that were drawn; "" where all of them are shown.
+    picked = models.CharField(_("picked"), max_length=12, choices=Picked.choices, blank=True)
     system_prompt = models.TextField(
         _("system prompt"), blank=True, help_text=_("The project's when it was answered.")
     )

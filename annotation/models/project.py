@@ -12,6 +12,7 @@ from annotation.names import lookalikes
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "answers_per_group": (FEWEST_ANSWERS, MOST_ANSWERS),
+    "answers_drawn": (0, 64),
     "overlap": (1, 50),
     "queue_target": (0, 10_000),
     "lease_minutes": (1, 7 * 24 * 60),
@@ -67,6 +68,10 @@ class Project(models.Model):
         RANKING = RANKING, _("put the answers in order")
         THUMBS = THUMBS, _("good or bad, one press an answer")
 
+    class Pick(models.TextChoices):
+        INFORMATION = "information", _("those whose ranking tells most")
+        REWARD = "reward", _("those that the teacher model likes best")
+
     name = models.CharField(_("name"), max_length=100)
     slug = models.SlugField(_("address"), unique=True)
     guidelines = models.TextField(
@@ -86,6 +91,24 @@ class Project(models.Model):
         _("answers per prompt"),
         default=4,
         validators=_within("answers_per_group"),
+    )
+    answers_drawn = models.PositiveSmallIntegerField(
+        _("answers drawn for each prompt"),
+        default=0,
+        validators=_within("answers_drawn"),
+        help_text=_(
+            "Of which those that are shown are picked, once a teacher model follows the rankings. "
+            "Not more than are shown: all are shown."
+        ),
+    )
+    pick = models.CharField(
+        _("which of them are shown"),
+        max_length=12,
+        choices=Pick.choices,
+        default=Pick.INFORMATION,
+        help_text=_(
+            "A quarter of the prompts, and all held-out ones, show answers that chance picked."
+        ),
     )
     overlap = models.PositiveSmallIntegerField(
         _("rankings per prompt"),

@@ -122,10 +122,10 @@ class ComingAnswers:
 
 def answers_coming(project: Project) -> ComingAnswers:
     """One query. The policy does not write while its machine is busy, with training above all."""
-    generating = PromptGroup.Status.GENERATING
-    coming = project.groups.filter(status__in=(PromptGroup.Status.PENDING, generating))
+    status = PromptGroup.Status
+    coming = project.groups.filter(status__in=(status.PENDING, status.GENERATING, status.DRAWN))
     counts = dict(coming.order_by().values_list("status").annotate(Count("id")))
-    return ComingAnswers(sum(counts.values()), generating in counts)
+    return ComingAnswers(sum(counts.values()), status.GENERATING in counts)
 
 
 def rankings_by(project: Project, labeler: User) -> QuerySet[Ranking]:

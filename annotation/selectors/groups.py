@@ -72,7 +72,8 @@ def queue_counts(project: Project) -> QueueCounts:
         prompts=prompts["all"],
         prompts_waiting=prompts["waiting"],
         pending=counts.get(PromptGroup.Status.PENDING, 0),
-        generating=counts.get(PromptGroup.Status.GENERATING, 0),
+        generating=counts.get(PromptGroup.Status.GENERATING, 0)
+        + counts.get(PromptGroup.Status.DRAWN, 0),
         ready=groups_with_open_assignments(project),
         failed=counts.get(PromptGroup.Status.FAILED, 0),
     )

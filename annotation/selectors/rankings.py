@@ -67,6 +67,7 @@ def _group_row(
         "split": group.prompt.split,
         "answers": [answer.text for answer in answers],
         "finish_reasons": [answer.finish_reason for answer in answers],
+        **({"picked": group.picked} if group.picked else {}),
         "rankings": [_ranking_row(labeler, judgment) for labeler, judgment in judged],
     }
 

@@ -95,7 +95,7 @@ def _answer(groups: Sequence[PromptGroup]) -> None:
     requests = [
         AnswerRequest(
             prompt=with_system(group.prompt.messages, project.system_prompt),
-            count=group.answer_count,
+            count=max(group.answer_count, project.answers_drawn),
             seed=group.seed,
         )
         for group in groups

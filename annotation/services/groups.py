@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from django.db import transaction
@@ -104,6 +104,7 @@ def store_answers(
 ) -> bool:
     """Stores the answers and opens the group's assignments; False when the claim was lost.
 
+    Where more were drawn than are to be shown, the group waits for `pick_answers` instead.
     `sampling` and `system_prompt` are those with which the answers were made.
     """
     held = _hold(group)
@@ -122,11 +123,38 @@ def store_answers(
         )
         for position, answer in enumerate(answers)
     )
-    fit_assignments(Project.objects.get(pk=held.project_id), held)  # the overlap as it is by now
-    held.status, held.claim, held.claimed_until = Status.READY, None, None
-    held.ready_at = timezone.now()
+    held.claim = held.claimed_until = None
     held.system_prompt, held.failure_reason = system_prompt, ""
-    held.save()
+    if held.answers.count() > held.answer_count:
+        held.status = Status.DRAWN
+        held.save()
+    else:
+        _open(held)
+    return True
+
+
+def _open(group: PromptGroup) -> None:
+    """From now on labelers may rank the group, as many as the overlap is by now."""
+    fit_assignments(Project.objects.get(pk=group.project_id), group)
+    group.status, group.ready_at = Status.READY, timezone.now()
+    group.save()
+
+
+@transaction.atomic
+def pick_answers(group: PromptGroup, positions: Sequence[int], picked: str) -> bool:
+    """Opens a group that waits for it with the answers at these positions; False when it does not.
+
+    The others go. `picked` says by what, as `PromptGroup.Picked` has it.
+    """
+    drawn = PromptGroup.objects.select_for_update().filter(pk=group.pk, status=Status.DRAWN)
+    held = drawn.first()
+    if held is None:
+        return False
+    held.answers.exclude(position__in=positions).delete()
+    for place, answer in enumerate(held.answers.order_by("position")):
+        Answer.objects.filter(pk=answer.pk).update(position=place)
+    held.picked = picked
+    _open(held)
     return True
 
 

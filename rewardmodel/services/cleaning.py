@@ -1,8 +1,8 @@
 """Files that no version needs and nobody waits for are removed from the var folder.
 
 Only what rows name is ever touched, and what was read of answers, which can be read again: two
-installations may share the folder, and people may lay files of their own there. What stays for good are a version's folder, the snapshot that it learned
-from and every other file that its run read.
+installations may share the folder, and people may lay files of their own there. What stays for good
+are a version's folder, the snapshot that it learned from and every other file that its run read.
 """
 
 import logging

@@ -28,7 +28,14 @@ from rewardmodel.learning.reward.gate import reward_gate
 from rewardmodel.learning.reward.metrics import metrics_of
 from rewardmodel.learning.reward.probe import Recipe
 from rewardmodel.models import LiveHead, TrainingRun
-from rewardmodel.selectors import FEWEST_RANKINGS, features_folder, newest_ranking, unranked
+from rewardmodel.selectors import (
+    FEWEST_RANKINGS,
+    drawn_groups,
+    features_folder,
+    newest_ranking,
+    unranked,
+)
+from rewardmodel.services.picking import pick
 from rewardmodel.services.training_settings import as_run_takes_it
 
 TURN = 16  # groups read before others get their turn
@@ -42,8 +49,12 @@ logger = logging.getLogger(__name__)
 def follow_rankings(project: Project) -> bool:
     """One turn: reads groups that nothing has read yet, or fits the head; whether more is to do.
 
-    What its model cannot do is written down, and tried again later.
+    Groups that wait for answers to be picked do not wait for a head that cannot be fitted. What
+    its model cannot do is written down, and tried again later.
     """
+    if current_rankings(project).count() < FEWEST_RANKINGS:
+        _pick_by_chance(project)
+        return False
     live, _is_new = LiveHead.objects.get_or_create(project=project)
     live.base_model, live.failure_reason = champion_policy(project).base_model, ""
     try:
@@ -51,6 +62,7 @@ def follow_rankings(project: Project) -> bool:
     except (PolicyUnavailable, SnapshotError, ValueError, OSError) as problem:
         logger.warning("The live head of %s: %s", project.slug, problem)
         is_unfinished, live.failure_reason = False, str(problem)
+        _pick_by_chance(project)
     live.save()
     return is_unfinished
 
@@ -63,9 +75,11 @@ def _follow(project: Project, live: LiveHead) -> bool:
     last, count = newest_ranking(project), current_rankings(project).count()
     rows = [(row["id"], row) for row in group_rows(project, last)]
     data = sort_groups(rows, project.slug, project.heldout_percent, config.labeler_weights)
+    drawn = list(drawn_groups(project).prefetch_related("answers"))
     waiting = list(unranked(project).prefetch_related("answers")[:EXPECTED_AT_ONCE])
     require_room(settings.VAR_FOLDER, space.RESERVE)
-    unread = backbone.unread([*map(_asked, waiting), *_asked_of(data)])
+    asked = [*map(_asked, (*drawn, *waiting)), *_asked_of(data)]
+    unread = backbone.unread(asked)
     backbone.read(unread[:TURN], config.tokens_per_batch)
     if len(unread) > TURN:
         return True
@@ -73,9 +87,23 @@ def _follow(project: Project, live: LiveHead) -> bool:
         read = read_groups_with(backbone, config, data)
         choice = read.choice(range(len(data.train)), _known_recipe(live, len(data.train)))
         _remember(live, choice, read, count)
+        _pick(backbone, choice, drawn, config.tokens_per_batch)
         _expect(backbone, choice, waiting, config.tokens_per_batch)
+    else:
+        _pick_by_chance(project)
     live.last_ranking_id, live.rankings = last, count
     return False
+
+
+def _pick(backbone: Backbone, choice: Choice, drawn: Sequence[PromptGroup], tokens: int) -> None:
+    read = backbone.read([_asked(group) for group in drawn], tokens)
+    for group, features in zip(drawn, read, strict=True):
+        pick(group, choice.head, backbone.layers, features)
+
+
+def _pick_by_chance(project: Project) -> None:
+    for group in drawn_groups(project):
+        pick(group)
 
 
 def _config(project: Project, base_model: str) -> RewardConfig:

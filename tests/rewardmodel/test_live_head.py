@@ -164,5 +164,3 @@ def test_a_long_history_keeps_its_ends_and_loses_every_other_old_point() -> None
     assert len(kept) < 201
     assert (kept[0], kept[-1]) == (points[0], points[-1])
     assert thinned(points[:200]) == points[:200]
-
-

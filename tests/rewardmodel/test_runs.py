@@ -238,7 +238,7 @@ def test_the_loop_is_read_in_a_fixed_number_of_queries(
     ranked: Project, django_assert_num_queries: Any
 ) -> None:
     updated(ranked)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         status = loop_status(ranked)
     assert status.policy.number == 1
     assert [policy.number for policy in status.ancestors] == [0]

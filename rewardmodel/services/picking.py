@@ -1,0 +1,39 @@
+"""Which of the answers that were drawn are shown. Runs in the accelerator worker."""
+
+import random
+from collections.abc import Sequence
+
+from annotation.models import Project, Prompt, PromptGroup
+from annotation.services.groups import pick_answers
+from rewardmodel.learning.reward.feature_cache import Features
+from rewardmodel.learning.reward.fit_probe import score_with
+from rewardmodel.learning.reward.information import choice_variances, most_telling
+from rewardmodel.learning.reward.probe import Head, chosen_features
+
+BY_CHANCE = 0.25
+"""Share of the prompts to learn from whose answers chance picks; of held-out ones, all: only such
+groups say how well people, or a model, agree on what a policy says."""
+
+Picked = PromptGroup.Picked
+
+
+def pick(
+    group: PromptGroup,
+    head: Head | None = None,
+    layers: Sequence[int] = (),
+    features: Features | None = None,
+) -> None:
+    """Opens a group that waits for it with what its project wants to be shown; without a head
+    chance picks. `features` are those of all answers drawn, read at `layers`."""
+    chance = random.Random(group.seed)
+    is_random = chance.random() < BY_CHANCE or group.prompt.split == Prompt.Split.HELDOUT
+    count = group.answer_count
+    if head is None or features is None or is_random:
+        pick_answers(group, chance.sample(range(group.answers.count()), count), Picked.CHANCE)
+    elif group.project.pick == Project.Pick.REWARD:
+        scores = score_with(head, layers, features)
+        pick_answers(group, scores.topk(count).indices.tolist(), Picked.REWARD)
+    else:
+        read = chosen_features(head.recipe, layers, features.hidden, features.log_lengths)
+        telling = most_telling(choice_variances(head, read), count)
+        pick_answers(group, telling, Picked.INFORMATION)
