@@ -1,14 +1,15 @@
-"""What the true teacher thinks of two policies on prompts that neither was trained on."""
+"""What the true teacher thinks of policies, on prompts that none of them was trained on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annotation.lm.chat import with_system
 from annotation.models import PolicyVersion, Project
+from rewardmodel.rehearsal.statistics import bootstrap, win_at_equal_length, win_interval
 from rewardmodel.rehearsal.teachers import Messages, Teacher
 
 if TYPE_CHECKING:
@@ -16,24 +17,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A policy's answers to the held-out prompts: scores [prompts, answers], and how they end."""
+class Answered:
+    """A policy's answers to the held-out prompts, their tokens [prompts, answers], and the share
+    that ended by itself."""
 
-    scores: NDArray[np.float64]
+    texts: list[list[str]]
+    tokens: NDArray[np.float64]
     ended: float
-    mean_tokens: float
-    samples: list[str]
 
 
-def try_policy(
-    project: Project,
-    policy: PolicyVersion,
-    prompts: Sequence[Messages],
-    teacher: Teacher,
-    answers: int,
-    seed: int,
-) -> Trial:
-    """Samples `answers` answers a prompt at temperature 1, with the same seeds for each policy.
+@dataclass(frozen=True)
+class Trial:
+    """What a teacher thinks of a policy's answers: scores [prompts, answers]."""
+
+    answered: Answered
+    scores: NDArray[np.float64]
+
+
+def answer(
+    project: Project, policy: PolicyVersion, prompts: Sequence[Messages], answers: int, seed: int
+) -> Answered:
+    """So many answers a prompt at temperature 1, with the same seeds for each policy.
 
     What they are asked and how long they may be is the project's.
     """
@@ -46,15 +50,34 @@ def try_policy(
         with_system(cast("chat.Messages", prompt), project.system_prompt) for prompt in prompts
     ]
     groups = sample_groups(model, tokenizer, asked, answers, parameters, seed)
-    completions = [completion for group in groups for completion in group]
-    return Trial(
-        scores=np.array(
-            [
-                [teacher(prompt, completion.text) for completion in group]
-                for prompt, group in zip(prompts, groups, strict=True)
-            ]
-        ),
-        ended=float(np.mean([c.finish_reason == "stop" for c in completions])),
-        mean_tokens=float(np.mean([len(c.token_ids) for c in completions])),
-        samples=[group[0].text for group in groups],
+    return Answered(
+        texts=[[completion.text for completion in group] for group in groups],
+        tokens=np.array([[float(len(c.token_ids)) for c in group] for group in groups]),
+        ended=float(np.mean([c.finish_reason == "stop" for group in groups for c in group])),
     )
+
+
+def judge(teacher: Teacher, prompts: Sequence[Messages], answered: Answered) -> Trial:
+    scores = [
+        [teacher(prompt, text) for text in texts]
+        for prompt, texts in zip(prompts, answered.texts, strict=True)
+    ]
+    return Trial(answered, np.array(scores))
+
+
+def compared(base: Trial, before: Trial, newest: Trial) -> dict[str, Any]:
+    """The newest policy against the base and against the one of the round before."""
+    lengths = newest.answered.tokens, base.answered.tokens
+    alike = win_at_equal_length(newest.scores, base.scores, *lengths)
+    return {
+        "scores": {"base": float(base.scores.mean()), "newest": float(newest.scores.mean())},
+        "difference": vars(bootstrap(newest.scores - base.scores)),
+        "wins": vars(win_interval(newest.scores, base.scores)),
+        "wins_at_equal_length": vars(alike) if alike else None,
+        "wins_over_the_round_before": vars(win_interval(newest.scores, before.scores)),
+        "ended": {"base": base.answered.ended, "newest": newest.answered.ended},
+        "mean_tokens": {
+            "base": float(base.answered.tokens.mean()),
+            "newest": float(newest.answered.tokens.mean()),
+        },
+    }

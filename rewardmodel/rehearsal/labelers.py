@@ -27,23 +27,34 @@ def rank_everything(
     teacher: Teacher,
     noise: float,
     generator: random.Random,
+    *,
+    length_bias: float = 0.0,
+    most: int | None = None,
 ) -> int:
-    """Each labeler ranks all there is by the teacher's scores plus own Gaussian noise.
+    """The labelers take turns until all is ranked, or `most` rankings are made; how many were.
 
-    Equal scores tie. Returns the number of rankings.
+    They rank by the teacher's scores plus own Gaussian noise; equal scores tie. Every second one
+    also likes long answers: `length_bias` more for each hundred characters.
     """
-    rankings = 0
-    for labeler in labelers:
-        while (assignment := take_assignment(project, labeler)) is not None:
-            prompt = assignment.group.prompt.messages
-            scores = {
-                answer.position: teacher(prompt, answer.text) + generator.gauss(0.0, noise)
-                for answer in assignment.group.answers.all()
-            }
-            best_first = sorted(set(scores.values()), reverse=True)
-            ranks = {position: best_first.index(s) + 1 for position, s in scores.items()}
-            if assignment.token is None:
-                raise RuntimeError(f"{assignment} was handed out without a token")
-            submit_ranking(labeler, Judgment(ranks), token=assignment.token)
-            rankings += 1
+    rankings, working = 0, list(enumerate(labelers))
+    while working and (most is None or rankings < most):
+        number, labeler = working.pop(0)
+        assignment = take_assignment(project, labeler)
+        if assignment is None:
+            continue  # and is not asked again
+        working.append((number, labeler))
+        prompt = assignment.group.prompt.messages
+        bias = length_bias / 100 if number % 2 else 0.0
+        scores = {
+            answer.position: teacher(prompt, answer.text)
+            + bias * len(answer.text)
+            + generator.gauss(0.0, noise)
+            for answer in assignment.group.answers.all()
+        }
+        best_first = sorted(set(scores.values()), reverse=True)
+        ranks = {position: best_first.index(s) + 1 for position, s in scores.items()}
+        if assignment.token is None:
+            raise RuntimeError(f"{assignment} was handed out without a token")
+        submit_ranking(labeler, Judgment(ranks), token=assignment.token)
+        rankings += 1
     return rankings

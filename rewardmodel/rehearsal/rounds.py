@@ -17,9 +17,8 @@ from annotation.services.prompts import add_prompts
 from config.celery import app
 from rewardmodel.learning.core.gate import from_json, word
 from rewardmodel.models import TrainingRun
-from rewardmodel.rehearsal.evaluation import Trial, try_policy
+from rewardmodel.rehearsal.evaluation import Answered, answer, compared, judge
 from rewardmodel.rehearsal.labelers import hire, rank_everything
-from rewardmodel.rehearsal.statistics import bootstrap, win_rate
 from rewardmodel.rehearsal.teachers import Teacher
 from rewardmodel.services import start_policy_run, start_reward_run
 
@@ -33,72 +32,116 @@ class RehearsalStopped(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What is rehearsed."""
+    """What is rehearsed: `rounds` of at most `rankings` rankings each, of all groups without.
 
-    teacher_name: str
+    `then` is the teacher of the second half of the rounds: one that changes its mind. `length_bias`
+    and `noise` are the labelers' own, see `rank_everything`.
+    """
+
     teacher: Teacher
     rounds: int
     prompts: Sequence[NewPrompt]
-    labelers: int
-    noise: float
-    heldout_answers: int
-    seed: int
+    labelers: int = 1
+    overlap: int = 1
+    rankings: int | None = None
+    noise: float = 0.0
+    length_bias: float = 0.0
+    then: Teacher | None = None
+    heldout_answers: int = 8
+    seed: int = 0
     project: dict[str, Any] = field(default_factory=dict)
+
+    def teacher_of(self, number: int) -> Teacher:
+        """In round `number`, from 1."""
+        return self.then if self.then and number > self.rounds / 2 else self.teacher
 
 
 def rehearse(plan: Plan, say: Say) -> tuple[Project, list[dict[str, Any]]]:
     """Plays the rounds in a project of their own; returns it with one report a round.
 
-    Raises RehearsalStopped when no worker answers or a step fails.
+    The teacher judges answers that are drawn anew by each rehearsal, to prompts that are trained
+    on by none. Raises RehearsalStopped when no worker answers or a step fails.
     """
     _require_worker()
-    project, labelers = _open_project(plan)
-    heldout = list(
-        project.prompts.filter(split=Prompt.Split.HELDOUT).values_list("messages", flat=True)
-    )
-    trained = project.prompts.filter(split=Prompt.Split.TRAIN).count()
-    if not heldout or not trained:
-        raise RehearsalStopped(
-            f"{trained} prompts to train on and {len(heldout)} held out: give more prompts."
-        )
-    say(f"Project {project.slug}: {trained} prompts to train on, {len(heldout)} held out.")
-    base_policy = champion_policy(project)
+    rehearsal = _Rehearsal(plan, say)
+    reports = [rehearsal.play(number) for number in range(1, plan.rounds + 1)]
+    reports[-1]["samples"] = rehearsal.samples()
+    return rehearsal.project, reports
 
-    def trial(policy: PolicyVersion) -> Trial:
-        say(f"The teacher judges {policy} on held-out prompts.")
-        return try_policy(project, policy, heldout, plan.teacher, plan.heldout_answers, plan.seed)
 
-    base = newest = trial(base_policy)
-    reports = []
-    generator = random.Random(plan.seed)
-    for number in range(1, plan.rounds + 1):
+class _Rehearsal:
+    """One project, from its base model on; `policies` are those that served before round 1 and
+    after each, `answered` their answers to the held-out prompts."""
+
+    def __init__(self, plan: Plan, say: Say) -> None:
+        self.plan, self.say = plan, say
+        self.project, self.labelers = _open_project(plan)
+        prompts = self.project.prompts
+        held = prompts.filter(split=Prompt.Split.HELDOUT)
+        self.heldout = list(held.values_list("messages", flat=True))
+        trained = prompts.filter(split=Prompt.Split.TRAIN).count()
+        counted = f"{trained} prompts to train on and {len(self.heldout)} held out"
+        if not self.heldout or not trained:
+            raise RehearsalStopped(f"{counted}: give more prompts.")
+        say(f"Project {self.project.slug}: {counted}.")
+        self.noise = random.Random(plan.seed)
+        self.drawn_by = random.SystemRandom().getrandbits(31)
+        self.policies: list[PolicyVersion] = []
+        self.answered: dict[int, Answered] = {}
+        self._remember_champion()
+
+    def play(self, number: int) -> dict[str, Any]:
+        """Round `number`, from 1: what came of it."""
         began = time.monotonic()
-        say(f"Round {number}: the worker generates answers.")
-        _generate(project, say)
-        rankings = rank_everything(project, labelers, plan.teacher, plan.noise, generator)
-        say(f"Round {number}: {rankings} rankings stored; the reward model trains.")
-        reward_run = _finished(start_reward_run(project), say)
-        policy_run = None
-        if _passed(reward_run):
-            say(f"Round {number}: the policy is updated.")
-            policy_run = _finished(start_policy_run(project), say)
-            if _passed(policy_run):
-                newest = trial(champion_policy(project))
-        reports.append(
-            {
-                "round": number,
-                "seconds": round(time.monotonic() - began, 1),
-                "rankings": rankings,
-                "reward_model": _reported(reward_run),
-                "policy": _reported(policy_run) if policy_run else None,
-                "true_teacher": _compared(base, newest),
-            }
+        plan, teacher = self.plan, self.plan.teacher_of(number)
+        self.say(f"Round {number}: the worker generates answers.")
+        _generate(self.project, self.say)
+        rankings = rank_everything(
+            self.project,
+            self.labelers,
+            teacher,
+            plan.noise,
+            self.noise,
+            length_bias=plan.length_bias,
+            most=plan.rankings,
         )
-    reports[-1]["samples"] = [
-        {"prompt": messages[-1]["content"], "base": before, "newest": after}
-        for messages, before, after in zip(heldout, base.samples, newest.samples, strict=True)
-    ]
-    return project, reports
+        self.say(f"Round {number}: {rankings} rankings stored; the reward model trains.")
+        reward_run, policy_run = self._train()
+        seconds = time.monotonic() - began
+        self.say(f"Round {number}: the teacher judges held-out answers.")
+        self._remember_champion()
+        seen = (self.policies[0], *self.policies[-2:])
+        trials = [judge(teacher, self.heldout, self.answered[policy.pk]) for policy in seen]
+        return {
+            "round": number,
+            "seconds": round(seconds, 1),
+            "rankings": rankings,
+            "reward_model": _reported(reward_run),
+            "policy": _reported(policy_run) if policy_run else None,
+            "true_teacher": compared(*trials),
+        }
+
+    def _train(self) -> tuple[TrainingRun, TrainingRun | None]:
+        reward_run = _finished(start_reward_run(self.project), self.say)
+        if not _passed(reward_run):
+            return reward_run, None
+        return reward_run, _finished(start_policy_run(self.project), self.say)
+
+    def _remember_champion(self) -> None:
+        policy = champion_policy(self.project)
+        self.policies.append(policy)
+        if policy.pk not in self.answered:
+            count = self.plan.heldout_answers
+            found = answer(self.project, policy, self.heldout, count, self.drawn_by)
+            self.answered[policy.pk] = found
+
+    def samples(self) -> list[dict[str, str]]:
+        """Of each held-out prompt, the first answer of the base and of the newest policy."""
+        base, newest = (self.answered[self.policies[place].pk].texts for place in (0, -1))
+        return [
+            {"prompt": messages[-1]["content"], "base": first[0], "newest": last[0]}
+            for messages, first, last in zip(self.heldout, base, newest, strict=True)
+        ]
 
 
 def _reported(run: TrainingRun) -> dict[str, Any]:
@@ -107,17 +150,6 @@ def _reported(run: TrainingRun) -> dict[str, Any]:
 
 def _reason(run: TrainingRun) -> str:
     return word(from_json(run.reason)) if run.reason else ""
-
-
-def _compared(base: Trial, newest: Trial) -> dict[str, Any]:
-    return {
-        "base": vars(bootstrap(base.scores)),
-        "newest": vars(bootstrap(newest.scores)),
-        "difference": vars(bootstrap(newest.scores - base.scores)),
-        "win_rate": win_rate(newest.scores, base.scores),
-        "ended": {"base": base.ended, "newest": newest.ended},
-        "mean_tokens": {"base": base.mean_tokens, "newest": newest.mean_tokens},
-    }
 
 
 def _require_worker() -> None:
@@ -135,8 +167,8 @@ def _open_project(plan: Plan) -> tuple[Project, list[User]]:
     project = Project(
         name=f"Rehearsal {timezone.localtime():%Y-%m-%d %H:%M:%S}",
         slug=slug,
-        overlap=plan.labelers,
-        queue_target=len(plan.prompts),
+        overlap=plan.overlap,
+        queue_target=plan.rankings // plan.overlap if plan.rankings else len(plan.prompts),
         training_is_automatic=False,
         **plan.project,
     )
@@ -152,8 +184,9 @@ def _generate(project: Project, say: Say) -> None:
     """Waits until every group that the policy was asked for is answered or failed."""
     ask_for_answers(project)
     status = PromptGroup.Status
+    waiting = (status.PENDING, status.GENERATING, status.DRAWN)
     said = -1
-    while left := project.groups.filter(status__in=(status.PENDING, status.GENERATING)).count():
+    while left := project.groups.filter(status__in=waiting).count():
         if not project.groups.filter(status=status.GENERATING).exists():
             call_worker(project.pk)
         if left != said:

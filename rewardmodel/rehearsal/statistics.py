@@ -1,11 +1,14 @@
 """How a teacher's scores of two policies compare; without Django."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 10_000
+LENGTH_BINS = 5
+Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -21,19 +24,67 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
-def bootstrap(values: NDArray[np.float64], seed: int = 0) -> Interval:
+def bootstrap(values: Scores, seed: int = 0) -> Interval:
     """Mean of `values` [prompts, answers] with a percentile interval over resampled prompts.
 
     Answers to one prompt are not independent, so whole prompts are drawn (cluster bootstrap,
     Efron and Tibshirani 1993, chapter 8).
     """
-    by_prompt = values.mean(axis=1)
-    draws = np.random.default_rng(seed).integers(len(by_prompt), size=(RESAMPLES, len(by_prompt)))
-    low, high = np.percentile(by_prompt[draws].mean(axis=1), [2.5, 97.5])
-    return Interval(float(by_prompt.mean()), float(low), float(high))
+    return _ratio(values.sum(axis=1), np.full(len(values), values.shape[1], dtype=float), seed)
 
 
-def win_rate(new: NDArray[np.float64], base: NDArray[np.float64]) -> float:
-    """The chance that a random answer of `new` beats one of `base` to the same prompt."""
+def win_rate(new: Scores, base: Scores) -> float:
+    """The chance that a random answer of `new` beats one of `base` to the same prompt; a tie counts
+    one half."""
+    return float(_wins(new, base).mean())
+
+
+def win_interval(new: Scores, base: Scores, seed: int = 0) -> Interval:
+    """`win_rate` with its interval over resampled prompts."""
+    return bootstrap(_wins(new, base).reshape(len(new), -1), seed)
+
+
+def win_at_equal_length(
+    new: Scores, base: Scores, new_lengths: Scores, base_lengths: Scores, seed: int = 0
+) -> Interval | None:
+    """`win_interval` over comparisons of answers of about the same length, None without any.
+
+    About the same: in the same of LENGTH_BINS parts of all lengths, each of as many answers. What
+    is left of a win rate then is not that one policy writes shorter, or longer, answers.
+    """
+    edges = np.quantile(
+        np.concatenate([new_lengths, base_lengths]), np.linspace(0, 1, LENGTH_BINS + 1)[1:-1]
+    )
+    bins = [np.digitize(lengths, edges) for lengths in (new_lengths, base_lengths)]
+    alike = (bins[0][:, :, None] == bins[1][:, None, :]).reshape(len(new), -1)
+    if not alike.any():
+        return None
+    wins = _wins(new, base).reshape(len(new), -1)
+    return _ratio((wins * alike).sum(axis=1), alike.sum(axis=1).astype(float), seed)
+
+
+def _wins(new: Scores, base: Scores) -> NDArray[np.float64]:
+    """[prompts, answers of new, answers of base]: 1, 0, or one half."""
     differences = new[:, :, None] - base[:, None, :]
-    return float(((differences > 0) + 0.5 * (differences == 0)).mean())
+    wins: NDArray[np.float64] = (differences > 0) + 0.5 * (differences == 0)
+    return wins
+
+
+def _ratio(sums: Scores, counts: Scores, seed: int) -> Interval:
+    """The mean over all, and its interval over resampled prompts, of which each has a sum and a
+    count."""
+    draws = np.random.default_rng(seed).integers(len(sums), size=(RESAMPLES, len(sums)))
+    drawn = counts[draws].sum(axis=1)
+    means = sums[draws].sum(axis=1)[drawn > 0] / drawn[drawn > 0]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Interval(float(sums.sum() / counts.sum()), float(low), float(high))
+
+
+def median_and_range(values: list[float], written: Callable[[float], str] = "{:.3f}".format) -> str:
+    """Such as ".714 (.71 to .72)"; one value alone, a dash for none."""
+    if not values:
+        return "–"
+    middle = written(float(np.median(values)))
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({written(min(values))} to {written(max(values))})"

@@ -63,14 +63,15 @@ def _stems(text: str) -> list[str]:
 
 
 def find_teacher(name: str) -> Teacher:
-    """The function at "dotted.path:function"; raises ValueError with a sentence."""
-    module, _, function = name.partition(":")
+    """The function at "dotted.path:function", or of that name here; raises ValueError with a
+    sentence."""
+    module, _, function = (name if ":" in name else f"{__name__}:{name}").partition(":")
     try:
         teacher = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as problem:
         raise ValueError(
-            f"There is no teacher {name!r} ({problem}): give dotted.path:function, "
-            "such as rewardmodel.rehearsal.teachers:short_and_complete."
+            f"There is no teacher {name!r} ({problem}): give a name such as on_topic, or "
+            "dotted.path:function."
         ) from problem
     if not callable(teacher):
         raise ValueError(f"The teacher {name!r} is not a function.")

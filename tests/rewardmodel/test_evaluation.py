@@ -8,7 +8,7 @@ from annotation.lm.loading import PolicySource, load_policy
 from annotation.lm.sampler import SamplingParameters, sample_groups
 from annotation.models import Project
 from annotation.selectors.policies import champion_policy
-from rewardmodel.rehearsal.evaluation import try_policy
+from rewardmodel.rehearsal.evaluation import answer, judge
 
 QUESTION = [{"role": "user", "content": "Why?"}]
 
@@ -24,7 +24,8 @@ def test_answers_follow_the_projects_limit_and_system_prompt_and_the_teacher_rea
         judged.append((prompt, answer))
         return 0.0
 
-    trial = try_policy(project, champion_policy(project), [QUESTION], teacher, 2, seed=5)
+    answered = answer(project, champion_policy(project), [QUESTION], 2, seed=5)
+    trial = judge(teacher, [QUESTION], answered)
     model, tokenizer = load_policy(PolicySource(str(tiny_model)))
     asked: list[Message] = [
         {"role": "system", "content": "Be brief."},
@@ -32,5 +33,6 @@ def test_answers_follow_the_projects_limit_and_system_prompt_and_the_teacher_rea
     ]
     parameters = SamplingParameters(max_new_tokens=9)
     [expected] = sample_groups(model, tokenizer, [asked], 2, parameters, 5)
-    assert judged == [(QUESTION, answer.text) for answer in expected]
-    assert trial.samples == [expected[0].text]
+    assert judged == [(QUESTION, said.text) for said in expected]
+    assert trial.scores.shape == (1, 2)
+    assert answered.tokens.tolist() == [[len(said.token_ids) for said in expected]]
