@@ -126,7 +126,7 @@ def trl_gradients(policy: AdaptedPolicy, folder: Path) -> tuple[dict[str, Tensor
     ]
     assert len(pairs) == 5 + 6 + 3
     inputs = DataCollatorForPreference(policy.chat.pad)(pairs)
-    loss = trainer.compute_loss(policy.adapted, inputs)
+    loss = trainer.compute_loss(policy.adapted, inputs)  # type: ignore[no-untyped-call]
     loss.backward()
     return {n: p.grad for n, p in trained(policy).items() if p.grad is not None}, loss.item()
 

@@ -94,8 +94,8 @@ def test_every_group_is_read_as_often_as_there_are_epochs(judged: Path) -> None:
 def test_held_out_prompts_are_read_only_to_evaluate(
     tiny: Path, snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokenizer, learned_from = load_tokenizer(str(tiny)), []
-    read = AnswerLikelihoods.forward
+    tokenizer, read = load_tokenizer(str(tiny)), AnswerLikelihoods.forward
+    learned_from: list[str] = []
 
     def forward(self: AnswerLikelihoods, batch: GroupBatch) -> Tensor:
         if torch.is_grad_enabled():

@@ -73,6 +73,7 @@ def test_what_learned_from_rankings_waits_as_a_candidate_until_an_admin_promotes
     assert run.status == TrainingRun.Status.SUCCEEDED, run.reason
     version = run.produced_policy
     assert version is not None
+    assert run.reason is not None
     assert run.reason["code"] == "policy_unjudged"
     assert (version.status, version.parent) == (version.Status.CANDIDATE, base)
     assert version.provenance["snapshot_sha256"] == run.snapshot.sha256
