@@ -25,8 +25,8 @@ from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.distributed import Processes, autocast
 from rewardmodel.learning.core.group_packing import Layout, in_budget
 from rewardmodel.learning.core.group_parts import parts_with_scores
-from rewardmodel.learning.core.row_report import by_reason, row_sentence
-from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
+from rewardmodel.learning.core.row_report import require_groups, row_sentence
+from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.script import run_script
 from rewardmodel.learning.core.snapshot import PreferenceData, read_groups
 from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
@@ -58,9 +58,7 @@ def train(config: RewardConfig, run: RunFolder) -> None:
     rows = read_groups(
         Path(config.snapshot), config.heldout_percent, labeler_weights=config.labeler_weights
     )
-    if not rows.train:
-        skipped = f" (skipped: {by_reason(rows.skipped)})" if rows.skipped else ""
-        raise TrainingFailure(f"No usable group to train on in {config.snapshot}{skipped}.")
+    require_groups(rows, config.snapshot)
     learned = None
     if config.method == "finetune":
         learned = _finetune(config, run, accelerator, rows)

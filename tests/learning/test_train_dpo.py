@@ -99,7 +99,7 @@ def test_held_out_prompts_are_read_only_to_evaluate(
 
     def forward(self: AnswerLikelihoods, batch: GroupBatch) -> Tensor:
         if torch.is_grad_enabled():
-            learned_from.extend(tokenizer.decode(row) for row in batch.input_ids)
+            learned_from.extend(str(tokenizer.decode(row)) for row in batch.input_ids)
         return read(self, batch)
 
     monkeypatch.setattr(AnswerLikelihoods, "forward", forward)

@@ -27,8 +27,8 @@ from rewardmodel.learning.core.group_packing import (
 )
 from rewardmodel.learning.core.group_parts import parts_with_scores
 from rewardmodel.learning.core.passes import read_answers
-from rewardmodel.learning.core.row_report import by_reason, row_counts, row_sentence
-from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
+from rewardmodel.learning.core.row_report import require_groups, row_counts, row_sentence
+from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.script import provenance
 from rewardmodel.learning.core.snapshot import GroupRow, PreferenceData, read_groups, read_prompts
 from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
@@ -47,12 +47,9 @@ from rewardmodel.learning.reward.training_set import encode_rows
 
 def learn_from_rankings(config: PolicyConfig, run: RunFolder, accelerator: Processes) -> None:
     """One run from ranked groups to result. Raises TrainingFailure and the errors of loading."""
-    path = Path(config.snapshot)
-    rows = read_groups(path, config.heldout_percent)
-    if not rows.train:
-        skipped = f" (skipped: {by_reason(rows.skipped)})" if rows.skipped else ""
-        raise TrainingFailure(f"No usable group to train on in {path}{skipped}.")
-    _, prompts = read_prompts(path, config.heldout_percent)
+    rows = read_groups(Path(config.snapshot), config.heldout_percent)
+    require_groups(rows, config.snapshot)
+    _, prompts = read_prompts(Path(config.snapshot), config.heldout_percent)
     policy = AdaptedPolicy(config, accelerator.device, prompts, longest=config.group_tokens)
     longest = within_context(policy.network, config.group_tokens, "group_tokens")
     groups, shortened = encode_rows(policy.chat, rows.train, longest)
@@ -69,25 +66,27 @@ def learn_from_rankings(config: PolicyConfig, run: RunFolder, accelerator: Proce
     for done, metrics in fit(config, trainer, policy, groups, targets, start):
         run.progress("training", done, steps, metrics)
         trainer.save(run.checkpoints, done)
-    if accelerator.is_main_process:
-        found = _before_and_after(config, trainer, policy, parent, heldout, rows)
-        answers = answer_before_and_after(config, run, policy, trainer, parent, prompts)
-        gate = answers.gate(config.kl_budget)
-        if answers.measured and not answers.are_judged:
-            gate = _unjudged(found, answers.measured[NEW].kl)
-        result = {
-            "metrics": {
-                **answers.report(),
-                "preferences": {name: asdict(each) for name, each in found.items()},
-                "steps": steps,
-                **row_counts(rows.skipped, cuts),
-            },
-            "gate": gate.report(),
-            "samples": answers.samples(),
-            "provenance": provenance(config, run),
-        }
-        run.progress("saving", 0, 1)
-        run.publish(Path(config.output), policy.save, result)
+    if not accelerator.is_main_process:
+        return
+    run.progress("evaluating", 0, 2)
+    found = _predicted(config, trainer, policy, parent, heldout, rows)
+    answers = answer_before_and_after(config, run, policy, trainer, parent, prompts)
+    gate = answers.gate(config.kl_budget)
+    if answers.measured and not answers.are_judged:
+        gate = _unjudged(found, answers.measured[NEW].kl)
+    result = {
+        "metrics": {
+            **answers.report(),
+            "preferences": {name: asdict(each) for name, each in found.items()},
+            "steps": steps,
+            **row_counts(rows.skipped, cuts),
+        },
+        "gate": gate.report(),
+        "samples": answers.samples(),
+        "provenance": provenance(config, run),
+    }
+    run.progress("saving", 0, 1)
+    run.publish(Path(config.output), policy.save, result)
 
 
 def fit(
@@ -99,13 +98,8 @@ def fit(
     start: int = 0,
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Learns from the groups; yields finished steps and their metrics."""
-    device, tokens, layout, pad = (
-        policy.device,
-        config.tokens_per_batch,
-        policy.layout,
-        policy.chat.pad,
-    )
-    per_step = min(config.groups_per_step, len(groups))
+    device, layout, pad = trainer.accelerator.device, policy.layout, policy.chat.pad
+    tokens, per_step = config.tokens_per_batch, min(config.groups_per_step, len(groups))
     reference: dict[int, Tensor] = {}  # never changes: each group is read by it once
     for step in range(start, trainer.steps):
         drawn = shuffled(len(groups), config.seed, step * per_step, per_step)
@@ -123,10 +117,9 @@ def fit(
                 found = trainer.module(batch).split([len(read[i].answers) for i in chosen])
                 losses = []
                 for part, own in zip([parts[i] for i in chosen], found, strict=True):
-                    every, base = part.with_the_rest(own), reference[part.target].to(device)
-                    rewards = implicit_rewards(every, base, config.dpo_beta)
-                    whole = preference_loss(config, rewards, targets[part.target])
-                    losses.append(part.share_of(whole))
+                    base, target = reference[part.target].to(device), targets[part.target]
+                    rewards = implicit_rewards(part.with_the_rest(own), base, config.dpo_beta)
+                    losses.append(part.share_of(preference_loss(config, rewards, target)))
                 loss = torch.stack(losses).sum() / weight
             trainer.backward(loss)
         yield step + 1, trainer.step(step)
@@ -190,7 +183,7 @@ def reference_likelihoods(
         return likelihoods(policy, groups)
 
 
-def _before_and_after(
+def _predicted(
     config: PolicyConfig,
     trainer: Trainer,
     policy: AdaptedPolicy,
