@@ -38,7 +38,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
-    rate = {} if options.learning_rate is None else {"learning_rate": options.learning_rate}
+    rate = {} if options.learning_rate is None else {"dpo_learning_rate": options.learning_rate}
     task: dict[str, Any] = {
         **{name: getattr(options, name) for name in ("groups", "heldout_groups", "shortest")},
         "config": {

@@ -61,7 +61,7 @@ def train_groups(config: PolicyConfig, groups: Encoded, adapter: Path) -> float:
     policy = AdaptedPolicy(config, accelerator.device, [], longest=config.group_tokens)
     steps = -(-len(groups) // config.groups_per_step)
     module = AnswerLikelihoods(policy.log_probs)
-    trainer = Trainer(accelerator, module, config, config.learning_rate, steps)
+    trainer = Trainer(accelerator, module, config, config.dpo_learning_rate, steps)
     targets = [target_of(row, accelerator.device) for row, _ in groups]
     began = time.perf_counter()
     for _ in fit(config, trainer, policy, [group for _, group in groups], targets):
@@ -86,7 +86,7 @@ def train_pairs(config: PolicyConfig, groups: Encoded, adapter: Path) -> float:
             gradient_accumulation_steps=per_step,
             num_train_epochs=1,
             max_length=None,
-            **trainer_settings(config),
+            **{**trainer_settings(config), "learning_rate": config.dpo_learning_rate},
         ),
         train_dataset=Dataset.from_list(pairs),
         processing_class=Chat(load_tokenizer(config.base_model)).tokenizer,

@@ -52,7 +52,8 @@ def learn_from_rankings(output: Path, snapshot: Path, base: Path, **fields: obje
     """As `train_a_policy`, straight from the snapshot's rankings; without a reward model unless
     one is named."""
     values = {"snapshot": snapshot, "base_model": base, "output": output, "algorithm": "dpo"}
-    values |= {"learning_rate": 0.01, "max_new_tokens": 8, "kl_budget": 1e6, "group_tokens": 256}
+    values |= {"dpo_learning_rate": 0.01, "group_tokens": 256}
+    values |= {"max_new_tokens": 8, "kl_budget": 1e6}
     return run_script(PolicyConfig, train_policy.train, _flags({**values, **fields}))
 
 

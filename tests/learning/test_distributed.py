@@ -102,7 +102,7 @@ def test_two_processes_learn_from_rankings_as_one_does(
 ) -> None:
     """With groups of a step in parts, of which the processes have unlike numbers."""
     one, two = tmp_path / "one", tmp_path / "two"
-    fields = {"groups_per_step": 5, "epochs": 2, "tokens_per_batch": 16, "learning_rate": 0.001}
+    fields = {"groups_per_step": 5, "epochs": 2, "tokens_per_batch": 16, "dpo_learning_rate": 0.001}
     assert learn_from_rankings(one, snapshot, tiny, **fields) == 0
     given: dict[str, object] = {"snapshot": snapshot, "base_model": tiny, "output": two, **fields}
     given |= {"algorithm": "dpo", "max_new_tokens": 8, "kl_budget": 1e6, "group_tokens": 256}

@@ -14,7 +14,7 @@ from rewardmodel.services.supervision import supervise
 from tests.people import champion
 from tests.rewardmodel.runs import claimed, result
 
-FROM_RANKINGS = {"algorithm": "dpo", "learning_rate": 0.01, "heldout_answers": 2, "epochs": 2}
+FROM_RANKINGS = {"algorithm": "dpo", "dpo_learning_rate": 0.01, "heldout_answers": 2, "epochs": 2}
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def learn_from_rankings(config: PolicyConfig, run: RunFolder, accelerator: Proce
     targets = [target_of(row, accelerator.device) for row in rows.train]
     steps = -(-config.epochs * len(groups) // min(config.groups_per_step, len(groups)))
     module = AnswerLikelihoods(policy.log_probs)
-    trainer = Trainer(accelerator, module, config, config.learning_rate, steps)
+    trainer = Trainer(accelerator, module, config, config.dpo_learning_rate, steps)
     parent = trainer.weights()
     start, _ = trainer.resume(run.checkpoints)
     for done, metrics in fit(config, trainer, policy, groups, targets, start):
