@@ -11,6 +11,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from annotation.lm.cpu_linear import use_onednn
 from annotation.lm.loading import load_tokenizer
 from bench.comparison import finish_device, peak_memory
 from bench.peer import trainer_settings
-from rewardmodel.learning.configs import RewardConfig
+from rewardmodel.learning.configs import PolicyConfig, RewardConfig
 from rewardmodel.learning.core.distributed import Processes
 from rewardmodel.learning.core.group_packing import (
     EncodedGroup,
@@ -48,7 +50,9 @@ OFFSETS = 20
 Encoded = list[tuple[GroupRow, EncodedGroup]]
 
 
-def chosen_groups(rows: list[GroupRow], chat: Chat, config: RewardConfig, count: int) -> Encoded:
+def chosen_groups(
+    rows: list[GroupRow], chat: Chat, config: RewardConfig | PolicyConfig, count: int
+) -> Encoded:
     """So many groups that stand for all: of every length, and as costly to take apart as they are.
 
     Of evenly spaced samples by length, the one for which pairs have as many times the tokens of
@@ -67,7 +71,9 @@ def chosen_groups(rows: list[GroupRow], chat: Chat, config: RewardConfig, count:
     return min(samples, key=lambda sample: abs(token_ratio(sample) - token_ratio(encoded)))
 
 
-def shortest_groups(rows: list[GroupRow], chat: Chat, config: RewardConfig, count: int) -> Encoded:
+def shortest_groups(
+    rows: list[GroupRow], chat: Chat, config: RewardConfig | PolicyConfig, count: int
+) -> Encoded:
     """So many groups with the fewest tokens: as many as the time allows to learn from."""
     every = chosen_groups(rows, chat, config, len(rows))  # by length
     return every[:count]
@@ -80,18 +86,21 @@ def token_ratio(groups: Encoded) -> float:
 
 
 def pairs_of(groups: Encoded) -> list[dict[str, list[int]]]:
-    """Each strict preference as TRL's tokenized pair; it has no words for ties."""
+    """Each strict preference as tokenized pair of TRL's RewardTrainer."""
     return [
-        {
-            "chosen_ids": group.prompt + group.answers[i],
-            "rejected_ids": group.prompt + group.answers[j],
-        }
-        for row, group in groups
-        for ranking in row.counted
-        for i in range(len(group.answers))
-        for j in range(len(group.answers))
-        if ranking.ranks[i] < ranking.ranks[j]
+        {"chosen_ids": prompt + better, "rejected_ids": prompt + worse}
+        for prompt, better, worse in strict_pairs(groups)
     ]
+
+
+def strict_pairs(groups: Encoded) -> Iterator[tuple[list[int], list[int], list[int]]]:
+    """The prompt, the better and the worse answer; TRL has no words for ties."""
+    for row, group in groups:
+        for ranking in row.counted:
+            ranked = list(zip(group.answers, ranking.ranks, strict=True))
+            for (better, above), (worse, below) in permutations(ranked, 2):
+                if above < below:
+                    yield group.prompt, better, worse
 
 
 def train_groups(

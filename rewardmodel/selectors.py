@@ -54,6 +54,7 @@ class LoopStatus:
     reward_model: RewardModelVersion | None
     last_reward_model: RewardModelVersion | None
     policy: PolicyVersion
+    policy_has_a_teacher: bool  # a reward model, or rankings where it learns straight from them
     ancestors: list[PolicyVersion]
     taught: int
     demonstrations: int
@@ -70,6 +71,12 @@ def champion_reward_model(project: Project) -> RewardModelVersion | None:
     return RewardModelVersion.objects.filter(
         project=project, status=ModelVersion.Status.CHAMPION
     ).first()
+
+
+def learns_from_rankings(project: Project) -> bool:
+    """Whether the policy's training reads ranked groups, with a reward model only to judge."""
+    chosen = project.policy_settings  # any JSON
+    return isinstance(chosen, dict) and chosen.get("algorithm") == "dpo"
 
 
 def policies_of(project: Project) -> QuerySet[PolicyVersion]:
@@ -244,20 +251,21 @@ def loop_status(project: Project) -> LoopStatus:
         parent_id = policies[parent_id].parent_id
     reward_models = list(RewardModelVersion.objects.filter(project=project))
     judge = next((m for m in reward_models if m.status == ModelVersion.Status.CHAMPION), None)
-    rankings_new = new_rankings(project)
+    rankings_total, rankings_new = rankings.count(), new_rankings(project)
     runs = list(project.runs.all()[:RECENT_RUNS])
     rests = [rest_before(project, kind) for kind in due_kinds(project, judge, rankings_new)]
     free = space.free_bytes()
     return LoopStatus(
         queue=queue_counts(project),
         rankings_today=rankings.filter(created_at__gte=midnight()).count(),
-        rankings_total=rankings.count(),
+        rankings_total=rankings_total,
         rankings_new=rankings_new,
         training_threshold=project.training_threshold,
         live=LiveHead.objects.filter(project=project).first(),
         reward_model=judge,
         last_reward_model=reward_models[0] if reward_models else None,
         policy=policy,
+        policy_has_a_teacher=bool(rankings_total if learns_from_rankings(project) else judge),
         ancestors=ancestors,
         taught=len(policies) - 1,
         demonstrations=project.demonstrations.filter(is_current=True).count(),

@@ -1,4 +1,5 @@
-"""Stage 4: a better policy by RLOO (arXiv 2402.14740) or PPO, sampled and scored in groups.
+"""Stage 4: a better policy by RLOO (arXiv 2402.14740) or PPO, sampled and scored in groups; or
+straight from rankings, by DPO (policy/dpo.py).
 
     accelerate launch rewardmodel/learning/train_policy.py --snapshot prompts.jsonl \
         --base-model MODEL --reward-model FOLDER --output FOLDER [--adapter PARENT]
@@ -14,7 +15,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 if __package__ in (None, ""):  # started as a file: make the repository importable from anywhere
     sys.path[0] = str(Path(__file__).resolve().parents[2])
@@ -24,7 +24,7 @@ from transformers import set_seed
 
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.distributed import Processes, autocast
-from rewardmodel.learning.core.gate import Code, Gate, Verdict, report
+from rewardmodel.learning.core.gate import report
 from rewardmodel.learning.core.group_packing import unpack
 from rewardmodel.learning.core.row_report import row_counts, row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
@@ -33,33 +33,34 @@ from rewardmodel.learning.core.snapshot import PromptRow, read_prompts
 from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
 from rewardmodel.learning.policy.algorithms import Algorithm, new_algorithm
 from rewardmodel.learning.policy.best_of_n import report_best_of_n
+from rewardmodel.learning.policy.dpo import learn_from_rankings
 from rewardmodel.learning.policy.early_stopping import EarlyStopping
-from rewardmodel.learning.policy.metrics import PolicyMetrics, policy_gate
+from rewardmodel.learning.policy.evaluation import answer_before_and_after
 from rewardmodel.learning.policy.pretraining_mix import PretrainingMix, TextBatch, WithText
 from rewardmodel.learning.policy.rollout import (
     AdaptedPolicy,
     Experience,
     Rollout,
-    heldout_seeds,
     metrics_of,
     seeds_of,
     summarise,
 )
 
-SAMPLES = 8
-
 
 def train(config: PolicyConfig, run: RunFolder) -> None:
-    """One run from prompts to result. Raises TrainingFailure and the errors of loading."""
+    """One run from prompts or rankings to result. Raises TrainingFailure and errors of loading."""
     accelerator = Processes()
     set_seed(config.seed)
     run.progress("loading", 0, 1)
+    if config.algorithm == "dpo":
+        learn_from_rankings(config, run, accelerator)
+        return
     prompts, heldout = read_prompts(Path(config.snapshot), config.heldout_percent)
     if not prompts:
         raise TrainingFailure(f"No prompt to train on in {config.snapshot}.")
     policy = AdaptedPolicy(config, accelerator.device, [*prompts, *heldout])
     run.tell(row_sentence("prompts", len(prompts) + len(heldout), {}, policy.cuts))
-    if config.algorithm == "ppo" and policy.scorer.layout is unpack:
+    if config.algorithm == "ppo" and policy.scorer and policy.scorer.layout is unpack:
         policy.layout = unpack  # its value function reads the same rows, as a reward model does
     if config.algorithm != "best_of_n":
         _update(config, run, accelerator, policy, prompts, heldout)
@@ -113,7 +114,7 @@ def _update(
         state = {**stopping.state(), **policy.end_penalty.state()}
         trainer.save(run.checkpoints, step + 1, state)
     if accelerator.is_main_process:
-        _evaluate_and_publish(config, run, policy, trainer, parent, heldout, stopping)
+        _judge_and_publish(config, run, policy, trainer, parent, heldout, stopping)
 
 
 def accumulate(
@@ -152,7 +153,7 @@ def _answer(
     )
 
 
-def _evaluate_and_publish(
+def _judge_and_publish(
     config: PolicyConfig,
     run: RunFolder,
     policy: AdaptedPolicy,
@@ -162,51 +163,21 @@ def _evaluate_and_publish(
     stopping: EarlyStopping,
 ) -> None:
     """Answers the held-out prompts with the same seeds before and after, and judges."""
-    rows = heldout[: config.heldout_prompts]
-    seeds = [heldout_seeds(config, place) for place in range(len(rows))]
-    new = trainer.weights()
-    measured: dict[str, PolicyMetrics] = {}
-    answered: list[list[Rollout]] = []
-    for name, weights in {"parent": parent, "new": new}.items():
-        run.progress("evaluating", len(answered), 2)
-        trainer.set_weights(weights)
-        rollouts = policy.rollouts([row.prompt for row in rows], seeds)
-        answered.append(rollouts)
-        if rollouts:
-            experiences = policy.measured(rollouts)
-            measured[name] = metrics_of(summarise(experiences))
-    if measured:
-        gate = policy_gate(measured["parent"], measured["new"], config.kl_budget, stopping.stopped)
-    else:
-        gate = Gate(False, Verdict(Code.NO_HELDOUT_PROMPTS))
+    answers = answer_before_and_after(config, run, policy, trainer, parent, heldout)
     result = {
         "metrics": {
-            **{name: asdict(found) for name, found in measured.items()},
+            **answers.report(),
             "steps": stopping.steps,
             **row_counts({}, policy.cuts),
             "stopped": report(stopping.stopped) if stopping.stopped else None,
             "checks": stopping.history,
         },
-        "gate": gate.report(),
-        "samples": _samples(*answered),
+        "gate": answers.gate(config.kl_budget, stopping.stopped).report(),
+        "samples": answers.samples(),
         "provenance": provenance(config, run),
     }
     run.progress("saving", 0, 1)
     run.publish(Path(config.output), policy.save, result)
-
-
-def _samples(before: list[Rollout], after: list[Rollout]) -> list[dict[str, Any]]:
-    """The first answer to some held-out prompts, from the parent and from the new policy."""
-    return [
-        {
-            "prompt": old.prompt,
-            "before": old.texts[0],
-            "after": new.texts[0],
-            "score_before": old.scores[0].item(),
-            "score_after": new.scores[0].item(),
-        }
-        for old, new in list(zip(before, after, strict=True))[:SAMPLES]
-    ]
 
 
 if __name__ == "__main__":

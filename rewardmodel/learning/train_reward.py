@@ -24,13 +24,13 @@ from transformers import set_seed
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.distributed import Processes, autocast
 from rewardmodel.learning.core.group_packing import Layout, in_budget
-from rewardmodel.learning.core.row_report import by_reason, row_sentence
-from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
+from rewardmodel.learning.core.group_parts import parts_with_scores
+from rewardmodel.learning.core.row_report import require_groups, row_sentence
+from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.script import run_script
 from rewardmodel.learning.core.snapshot import PreferenceData, read_groups
 from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
 from rewardmodel.learning.reward.fit_probe import fit_probe
-from rewardmodel.learning.reward.group_parts import parts_with_scores
 from rewardmodel.learning.reward.learned import Learned, Scores, judge_and_publish
 from rewardmodel.learning.reward.losses import listwise_loss
 from rewardmodel.learning.reward.metrics import metrics_of
@@ -58,9 +58,7 @@ def train(config: RewardConfig, run: RunFolder) -> None:
     rows = read_groups(
         Path(config.snapshot), config.heldout_percent, labeler_weights=config.labeler_weights
     )
-    if not rows.train:
-        skipped = f" (skipped: {by_reason(rows.skipped)})" if rows.skipped else ""
-        raise TrainingFailure(f"No usable group to train on in {config.snapshot}{skipped}.")
+    require_groups(rows, config.snapshot)
     learned = None
     if config.method == "finetune":
         learned = _finetune(config, run, accelerator, rows)
@@ -132,7 +130,9 @@ def fit(
         mine = trainer.shard([among[i] for i in drawn], "groups_per_step")
         groups = [data.groups[i] for i in mine]
         targets = [data.targets[i] for i in mine]
-        parts = parts_with_scores(model, layout, groups, targets, data.pad, config.tokens_per_batch)
+        parts = parts_with_scores(
+            model, device, layout, groups, targets, data.pad, config.tokens_per_batch
+        )
         read = [part.group for part in parts]  # whole groups, where a pass has room for them
         for chosen in trainer.passes(list(in_budget(read, config.tokens_per_batch, layout))):
             batch = layout([read[i] for i in chosen], data.pad).to(device)

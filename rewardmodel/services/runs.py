@@ -30,6 +30,7 @@ from rewardmodel.selectors import (
     champion_reward_model,
     due_kinds,
     features_folder,
+    learns_from_rankings,
     new_rankings,
     rest_before,
     text_folder,
@@ -82,22 +83,32 @@ def start_reward_run(project: Project, started_by: User | None = None) -> Traini
 
     Raises RunRefused when a run is active, or nothing was ranked yet.
     """
-    if not current_rankings(project).exists():
-        raise RunRefused(_("There are no rankings to learn from yet."))
+    _require_rankings(project)
     take = take_groups_snapshot
     return _start(project, Kind.REWARD, take, project.reward_settings, started_by)
 
 
 def start_policy_run(project: Project, started_by: User | None = None) -> TrainingRun:
-    """Queues stage 4: the policy is updated towards what the champion reward model prefers.
+    """Queues stage 4: the policy is updated towards what the champion reward model prefers, or,
+    where the project's settings say so, straight from all rankings, whether or not one can judge.
 
-    Raises RunRefused when a run is active, or no reward model has passed its gate.
+    Raises RunRefused when a run is active, no reward model has passed its gate, or nothing was
+    ranked yet.
     """
     judge = champion_reward_model(project)
-    if judge is None:
+    if learns_from_rankings(project):
+        _require_rankings(project)
+        take = take_groups_snapshot
+    elif judge is None:
         raise RunRefused(_("No reward model has passed its gate yet: train one first."))
-    take = take_prompts_snapshot
+    else:
+        take = take_prompts_snapshot
     return _start(project, Kind.POLICY, take, project.policy_settings, started_by, judge)
+
+
+def _require_rankings(project: Project) -> None:
+    if not current_rankings(project).exists():
+        raise RunRefused(_("There are no rankings to learn from yet."))
 
 
 def _start(
@@ -202,11 +213,11 @@ def _given(run: TrainingRun, shown: str, *, from_scratch: bool) -> dict[str, Any
     if run.kind == Kind.TEXT:
         return {"stage": str(run.kind), "merge": True, **parent}
     answering = {**parent, "max_new_tokens": project.max_new_tokens}
-    if judge is None:
+    if run.kind == Kind.DEMONSTRATIONS:
         return {"stage": str(run.kind), "merge": True, **answering}
     return {
         **answering,
-        "reward_model": str(judge.folder),
+        "reward_model": "" if judge is None else str(judge.folder),
         "answers_per_prompt": project.answers_per_group,
         "kl_budget": project.kl_budget,
         "rollout_server": _rollout_server(policy),

@@ -32,6 +32,7 @@ NAMES = {
     "new": _("new policy"),
     "pairs": _("pairs"),
     "parent": _("parent"),
+    "preferences": _("held-out rankings"),
     "recipe": _("features"),
     "reward": _("mean reward"),
     "reward_mean": _("mean of rewards"),

@@ -48,6 +48,15 @@ def train_a_policy(
     return run_script(PolicyConfig, train_policy.train, _flags({**values, **fields}))
 
 
+def learn_from_rankings(output: Path, snapshot: Path, base: Path, **fields: object) -> int:
+    """As `train_a_policy`, straight from the snapshot's rankings; without a reward model unless
+    one is named."""
+    values = {"snapshot": snapshot, "base_model": base, "output": output, "algorithm": "dpo"}
+    values |= {"dpo_learning_rate": 0.01, "group_tokens": 256}
+    values |= {"max_new_tokens": 8, "kl_budget": 1e6}
+    return run_script(PolicyConfig, train_policy.train, _flags({**values, **fields}))
+
+
 def learn(output: Path, snapshot: Path, *switches: str, **fields: object) -> int:
     """Starts a run as a person would, but in this process; returns the exit code."""
     values = {"snapshot": snapshot, "output": output, "max_new_tokens": 8, **fields}

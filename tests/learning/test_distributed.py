@@ -16,6 +16,7 @@ from tests.learning.conftest import Rows, shorter_is_better
 from tests.learning.runs import (
     failure_of,
     in_two_processes,
+    learn_from_rankings,
     on_two_machines,
     result_of,
     train_a_policy,
@@ -92,6 +93,22 @@ def test_two_processes_update_a_policy_as_one_does(
     expected, found = (result_of(each)["metrics"] for each in (one, two))
     assert found["new"] == pytest.approx(expected["new"], abs=1e-3)
     assert found["checks"] == [pytest.approx(check, abs=1e-3) for check in expected["checks"]]
+    assert_same_weights(one, two)
+
+
+@pytest.mark.parametrize("kind", ["multi_gpu", "use_fsdp"])
+def test_two_processes_learn_from_rankings_as_one_does(
+    kind: str, tiny: Path, snapshot: Path, tmp_path: Path
+) -> None:
+    """With groups of a step in parts, of which the processes have unlike numbers."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    fields = {"groups_per_step": 5, "epochs": 2, "tokens_per_batch": 16, "dpo_learning_rate": 0.001}
+    assert learn_from_rankings(one, snapshot, tiny, **fields) == 0
+    given: dict[str, object] = {"snapshot": snapshot, "base_model": tiny, "output": two, **fields}
+    given |= {"algorithm": "dpo", "max_new_tokens": 8, "kl_budget": 1e6, "group_tokens": 256}
+    assert in_two_processes(train_policy.__file__, kind=kind, **given) == 0
+    expected, found = (result_of(each)["metrics"]["preferences"]["new"] for each in (one, two))
+    assert found["log_loss"] == pytest.approx(expected["log_loss"], abs=1e-3)
     assert_same_weights(one, two)
 
 

@@ -9,6 +9,8 @@ from rewardmodel.learning.policy.losses import (
     clipped_value_loss,
     expected_best,
     generalized_advantages,
+    implicit_rewards,
+    plackett_luce_loss,
     rloo_advantages,
     sequence_sums,
 )
@@ -172,6 +174,54 @@ def test_a_value_moved_beyond_the_clip_costs_as_at_the_clip(value: float, loss: 
     one = torch.tensor([1.0])
     found = clipped_value_loss(torch.tensor([value]), one, torch.tensor([2.0]), 0.2)
     assert found.item() == pytest.approx(loss)
+
+
+def test_an_implicit_reward_is_beta_a_nat_of_divergence() -> None:
+    rewards = implicit_rewards(torch.tensor([-3.0, -8.0]), torch.tensor([-5.0, -7.0]), 0.1)
+    assert rewards.tolist() == pytest.approx([0.2, -0.1])
+
+
+def test_a_rankings_probability_by_hand() -> None:
+    """Of 3 answers with exp(r) 4, 2, 1, ranked second, third, first: 2/7 * 4/5."""
+    rewards = torch.tensor([4.0, 1.0, 2.0]).log()
+    loss = plackett_luce_loss(rewards, torch.tensor([[2.0, 3.0, 1.0]]), torch.ones(1))
+    assert loss.item() == pytest.approx(-math.log(2 / 7 * 4 / 5))
+
+
+def test_tied_answers_are_each_drawn_among_all_of_their_place_and_below() -> None:
+    """exp(r) 4 and 2 share the first place before 1: 4/7 * 2/7; 1 and 3 the last: 1/4 * 3/4."""
+    rewards = torch.tensor([4.0, 2.0, 1.0]).log()
+    loss = plackett_luce_loss(rewards, torch.tensor([[1.0, 1.0, 2.0]]), torch.ones(1))
+    assert loss.item() == pytest.approx(-math.log(4 / 7 * 2 / 7))
+    rewards = torch.tensor([4.0, 1.0, 3.0]).log()
+    loss = plackett_luce_loss(rewards, torch.tensor([[1.0, 2.0, 2.0]]), torch.ones(1))
+    assert loss.item() == pytest.approx(-math.log(4 / 8 * 1 / 4 * 3 / 4), rel=1e-5)
+
+
+def test_a_tie_is_likeliest_at_equal_rewards_in_whole_rankings_too() -> None:
+    rewards = torch.tensor([0.7, 0.7, -1.0], requires_grad=True)
+    plackett_luce_loss(rewards, torch.tensor([[1.0, 1.0, 2.0]]), torch.ones(1)).backward()  # type: ignore[no-untyped-call]
+    assert rewards.grad is not None
+    assert rewards.grad[0].item() == pytest.approx(rewards.grad[1].item())
+    apart = torch.tensor([1.0, 0.4, -1.0], requires_grad=True)
+    plackett_luce_loss(apart, torch.tensor([[1.0, 1.0, 2.0]]), torch.ones(1)).backward()  # type: ignore[no-untyped-call]
+    assert apart.grad is not None
+    assert apart.grad[0] > apart.grad[1]
+
+
+def test_of_two_answers_a_ranking_costs_what_its_pair_costs() -> None:
+    rewards = torch.tensor([0.3, 1.1])
+    loss = plackett_luce_loss(rewards, torch.tensor([[2.0, 1.0]]), torch.ones(1))
+    assert loss.item() == pytest.approx(vote_log_loss(rewards, strict_votes([[2, 1]])).item())
+
+
+def test_a_labeler_counts_by_weight_in_votes_and_in_rankings() -> None:
+    ranks, weights = [[1, 2], [2, 1]], [3.0, 0.5]
+    assert strict_votes(ranks, weights).tolist() == [[0, 3.0], [0.5, 0]]
+    rewards = torch.tensor([1.0, 0.0])
+    loss = plackett_luce_loss(rewards, torch.tensor(ranks).float(), torch.tensor(weights))
+    by_hand = -3 * math.log(sigmoid(1.0)) - 0.5 * math.log(sigmoid(-1.0))
+    assert loss.item() == pytest.approx(by_hand)
 
 
 def test_the_best_of_n_is_the_mean_over_all_choices() -> None:

@@ -15,6 +15,7 @@ from tests.learning.runs import (
     from_demonstrations,
     from_scratch,
     kill_at,
+    learn_from_rankings,
     result_of,
     train_a_policy,
     weights_of,
@@ -88,3 +89,19 @@ def test_a_policy_has_all_the_weights_and_checks_of_an_uninterrupted_run(
     assert any("critic" in name for name in first.tensors) == (algorithm == "ppo")
     assert result_of(whole)["metrics"] == result_of(resumed)["metrics"]
     assert [check[0] for check in result_of(resumed)["metrics"]["checks"]] == [0, 2, 4]
+
+
+def test_a_policy_straight_from_rankings_has_the_weights_and_figures_of_an_uninterrupted_run(
+    tiny: Path, snapshot: Path, tmp_path: Path
+) -> None:
+    """Killed in its second pass over the groups: the reference is read again for those to come."""
+
+    def start(output: Path) -> int:
+        fields = {"epochs": 2, "groups_per_step": 6, "checkpoint_every": 2}
+        return learn_from_rankings(output, snapshot, tiny, **fields)
+
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    assert start(whole) == 0
+    killed_and_started_again(start, resumed, at=5)
+    assert same(weights_of(whole), weights_of(resumed))
+    assert result_of(whole)["metrics"] == result_of(resumed)["metrics"]

@@ -53,6 +53,22 @@ def test_the_loop_tells_what_waits_and_what_was_ranked(
     assert "none trained yet" in html
 
 
+def test_a_policy_that_learns_from_rankings_is_updated_without_a_reward_model(
+    as_: As, ranked: Project, owner: User
+) -> None:
+    needs_a_judge = "once a reward model has passed its gate"
+    assert needs_a_judge in as_(owner).get(page(ranked)).content.decode()
+    ranked.policy_settings = {"algorithm": "dpo"}
+    ranked.save()
+    html = as_(owner).get(page(ranked)).content.decode()
+    assert needs_a_judge not in html
+    assert 'value="policy">' in html
+    as_(owner).post(page(ranked, "run_start"), {"kind": "policy"})
+    run = ranked.runs.get()
+    assert (run.kind, run.reward_model) == ("policy", None)
+    assert "1 row of" in as_(owner).get(page(ranked, "run", run.pk)).content.decode()
+
+
 def test_a_project_without_prompts_says_what_to_do_first(
     as_: As, project: Project, owner: User
 ) -> None:

@@ -68,6 +68,10 @@ class Config:
             within = value is None or least <= value <= most
             require(within, name, f"give {least} to {most}", self)
 
+    def require_inputs(self) -> None:
+        """Raises ConfigError for an input without which a run of this configuration cannot be; what
+        a project sets has none yet."""
+
 
 def require(holds: bool, name: str, advice: str, config: Config) -> None:
     if not holds:

@@ -57,7 +57,9 @@ def read_config(kind: type[AnyConfig], flags: argparse.Namespace) -> AnyConfig:
     """
     values = _read_file(flags.run_folder) if flags.reads_file else {}
     given = {field.name: getattr(flags, field.name) for field in fields(kind)}
-    return _build(kind, {**values, **{k: v for k, v in given.items() if v is not None}})
+    config = _build(kind, {**values, **{k: v for k, v in given.items() if v is not None}})
+    config.require_inputs()
+    return config
 
 
 def changes(config: Config, run_folder: Path) -> list[str]:

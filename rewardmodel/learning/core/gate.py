@@ -33,6 +33,7 @@ class Code(StrEnum):
     POLICY_GAIN = "policy_gain"
     POLICY_OVER_BUDGET = "policy_over_budget"
     POLICY_NO_GAIN = "policy_no_gain"
+    POLICY_UNJUDGED = "policy_unjudged"
     BEST_OF_N_REPORT = "best_of_n_report"
     NO_HELDOUT_TEXT = "no_heldout_text"
     LANGUAGE_GAIN = "language_gain"
@@ -97,6 +98,11 @@ WORDING = {
     Code.POLICY_NO_GAIN: gettext_noop(
         "Held-out reward went from {before:.3f} to {after:.3f} at a divergence of "
         "{divergence:z.1f} nats: no gain."
+    ),
+    Code.POLICY_UNJUDGED: gettext_noop(
+        "No reward model judged its answers, so it serves only if an admin chooses it: the loss on "
+        "held-out rankings went from {before:.3f} to {after:.3f} at a divergence of "
+        "{divergence:z.1f} nats."
     ),
     Code.BEST_OF_N_REPORT: gettext_noop("A report of best-of-n: nothing was trained."),
     Code.NO_HELDOUT_TEXT: gettext_noop("No held-out text to judge by: add text."),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rewardmodel.learning.core.run_folder import TrainingFailure
+from rewardmodel.learning.core.snapshot import PreferenceData
+
 
 def row_sentence(
     what: str, used: int, skipped: Mapping[str, int], shortened: Mapping[str, int]
@@ -15,6 +18,13 @@ def row_sentence(
     parts += [f"skipped: {by_reason(skipped)}"] if skipped else []
     parts += [f"shortened: {by_reason(shortened)}"] if shortened else []
     return "; ".join(parts) + "."
+
+
+def require_groups(rows: PreferenceData, snapshot: str) -> None:
+    """Raises TrainingFailure where none is left to train on."""
+    if not rows.train:
+        skipped = f" (skipped: {by_reason(rows.skipped)})" if rows.skipped else ""
+        raise TrainingFailure(f"No usable group to train on in {snapshot}{skipped}.")
 
 
 def row_counts(skipped: Mapping[str, int], shortened: Mapping[str, int]) -> dict[str, Any]:

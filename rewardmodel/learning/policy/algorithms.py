@@ -141,5 +141,7 @@ def new_algorithm(config: PolicyConfig, policy: AdaptedPolicy) -> Algorithm:
 def have_same_tokens(policy: AdaptedPolicy) -> bool:
     """A value function reads the policy's tokens with the reward model's weights, which may know
     more: a token to pad with."""
+    if policy.scorer is None:
+        return False
     ours, theirs = (chat.tokenizer.get_vocab() for chat in (policy.chat, policy.scorer.chat))
     return bool(ours.items() <= theirs.items())

@@ -170,6 +170,34 @@ def clipped_value_loss(
     return 0.5 * torch.max((values - returns) ** 2, (near - returns) ** 2).sum()
 
 
+def implicit_rewards(
+    policy: Float[Tensor, " K"], reference: Float[Tensor, " K"], beta: float
+) -> Float[Tensor, " K"]:
+    """beta (log pi(y | x) - log pi_ref(y | x)) of a prompt's answers, given both logarithms.
+
+    The rewards for which this policy is the best one, up to a term of the prompt (DPO, arXiv
+    2305.18290, equation 5). -log sigmoid of their differences, equation 7, is `vote_log_loss`.
+    """
+    return beta * (policy - reference)
+
+
+def plackett_luce_loss(
+    rewards: Float[Tensor, " K"],
+    ranks: Float[Tensor, "labelers K"],
+    weights: Float[Tensor, " labelers"],
+) -> Float[Tensor, ""]:
+    """The weighted sum over labelers of -log p(ranking); ranks of 1 are best.
+
+    A ranking is drawn from its best place down, each answer with probability proportional to
+    exp(reward) among those that are ranked no better (arXiv 2305.18290, equation 20). Tied answers
+    share a place: each is drawn among all from there down (Breslow, Biometrics 30, 1974), so that a
+    tie is likeliest at equal rewards.
+    """
+    no_better = ranks[:, :, None] <= ranks[:, None, :]
+    among = rewards.masked_fill(~no_better, -math.inf).logsumexp(-1)
+    return (weights * (among - rewards).sum(-1)).sum()
+
+
 def expected_best(scores: Float[Tensor, " N"], count: int) -> float:
     """The mean of the best of `count` answers, over all choices of as many among the N scored.
 

@@ -42,7 +42,7 @@ from rewardmodel.learning.core.snapshot import PromptRow, naming
 from rewardmodel.learning.policy.end_penalty import EndPenalty
 from rewardmodel.learning.policy.losses import sequence_sums
 from rewardmodel.learning.policy.metrics import PolicyMetrics
-from rewardmodel.learning.reward.scorer import RewardScorer
+from rewardmodel.learning.reward.scorer import Judged, RewardScorer
 
 
 @dataclass(frozen=True)
@@ -119,16 +119,21 @@ class Experience:
 
 
 class AdaptedPolicy:
-    """A base model with a trainable adapter, and the reward model that judges it.
+    """A base model with a trainable adapter, and the reward model that judges it, if one does.
 
     The reference is the base model: the same weights with the adapter off.
     """
 
     def __init__(
-        self, config: PolicyConfig, device: torch.device, rows: Sequence[PromptRow]
+        self,
+        config: PolicyConfig,
+        device: torch.device,
+        rows: Sequence[PromptRow],
+        longest: int = 0,
     ) -> None:
-        """`rows` hold all prompts that will be answered. Raises PolicyUnavailable, and
-        SnapshotError for a prompt that a chat template refuses."""
+        """`rows` hold all prompts that will be answered; other rows that are read have at most
+        `longest` tokens. Raises PolicyUnavailable, and SnapshotError for a prompt that a chat
+        template refuses."""
         self.config, self.device = config, device
         self.chat = Chat(load_tokenizer(config.base_model))
         base = load_causal_lm(config.base_model, torch.float32)
@@ -138,17 +143,18 @@ class AdaptedPolicy:
         self.network = cast(PreTrainedModel, self.adapted.get_base_model())
         self.log_probs = AnswerLogProbs(self.network)
         self.prompt_limit = prompt_limit(self.network, config.max_new_tokens)
-        self.scorer = RewardScorer(config.reward_model, device)
+        self.scorer = RewardScorer(config.reward_model, device) if config.reward_model else None
         self.end_penalty = EndPenalty(config.missing_end_penalty)
         lengths = []
         for row in rows:
             with naming("Prompt", row):
                 lengths.append(len(self.chat.prompt_ids(row.prompt)))
-                self.scorer.chat.prompt_ids(row.prompt)
+                if self.scorer:
+                    self.scorer.chat.prompt_ids(row.prompt)
         too_long = sum(length > self.prompt_limit for length in lengths)
         self.cuts = {"a prompt that lost its start": too_long} if too_long else {}
-        longest = min(max(lengths), self.prompt_limit)
-        self.layout = choose_layout(self.log_probs, self.network, longest + config.max_new_tokens)
+        answered = min(max(lengths, default=0), self.prompt_limit) + config.max_new_tokens
+        self.layout = choose_layout(self.log_probs, self.network, max(answered, longest))
 
     def rollouts(
         self,
@@ -158,14 +164,16 @@ class AdaptedPolicy:
     ) -> list[Rollout]:
         """One answer for each seed of each prompt, at temperature 1, scored.
 
-        `judge` scores instead of the reward model that is trained against.
+        `judge` scores instead of the reward model that is trained against; without either all
+        scores are 0.
         """
         parameters = SamplingParameters(max_new_tokens=self.config.max_new_tokens)
         sampled = self._sample(prompts, seeds, parameters)
         texts = [[completion.text for completion in group] for group in sampled]
-        judged = (judge or self.scorer).judge(
-            list(zip(prompts, texts, strict=True)), self.config.tokens_per_batch
-        )
+        judged, judge = [Judged.by_nobody(len(group)) for group in texts], judge or self.scorer
+        if judge:
+            asked = list(zip(prompts, texts, strict=True))
+            judged = judge.judge(asked, self.config.tokens_per_batch)
         price, penalty = self.config.uncertainty_price, self.end_penalty.now
         rollouts = []
         for prompt, said, group, found in zip(prompts, texts, sampled, judged, strict=True):

@@ -90,10 +90,13 @@ def smoothed(shares: Float[Tensor, ...], smoothing: float) -> Float[Tensor, ...]
     return (1 - smoothing) * shares + smoothing / 2
 
 
-def strict_votes(rankings: Sequence[Sequence[int]]) -> Float[Tensor, "K K"]:
-    """The number of labelers that rank i strictly better than j."""
+def strict_votes(
+    rankings: Sequence[Sequence[int]], weights: Sequence[float] | None = None
+) -> Float[Tensor, "K K"]:
+    """The number of labelers that rank i strictly better than j, or their weight in all."""
     ranks = torch.tensor(rankings, dtype=torch.float32)
-    return (ranks[:, :, None] < ranks[:, None, :]).float().sum(0)
+    weight = torch.tensor(weights or [1.0] * len(rankings))
+    return (weight[:, None, None] * (ranks[:, :, None] < ranks[:, None, :])).sum(0)
 
 
 def tied_votes(rankings: Sequence[Sequence[int]]) -> Float[Tensor, "K K"]:

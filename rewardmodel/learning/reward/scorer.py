@@ -32,6 +32,11 @@ class Judged:
     scores: Float[Tensor, " K"]
     deviations: Float[Tensor, " K"]
 
+    @staticmethod
+    def by_nobody(answers: int) -> Judged:
+        """All 0, where there is no reward model."""
+        return Judged(torch.zeros(answers), torch.zeros(answers))
+
 
 class RewardScorer:
     """Scores have the mean and the deviation that the folder names."""

@@ -45,8 +45,8 @@ def encode_training_set(
     config: RewardConfig, data: PreferenceData, chat: Chat, longest: int, device: torch.device
 ) -> TrainingSet:
     """Prompts and answers of at most `longest` tokens together; targets on the device."""
-    groups, shortened = _encode_all(chat, data.train, longest)
-    heldout, heldout_shortened = _encode_all(chat, data.heldout, longest)
+    groups, shortened = encode_rows(chat, data.train, longest)
+    heldout, heldout_shortened = encode_rows(chat, data.heldout, longest)
     return TrainingSet(
         groups=groups,
         targets=[target_of(row, config, device) for row in data.train],
@@ -57,7 +57,7 @@ def encode_training_set(
     )
 
 
-def _encode_all(
+def encode_rows(
     chat: Chat, rows: list[GroupRow], longest: int
 ) -> tuple[list[EncodedGroup], Counter[str]]:
     """The rows' tokens, and how many had to be shortened how."""

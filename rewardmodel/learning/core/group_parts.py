@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardmodel.learning.core.group_packing import ALONE, EncodedGroup, Layout, parts_of
-from rewardmodel.learning.reward.model import RewardModel, score_groups
-from rewardmodel.learning.reward.preferences import Target
+from rewardmodel.learning.core.group_packing import (
+    ALONE,
+    EncodedGroup,
+    GroupBatch,
+    Layout,
+    parts_of,
+)
+from rewardmodel.learning.core.passes import read_answers
+
+Target = TypeVar("Target")
 
 
 @dataclass(frozen=True)
-class GroupPart:
+class GroupPart(Generic[Target]):
     """A group with its target, or those of its answers that a pass has room for.
 
     `before` and `after` are the scores of the group's other answers, by the weights of the step.
@@ -42,21 +50,22 @@ class GroupPart:
 
 
 def parts_with_scores(
-    model: RewardModel,
+    read: Callable[[GroupBatch], Tensor],
+    device: torch.device,
     layout: Layout,
     groups: Sequence[EncodedGroup],
     targets: Sequence[Target],
     pad: int,
     tokens: int,
-) -> list[GroupPart]:
+) -> list[GroupPart[Target]]:
     """Each group whole or, where rows of `tokens` have no room for it, in parts.
 
-    The answers of a group in parts are scored first, without gradients.
+    `read` scores the answers of a batch; those of a group in parts are read first, without
+    gradients.
     """
     parts = parts_of(groups, ALONE * tokens, layout)
     split = sorted({part.group for part in parts if not part.is_whole})
-    scores = score_groups(model, layout, [groups[i] for i in split], pad, tokens)
-    device = model.network.device
+    scores = read_answers(read, device, layout, [groups[i] for i in split], pad, tokens)
     known = {i: each.to(device) for i, each in zip(split, scores, strict=True)}
     found = []
     for part in parts:

@@ -1,0 +1,84 @@
+"""The held-out prompts answered by the parent and by the new policy, with the same seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.core.gate import Code, Gate, Verdict
+from rewardmodel.learning.core.run_folder import RunFolder
+from rewardmodel.learning.core.snapshot import PromptRow
+from rewardmodel.learning.core.trainer import Trainer, Weights
+from rewardmodel.learning.policy.metrics import PolicyMetrics, policy_gate
+from rewardmodel.learning.policy.rollout import (
+    AdaptedPolicy,
+    Rollout,
+    heldout_seeds,
+    metrics_of,
+    summarise,
+)
+
+SAMPLES = 8
+PARENT, NEW = "parent", "new"
+
+
+@dataclass(frozen=True)
+class HeldoutAnswers:
+    """Both policies' answers and their figures, by PARENT and NEW; no figures without prompts.
+
+    Where no reward model judged, scores and rewards are 0, and left out of what is reported.
+    """
+
+    rollouts: dict[str, list[Rollout]]
+    measured: dict[str, PolicyMetrics]
+    are_judged: bool
+
+    def gate(self, kl_budget: float, stopped: Verdict | None = None) -> Gate:
+        """By what a reward model says of the answers."""
+        if not self.measured:
+            return Gate(False, Verdict(Code.NO_HELDOUT_PROMPTS))
+        return policy_gate(self.measured[PARENT], self.measured[NEW], kl_budget, stopped)
+
+    def report(self) -> dict[str, dict[str, float]]:
+        """As in `metrics` of result.json."""
+        unknown = () if self.are_judged else ("reward", "score")
+        return {
+            name: {key: value for key, value in asdict(found).items() if key not in unknown}
+            for name, found in self.measured.items()
+        }
+
+    def samples(self) -> list[dict[str, Any]]:
+        """The first answer to some held-out prompts, from the parent and from the new policy."""
+        both = zip(self.rollouts[PARENT], self.rollouts[NEW], strict=True)
+        return [self._sample(before, after) for before, after in list(both)[:SAMPLES]]
+
+    def _sample(self, before: Rollout, after: Rollout) -> dict[str, Any]:
+        sample = {"prompt": before.prompt, "before": before.texts[0], "after": after.texts[0]}
+        if not self.are_judged:
+            return sample
+        scores = {"score_before": before.scores[0].item(), "score_after": after.scores[0].item()}
+        return {**sample, **scores}
+
+
+def answer_before_and_after(
+    config: PolicyConfig,
+    run: RunFolder,
+    policy: AdaptedPolicy,
+    trainer: Trainer,
+    parent: Weights,
+    heldout: Sequence[PromptRow],
+) -> HeldoutAnswers:
+    """The policy has its new weights, before and afterwards; `parent` are those of before."""
+    rows = heldout[: config.heldout_prompts]
+    seeds = [heldout_seeds(config, place) for place in range(len(rows))]
+    answers = HeldoutAnswers({}, {}, policy.scorer is not None)
+    for name, weights in {PARENT: parent, NEW: trainer.weights()}.items():
+        run.progress("evaluating", len(answers.rollouts), 2)
+        trainer.set_weights(weights)
+        answers.rollouts[name] = policy.rollouts([row.prompt for row in rows], seeds)
+        if rows:
+            experiences = policy.measured(answers.rollouts[name])
+            answers.measured[name] = metrics_of(summarise(experiences))
+    return answers
