@@ -36,14 +36,13 @@ from rewardmodel.learning.policy.best_of_n import report_best_of_n
 from rewardmodel.learning.policy.dpo import learn_from_rankings
 from rewardmodel.learning.policy.early_stopping import EarlyStopping
 from rewardmodel.learning.policy.evaluation import answer_before_and_after
+from rewardmodel.learning.policy.metrics import metrics_of, summarise
 from rewardmodel.learning.policy.pretraining_mix import PretrainingMix, TextBatch, WithText
 from rewardmodel.learning.policy.rollout import (
     AdaptedPolicy,
     Experience,
     Rollout,
-    metrics_of,
     seeds_of,
-    summarise,
 )
 
 

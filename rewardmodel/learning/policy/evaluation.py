@@ -11,13 +11,17 @@ from rewardmodel.learning.core.gate import Code, Gate, Verdict
 from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.snapshot import PromptRow
 from rewardmodel.learning.core.trainer import Trainer, Weights
-from rewardmodel.learning.policy.metrics import PolicyMetrics, policy_gate
+from rewardmodel.learning.policy.metrics import (
+    PolicyMetrics,
+    gain_of,
+    metrics_of,
+    policy_gate,
+    summarise,
+)
 from rewardmodel.learning.policy.rollout import (
     AdaptedPolicy,
     Rollout,
     heldout_seeds,
-    metrics_of,
-    summarise,
 )
 
 SAMPLES = 8
@@ -43,11 +47,14 @@ class HeldoutAnswers:
 
     def report(self) -> dict[str, dict[str, float]]:
         """As in `metrics` of result.json."""
-        unknown = () if self.are_judged else ("reward", "score")
-        return {
+        unknown = () if self.are_judged else ("reward", "score", "of_length")
+        figures = {
             name: {key: value for key, value in asdict(found).items() if key not in unknown}
             for name, found in self.measured.items()
         }
+        if not self.measured or not self.are_judged:
+            return figures
+        return {**figures, "gain": gain_of(self.measured[PARENT], self.measured[NEW])}
 
     def samples(self) -> list[dict[str, Any]]:
         """The first answer to some held-out prompts, from the parent and from the new policy."""

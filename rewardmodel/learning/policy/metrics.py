@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_said
+
+if TYPE_CHECKING:
+    from rewardmodel.learning.policy.rollout import Experience
 
 
 @dataclass(frozen=True)
@@ -13,7 +22,8 @@ class PolicyMetrics:
 
     `reward` is the mean normalised reward less the penalty for missing ends, `score` the same
     before the penalty, `kl` the mean divergence from the reference in nats an answer, `ended` the
-    share of answers that end by themselves, `tokens` their mean length.
+    share of answers that end by themselves, `tokens` their mean length. `of_length` is what of the
+    score a head on known features gives to the length alone, `kl_per_token` the divergence a token.
     """
 
     answers: int
@@ -22,6 +32,48 @@ class PolicyMetrics:
     kl: float
     ended: float
     tokens: float
+    of_length: float = 0.0
+    kl_per_token: float = 0.0
+
+
+def summarise(experiences: Sequence[Experience]) -> Float[Tensor, 7]:
+    """Sums over answers of what PolicyMetrics averages, in its order."""
+    sums = torch.zeros(7)
+    for experience in experiences:
+        rollouts = experience.rollouts
+        sums += torch.tensor(
+            [
+                len(experience.lengths),
+                sum(float(r.rewards.sum()) for r in rollouts),
+                sum(float(r.scores.sum()) for r in rollouts),
+                float(experience.divergence.sum()),
+                sum(float(r.ended.sum()) for r in rollouts),
+                sum(experience.lengths),
+                sum(float(r.of_length.sum()) for r in rollouts),
+            ]
+        )
+    return sums
+
+
+def metrics_of(sums: Float[Tensor, 7]) -> PolicyMetrics:
+    """The means of `summarise`'s sums, which may come from several processes."""
+    answers, *totals = sums.tolist()
+    reward, score, kl, ended, tokens, of_length = (total / answers for total in totals)
+    per_token = kl / tokens if tokens else 0.0
+    return PolicyMetrics(round(answers), reward, score, kl, ended, tokens, of_length, per_token)
+
+
+def gain_of(parent: PolicyMetrics, new: PolicyMetrics) -> dict[str, float]:
+    """Where a change of `reward` comes from: what the reward model says beside the length, the
+    length, and what is taken for doubt and missing ends."""
+    reward, score = new.reward - parent.reward, new.score - parent.score
+    length = new.of_length - parent.of_length
+    return {
+        "reward": reward,
+        "judged": score - length,
+        "length": length,
+        "doubt_and_ends": reward - score,
+    }
 
 
 def policy_gate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -39,9 +39,10 @@ from rewardmodel.learning.core.group_packing import (
     parts_of,
 )
 from rewardmodel.learning.core.snapshot import PromptRow, naming
+from rewardmodel.learning.policy.base_reading import finished, has_ended, read_base
 from rewardmodel.learning.policy.end_penalty import EndPenalty
 from rewardmodel.learning.policy.losses import sequence_sums
-from rewardmodel.learning.policy.metrics import PolicyMetrics
+from rewardmodel.learning.reward.probe import LinearProbe
 from rewardmodel.learning.reward.scorer import Judged, RewardScorer
 
 
@@ -49,9 +50,10 @@ from rewardmodel.learning.reward.scorer import Judged, RewardScorer
 class Rollout:
     """One prompt, the K answers sampled to it, and what was measured of each.
 
-    `scores` are normalised rewards, `ended` is 1 where the answer ended by itself. `rewards` are
-    what the policy is taught by, before the price of divergence: the scores, less what is taken
-    for doubt and for a missing end.
+    `scores` are normalised rewards, `of_length` is what of each is its length's, `ended` is 1
+    where the answer ended by itself. `rewards` are what the policy is taught by, before the price
+    of divergence: the scores, less what is taken for doubt and for a missing end. `reference` are
+    the reference's log probabilities of each answer's tokens, where it has read them already.
     """
 
     prompt: Messages
@@ -60,12 +62,22 @@ class Rollout:
     scores: Float[Tensor, " K"]
     ended: Float[Tensor, " K"]
     rewards: Float[Tensor, " K"]
+    of_length: Float[Tensor, " _"] = field(default_factory=lambda: torch.zeros(0))
+    reference: list[Float[Tensor, " _"]] | None = None
 
     def part(self, part: Part) -> Rollout:
         """With the answers of that part alone."""
         answers = slice(part.answers.start, part.answers.stop)
-        values = (value[answers] for value in (self.scores, self.ended, self.rewards))
-        return Rollout(self.prompt, self.texts[answers], part.encoded, *values)
+        return replace(
+            self,
+            texts=self.texts[answers],
+            group=part.encoded,
+            scores=self.scores[answers],
+            ended=self.ended[answers],
+            rewards=self.rewards[answers],
+            of_length=self.of_length[answers],
+            reference=self.reference and self.reference[answers],
+        )
 
 
 @dataclass(frozen=True)
@@ -138,12 +150,15 @@ class AdaptedPolicy:
         self.chat = Chat(load_tokenizer(config.base_model))
         base = load_causal_lm(config.base_model, torch.float32)
         require_embeddings(base, self.chat)
+        base.to(device)  # type: ignore[arg-type]
+        self.scorer = (
+            RewardScorer(config.reward_model, device, base) if config.reward_model else None
+        )
         adapted = with_trainable_adapter(base, config.adapter, config.lora_rank)
         self.adapted = adapted.to(device).eval()  # no dropout
         self.network = cast(PreTrainedModel, self.adapted.get_base_model())
         self.log_probs = AnswerLogProbs(self.network)
         self.prompt_limit = prompt_limit(self.network, config.max_new_tokens)
-        self.scorer = RewardScorer(config.reward_model, device) if config.reward_model else None
         self.end_penalty = EndPenalty(config.missing_end_penalty)
         lengths = []
         for row in rows:
@@ -170,21 +185,52 @@ class AdaptedPolicy:
         parameters = SamplingParameters(max_new_tokens=self.config.max_new_tokens)
         sampled = self._sample(prompts, seeds, parameters)
         texts = [[completion.text for completion in group] for group in sampled]
-        judged, judge = [Judged.by_nobody(len(group)) for group in texts], judge or self.scorer
-        if judge:
-            asked = list(zip(prompts, texts, strict=True))
-            judged = judge.judge(asked, self.config.tokens_per_batch)
-        price, penalty = self.config.uncertainty_price, self.end_penalty.now
-        rollouts = []
-        for prompt, said, group, found in zip(prompts, texts, sampled, judged, strict=True):
-            ended = torch.tensor([float(c.finish_reason == "stop") for c in group])
-            rewards = found.scores - price * found.deviations - penalty * (1 - ended)
-            tokens = EncodedGroup(
+        groups = [
+            EncodedGroup(
                 self.chat.prompt_ids(prompt, self.prompt_limit),
                 [list(completion.token_ids) for completion in group],
             )
-            rollouts.append(Rollout(prompt, said, tokens, found.scores, ended, rewards))
-        return rollouts
+            for prompt, group in zip(prompts, sampled, strict=True)
+        ]
+        judge = judge or self.scorer
+        references: list[list[Tensor] | None] = [None] * len(groups)
+        if judge is None:
+            judged = [Judged.by_nobody(len(group)) for group in texts]
+        elif judge.reads_base:
+            with self.adapted.disable_adapter():
+                read = read_base(
+                    self.log_probs,
+                    cast(LinearProbe, judge.model),
+                    self.layout,
+                    [finished(*each, self.chat) for each in zip(groups, sampled, strict=True)],
+                    self.chat.pad,
+                    self.config.tokens_per_batch,
+                )
+            judged = [judge.judge_features(each.features) for each in read]
+            references = [each.of(group) for each, group in zip(read, groups, strict=True)]
+        else:
+            asked = list(zip(prompts, texts, strict=True))
+            judged = judge.judge(asked, self.config.tokens_per_batch)
+        return [
+            self._rollout(*each)
+            for each in zip(prompts, texts, groups, sampled, judged, references, strict=True)
+        ]
+
+    def _rollout(
+        self,
+        prompt: Messages,
+        texts: list[str],
+        group: EncodedGroup,
+        sampled: Sequence[Completion],
+        judged: Judged,
+        reference: list[Tensor] | None,
+    ) -> Rollout:
+        ended = torch.tensor([float(has_ended(completion)) for completion in sampled])
+        doubt = self.config.uncertainty_price * judged.deviations
+        rewards = judged.scores - doubt - self.end_penalty.now * (1 - ended)
+        return Rollout(
+            prompt, texts, group, judged.scores, ended, rewards, judged.of_length, reference
+        )
 
     def _sample(
         self,
@@ -213,10 +259,15 @@ class AdaptedPolicy:
         for indices in in_budget([part.encoded for part in parts], tokens, layout):
             chosen = [parts[i] for i in indices]
             batch = layout([part.encoded for part in chosen], self.chat.pad).to(self.device)
-            with torch.no_grad(), autocast(self.device), self.adapted.disable_adapter():
-                reference = self.log_probs(batch)
             read = [rollouts[part.group].part(part) for part in chosen]
-            yield Experience(read, batch, reference, parts=chosen)
+            yield Experience(read, batch, self._reference(read, batch), parts=chosen)
+
+    def _reference(self, rollouts: Sequence[Rollout], batch: GroupBatch) -> Float[Tensor, " T"]:
+        known = [rollout.reference for rollout in rollouts if rollout.reference is not None]
+        if len(known) == len(rollouts):
+            return torch.cat([answer for answers in known for answer in answers])
+        with torch.no_grad(), autocast(self.device), self.adapted.disable_adapter():
+            return cast(Tensor, self.log_probs(batch))
 
     @torch.no_grad()
     def measured(self, rollouts: Sequence[Rollout]) -> list[Experience]:
@@ -231,30 +282,6 @@ class AdaptedPolicy:
         """The adapter and the tokenizer."""
         save_adapter(self.adapted, folder)
         self.chat.tokenizer.save_pretrained(folder)
-
-
-def summarise(experiences: Sequence[Experience]) -> Float[Tensor, 6]:
-    """Sums over answers of what PolicyMetrics averages, in its order."""
-    sums = torch.zeros(6)
-    for experience in experiences:
-        rollouts = experience.rollouts
-        sums += torch.tensor(
-            [
-                len(experience.lengths),
-                sum(float(r.rewards.sum()) for r in rollouts),
-                sum(float(r.scores.sum()) for r in rollouts),
-                float(experience.divergence.sum()),
-                sum(float(r.ended.sum()) for r in rollouts),
-                sum(experience.lengths),
-            ]
-        )
-    return sums
-
-
-def metrics_of(sums: Float[Tensor, 6]) -> PolicyMetrics:
-    """The means of `summarise`'s sums, which may come from several processes."""
-    answers, *totals = sums.tolist()
-    return PolicyMetrics(round(answers), *(total / answers for total in totals))
 
 
 def seeds_of(config: PolicyConfig, step: int, place: int, count: int) -> list[int]:

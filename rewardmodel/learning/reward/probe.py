@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -141,8 +141,23 @@ def is_probe(folder: str) -> bool:
     return Path(folder, HEAD).is_file()
 
 
-def load_probe(folder: str) -> tuple[LinearProbe, float, float]:
-    """The probe on the CPU with its rewards' mean and deviation. Raises PolicyUnavailable."""
+def reads(folder: str, network: PreTrainedModel) -> bool:
+    """Whether a probe's backbone has exactly the weights of `network`."""
+    weights, files = network.state_dict(), sorted(Path(folder, BACKBONE).glob("*.safetensors"))
+    for file in files:
+        with safe_open(file, "pt") as stored:
+            for name in stored.keys():  # noqa: SIM118 (no dictionary)
+                own = weights.get(name)
+                if own is None or not torch.equal(own.cpu(), stored.get_tensor(name).to(own.dtype)):
+                    return False
+    return bool(files)
+
+
+def load_probe(
+    folder: str, network: PreTrainedModel | None = None
+) -> tuple[LinearProbe, float, float]:
+    """The probe on the CPU with its rewards' mean and deviation; on `network`, which has the
+    weights of its backbone, where one is given. Raises PolicyUnavailable."""
     try:
         facts = json.loads(Path(folder, HEAD).read_text(encoding="utf-8"))
         tensors = load_file(Path(folder, WEIGHTS))
@@ -154,5 +169,5 @@ def load_probe(folder: str) -> tuple[LinearProbe, float, float]:
         raise PolicyUnavailable(
             f"The reward model at {folder} is damaged ({brief(error)}): train it again."
         ) from error
-    network = load_causal_lm(str(Path(folder, BACKBONE)), torch.float32)
+    network = network or load_causal_lm(str(Path(folder, BACKBONE)), torch.float32)
     return LinearProbe(network, longest, head), *scale

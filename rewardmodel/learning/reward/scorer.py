@@ -5,55 +5,74 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from annotation.lm.chat import Chat, Messages
 from annotation.lm.context import within_context
 from annotation.lm.cpu_linear import use_onednn
 from annotation.lm.loading import PolicyUnavailable, load_tokenizer
-from rewardmodel.learning.core.group_packing import EncodedGroup, truncate
+from rewardmodel.learning.core.group_packing import truncate
 from rewardmodel.learning.reward.model import (
     RewardModel,
     encode,
     load_reward_model,
     score_groups,
 )
-from rewardmodel.learning.reward.probe import BACKBONE, LinearProbe, is_probe, load_probe
+from rewardmodel.learning.reward.probe import (
+    BACKBONE,
+    LinearProbe,
+    is_probe,
+    load_probe,
+    reads,
+)
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One group's K answers: normalised rewards, and how unsure the model is of each, in the same
-    unit, against the mean of the group's. A model without a posterior says 0."""
+    """One group's K answers: normalised rewards, and in the same unit how unsure the model is of
+    each, against the mean of the group's, and what of each reward is its length's. A model without
+    a posterior says 0 to the second, one that is no head on known features to both."""
 
     scores: Float[Tensor, " K"]
     deviations: Float[Tensor, " K"]
+    of_length: Float[Tensor, " K"]
 
     @staticmethod
     def by_nobody(answers: int) -> Judged:
         """All 0, where there is no reward model."""
-        return Judged(torch.zeros(answers), torch.zeros(answers))
+        return Judged(*torch.zeros(3, answers))
 
 
 class RewardScorer:
     """Scores have the mean and the deviation that the folder names."""
 
-    def __init__(self, folder: str, device: torch.device) -> None:
-        """Raises PolicyUnavailable when the folder holds no reward model."""
+    def __init__(
+        self, folder: str, device: torch.device, base: PreTrainedModel | None = None
+    ) -> None:
+        """`base` is read in the place of a probe's backbone where that has the same weights.
+
+        Raises PolicyUnavailable when the folder holds no reward model.
+        """
         self.folder = folder
         self.model: RewardModel | LinearProbe
+        self.reads_base = False
         if is_probe(folder):
             self.chat = Chat(load_tokenizer(str(Path(folder, BACKBONE))))
-            self.model, self.mean, self.std = load_probe(folder)
+            self.reads_base = base is not None and reads(folder, base)
+            found = load_probe(folder, base if self.reads_base else None)
+            self.model, self.mean, self.std = found
         else:
             self.chat = Chat(load_tokenizer(folder))
             self.model, self.mean, self.std = load_reward_model(folder)
-        self.model.network.to(device)  # type: ignore[arg-type]
-        self.model.eval()
-        use_onednn(self.model)
+        if not self.reads_base:  # which is whose it is
+            self.model.network.to(device)  # type: ignore[arg-type]
+            self.model.eval()
+            use_onednn(self.model)
         self.group_tokens = within_context(self.model.network, self.model.group_tokens)
         self.layout = self.model.choose_layout(self.group_tokens)
 
@@ -69,22 +88,24 @@ class RewardScorer:
     def judge(self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int) -> list[Judged]:
         """As `scores`, with deviations; `tokens` bounds one forward pass."""
         encoded = [truncate(encode(self.chat, *group), self.group_tokens) for group in groups]
-        scale = max(self.std, 1e-6)
-        found = []
-        for raw, deviations in self._raw(encoded, tokens):
-            if not raw.isfinite().all():
-                raise PolicyUnavailable(
-                    f"The reward model at {self.folder} gives scores that are not finite: train "
-                    "it again, with a lower learning_rate."
-                )
-            found.append(Judged((raw - self.mean) / scale, deviations / scale))
-        return found
-
-    def _raw(self, groups: Sequence[EncodedGroup], tokens: int) -> list[tuple[Tensor, Tensor]]:
-        """Scores and their deviations as the model gives them."""
         if isinstance(self.model, LinearProbe):
-            head = self.model.head
-            read = self.model.features(self.layout, groups, self.chat.pad, tokens)
-            return [(head.scores(each), head.deviations(each)) for each in read]
-        raw = score_groups(self.model, self.layout, groups, self.chat.pad, tokens)
-        return [(each, torch.zeros_like(each)) for each in raw]
+            read = self.model.features(self.layout, encoded, self.chat.pad, tokens)
+            return [self.judge_features(each) for each in read]
+        raw = score_groups(self.model, self.layout, encoded, self.chat.pad, tokens)
+        return [self._normalised(each, *torch.zeros(2, len(each))) for each in raw]
+
+    def judge_features(self, features: Float[Tensor, "K width"]) -> Judged:
+        """One group, of which is known what a probe's head reads."""
+        head = cast(LinearProbe, self.model).head
+        scores = head.scores(features)
+        of_length = scores - head.without_length().scores(features)
+        return self._normalised(scores, head.deviations(features), of_length)
+
+    def _normalised(self, raw: Tensor, deviations: Tensor, of_length: Tensor) -> Judged:
+        if not raw.isfinite().all():
+            raise PolicyUnavailable(
+                f"The reward model at {self.folder} gives scores that are not finite: train "
+                "it again, with a lower learning_rate."
+            )
+        scale = max(self.std, 1e-6)
+        return Judged((raw - self.mean) / scale, deviations / scale, of_length / scale)

@@ -1,0 +1,99 @@
+"""The frozen base read once: the reference's log probabilities, and what a head on it reads.
+
+A reward model that is a head on the policy's own base model needs no second model in memory, and
+no second reading of the answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from annotation.lm.chat import Chat
+from annotation.lm.completion import Completion
+from rewardmodel.learning.core.distributed import autocast
+from rewardmodel.learning.core.group_packing import (
+    ALONE,
+    AnswerLogProbs,
+    EncodedGroup,
+    Layout,
+    in_budget,
+    parts_of,
+)
+from rewardmodel.learning.reward.features import keeping, log_lengths
+from rewardmodel.learning.reward.probe import LinearProbe, chosen_features
+
+
+@dataclass(frozen=True)
+class BaseReading:
+    """Of one group: log probabilities of each answer's tokens, in nats, and what the head is
+    given."""
+
+    log_probs: list[Float[Tensor, " _"]]
+    features: Float[Tensor, "K width"]
+
+    def of(self, group: EncodedGroup) -> list[Float[Tensor, " _"]]:
+        """Of the tokens that were sampled, without an end that was set."""
+        both = zip(self.log_probs, group.answers, strict=True)
+        return [found[: len(answer)] for found, answer in both]
+
+
+def has_ended(completion: Completion) -> bool:
+    """By itself, not at the longest length."""
+    return completion.finish_reason == "stop"
+
+
+def finished(group: EncodedGroup, sampled: Sequence[Completion], chat: Chat) -> EncodedGroup:
+    """With an end to the answers that were cut: so a reward model reads them, as it learned to."""
+    return EncodedGroup(
+        group.prompt,
+        [
+            answer if has_ended(completion) else [*answer, chat.end_of_turn]
+            for answer, completion in zip(group.answers, sampled, strict=True)
+        ],
+    )
+
+
+@torch.no_grad()
+def read_base(
+    log_probs: AnswerLogProbs,
+    probe: LinearProbe,
+    layout: Layout,
+    groups: Sequence[EncodedGroup],
+    pad: int,
+    tokens: int,
+) -> list[BaseReading]:
+    """`log_probs` are of the network that the probe reads, as the reference; `tokens` bounds one
+    forward pass."""
+    device, layers = probe.network.device, probe.reader.layers
+    parts = parts_of(groups, ALONE * tokens, layout)
+    read: list[dict[int, tuple[list[Tensor], Tensor]]] = [{} for _ in groups]
+    for indices in in_budget([part.encoded for part in parts], tokens, layout):
+        chosen = [parts[i] for i in indices]
+        batch = layout([part.encoded for part in chosen], pad).to(device)
+        with autocast(device), keeping(probe.network, batch, layers, stop=False) as kept:
+            found = log_probs(batch)
+        hidden = torch.stack([kept.pooled[layer] for layer in layers], dim=1).cpu()
+        by_answer = found.split(torch.bincount(batch.answer_of).tolist())
+        start = 0
+        for part in chosen:
+            own = slice(start, start + len(part.answers))
+            read[part.group][part.answers.start] = list(by_answer[own]), hidden[own]
+            start = own.stop
+    return [
+        _joined(probe, group, [own for _, own in sorted(each.items())])
+        for group, each in zip(groups, read, strict=True)
+    ]
+
+
+def _joined(
+    probe: LinearProbe, group: EncodedGroup, parts: Sequence[tuple[list[Tensor], Tensor]]
+) -> BaseReading:
+    hidden = torch.cat([own for _, own in parts])
+    recipe, layers = probe.head.recipe, probe.reader.layers
+    features = chosen_features(recipe, layers, hidden, log_lengths(group))
+    return BaseReading([answer for answers, _ in parts for answer in answers], features)
