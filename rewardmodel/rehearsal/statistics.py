@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-RESAMPLES = 10_000
+from rewardmodel.learning.core.bootstrap import interval
+
 LENGTH_BINS = 5
 Scores = NDArray[np.float64]
 
@@ -73,11 +74,8 @@ def _wins(new: Scores, base: Scores) -> NDArray[np.float64]:
 def _ratio(sums: Scores, counts: Scores, seed: int) -> Interval:
     """The mean over all, and its interval over resampled prompts, of which each has a sum and a
     count."""
-    draws = np.random.default_rng(seed).integers(len(sums), size=(RESAMPLES, len(sums)))
-    drawn = counts[draws].sum(axis=1)
-    means = sums[draws].sum(axis=1)[drawn > 0] / drawn[drawn > 0]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Interval(float(sums.sum() / counts.sum()), float(low), float(high))
+    low, high = interval(sums, counts, seed)
+    return Interval(float(sums.sum() / counts.sum()), low, high)
 
 
 def median_and_range(values: list[float], written: Callable[[float], str] = "{:.3f}".format) -> str:

@@ -3,6 +3,7 @@
 import json
 import string
 
+import numpy as np
 import pytest
 
 from rewardmodel.learning.core.gate import (
@@ -16,7 +17,7 @@ from rewardmodel.learning.core.gate import (
     report,
     word,
 )
-from rewardmodel.learning.policy.metrics import PolicyMetrics, policy_gate
+from rewardmodel.learning.policy.metrics import Changes, PolicyMetrics, policy_gate
 
 STOPPED = Verdict(Code.STOPPED_BY_BUDGET, {"steps": 3, "divergence": 30.14})
 
@@ -35,22 +36,25 @@ def test_every_code_has_its_wording(code: Code) -> None:
     assert word(Verdict(code, values))
 
 
+def changed(gain: float, prompts: int = 8) -> Changes:
+    """Every prompt's reward by as much, and no end less."""
+    return Changes(np.full(prompts, gain), np.zeros(prompts))
+
+
 def test_numbers_are_kept_in_full_and_rounded_where_they_are_worded() -> None:
-    gate = policy_gate(policy(1 / 3, 0.0), policy(2 / 3, 2.04), kl_budget=10.0)
-    assert gate.verdict.values == {
-        "before": 1 / 3,
-        "after": 2 / 3,
-        "divergence": 2.04,
-        "budget": 10.0,
-    }
+    gate = policy_gate(policy(1 / 3, 0.0), policy(2 / 3, 2.04), changed(1 / 3), kl_budget=10.0)
+    values = gate.verdict.values
+    assert (values["before"], values["after"]) == (1 / 3, 2 / 3)
+    assert (values["divergence"], values["budget"]) == (2.04, 10.0)
     assert word(gate.verdict) == (
-        "Held-out reward went from 0.333 to 0.667 at a divergence of 2.0 nats, within the budget "
-        "of 10."
+        "Better: held-out reward rose from 0.333 to 0.667, by 0.333 (0.333 to 0.333), at a "
+        "divergence of 2.0 nats, within the budget of 10."
     )
 
 
 def test_a_verdict_on_a_run_that_was_stopped_early_says_both() -> None:
-    gate = policy_gate(policy(0.1, 0.0), policy(0.05, -0.01), kl_budget=10.0, stopped=STOPPED)
+    before, after = policy(0.1, 0.0), policy(0.05, -0.01)
+    gate = policy_gate(before, after, changed(-0.05), kl_budget=10.0, stopped=STOPPED)
     assert gate.verdict.code == Code.POLICY_NO_GAIN
     assert word(gate.verdict) == (
         "Held-out reward went from 0.100 to 0.050 at a divergence of 0.0 nats: no gain. "
@@ -59,9 +63,10 @@ def test_a_verdict_on_a_run_that_was_stopped_early_says_both() -> None:
 
 
 def test_a_verdict_is_read_back_as_it_was_stored() -> None:
-    gate = policy_gate(policy(0.1, 0.0), policy(1 / 3, 2.0), kl_budget=10.0, stopped=STOPPED)
+    before, after = policy(0.1, 0.0), policy(1 / 3, 2.0)
+    gate = policy_gate(before, after, changed(0.2), kl_budget=10.0, stopped=STOPPED)
     stored = json.loads(json.dumps(as_json(gate.verdict)))
-    assert stored["code"] == "policy_gain"
+    assert stored["code"] == "policy_better"
     assert stored["values"]["stopped"]["values"] == {"steps": 3, "divergence": 30.14}
     assert from_json(stored) == gate.verdict
 

@@ -6,10 +6,11 @@ import random
 import pytest
 import torch
 
+from rewardmodel.learning.core import bootstrap
+from rewardmodel.learning.core.bootstrap import interval
 from rewardmodel.learning.core.gate import Code, word
 from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking
-from rewardmodel.learning.reward import gate as gate_module
-from rewardmodel.learning.reward.gate import evidence_of, interval, reward_gate
+from rewardmodel.learning.reward.gate import evidence_of, reward_gate
 from tests.learning.conftest import user
 
 Scored = tuple[list[torch.Tensor], list[GroupRow]]
@@ -45,7 +46,7 @@ def coins(prompts: int, seed: int, spread: float) -> Scored:
 def test_of_a_thousand_models_that_know_nothing_fewer_than_one_in_twenty_passes(
     prompts: int, spread: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate_module, "RESAMPLES", 400)
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 400)
     passed = sum(reward_gate(*coins(prompts, seed, spread)).passed for seed in range(1000))
     assert passed < 50
 

@@ -79,7 +79,7 @@ def test_with_a_reward_model_the_gate_is_that_of_every_policy(judged: Path) -> N
     assert new["reward"] > parent["reward"]
     assert parent["kl"] == pytest.approx(0, abs=1e-4)
     assert new["kl"] > 0
-    assert (result["gate"]["passed"], result["gate"]["code"]) == (True, "policy_gain")
+    assert (result["gate"]["passed"], result["gate"]["code"]) == (True, "policy_better")
     assert "score_after" in result["samples"][0]
 
 

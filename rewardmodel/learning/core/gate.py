@@ -33,6 +33,9 @@ class Code(StrEnum):
     POLICY_GAIN = "policy_gain"
     POLICY_OVER_BUDGET = "policy_over_budget"
     POLICY_NO_GAIN = "policy_no_gain"
+    POLICY_BETTER = "policy_better"
+    POLICY_UNDECIDED = "policy_undecided"
+    POLICY_FEWER_ENDS = "policy_fewer_ends"
     POLICY_UNJUDGED = "policy_unjudged"
     BEST_OF_N_REPORT = "best_of_n_report"
     NO_HELDOUT_TEXT = "no_heldout_text"
@@ -103,6 +106,20 @@ WORDING = {
         "No reward model judged its answers, so it serves only if an admin chooses it: the loss on "
         "held-out rankings went from {before:.3f} to {after:.3f} at a divergence of "
         "{divergence:z.1f} nats."
+    ),
+    Code.POLICY_BETTER: gettext_noop(
+        "Better: held-out reward rose from {before:.3f} to {after:.3f}, by {gain:.3f} ({low:.3f} "
+        "to {high:.3f}), at a divergence of {divergence:z.1f} nats, within the budget of "
+        "{budget:g}."
+    ),
+    Code.POLICY_UNDECIDED: gettext_noop(
+        "Not decided yet: held-out reward went from {before:.3f} to {after:.3f}, by {gain:.3f} "
+        "({low:.3f} to {high:.3f}), which may be chance. About {more} more held-out prompts would "
+        "tell."
+    ),
+    Code.POLICY_FEWER_ENDS: gettext_noop(
+        "Held-out reward rose from {before:.3f} to {after:.3f}, but fewer answers end by "
+        "themselves: {ended:.0%} where {ended_before:.0%} did."
     ),
     Code.BEST_OF_N_REPORT: gettext_noop("A report of best-of-n: nothing was trained."),
     Code.NO_HELDOUT_TEXT: gettext_noop("No held-out text to judge by: add text."),

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
+
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.gate import Code, Gate, Verdict
 from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.snapshot import PromptRow
 from rewardmodel.learning.core.trainer import Trainer, Weights
 from rewardmodel.learning.policy.metrics import (
+    Changes,
     PolicyMetrics,
     gain_of,
     metrics_of,
@@ -43,7 +46,14 @@ class HeldoutAnswers:
         """By what a reward model says of the answers."""
         if not self.measured:
             return Gate(False, Verdict(Code.NO_HELDOUT_PROMPTS))
-        return policy_gate(self.measured[PARENT], self.measured[NEW], kl_budget, stopped)
+        parent, new = self.measured[PARENT], self.measured[NEW]
+        return policy_gate(parent, new, self._changes(), kl_budget, stopped)
+
+    def _changes(self) -> Changes:
+        both = list(zip(self.rollouts[PARENT], self.rollouts[NEW], strict=True))
+        rewards = [new.rewards.mean() - old.rewards.mean() for old, new in both]
+        ended = [new.ended.mean() - old.ended.mean() for old, new in both]
+        return Changes(*(torch.stack(each).double().numpy() for each in (rewards, ended)))
 
     def report(self) -> dict[str, dict[str, float]]:
         """As in `metrics` of result.json."""

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
+from rewardmodel.learning.core.bootstrap import interval
 from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_said
 
 if TYPE_CHECKING:
     from rewardmodel.learning.policy.rollout import Experience
+
+ENDS_MAY_FALL = 0.1
+"""How much of the answers may stop to end by themselves, before that alone shuts the gate."""
 
 
 @dataclass(frozen=True)
@@ -76,25 +83,61 @@ def gain_of(parent: PolicyMetrics, new: PolicyMetrics) -> dict[str, float]:
     }
 
 
+@dataclass(frozen=True)
+class Changes:
+    """Of each held-out prompt, the change of its answers' mean reward, and of the share of them
+    that end by themselves."""
+
+    reward: NDArray[np.float64]
+    ended: NDArray[np.float64]
+
+    @property
+    def more_to_tell(self) -> int:
+        """How many more prompts like these would tell a gain from chance; as many again where
+        there is none to see yet."""
+        count, gain = len(self.reward), float(self.reward.mean())
+        if count < 2 or gain <= 0:
+            return count
+        error = float(self.reward.std(ddof=1)) / gain
+        return max(1, min(math.ceil((1.96 * error) ** 2) - count, 9 * count))
+
+
 def policy_gate(
-    parent: PolicyMetrics, new: PolicyMetrics, kl_budget: float, stopped: Verdict | None = None
+    parent: PolicyMetrics,
+    new: PolicyMetrics,
+    changes: Changes,
+    kl_budget: float,
+    stopped: Verdict | None = None,
 ) -> Gate:
-    """A policy serves when held-out reward rose and it stayed within the divergence budget.
+    """A policy serves when the interval of its held-out gain lies above 0, within the divergence
+    budget, and its answers still end.
 
     `stopped` says why training ended early, if it did; what was kept is judged all the same.
     """
-    if not new.kl <= kl_budget:  # nor where it is NaN
-        code = Code.POLICY_OVER_BUDGET
-    elif not as_said(new.reward) > as_said(parent.reward):
-        code = Code.POLICY_NO_GAIN
-    else:
-        code = Code.POLICY_GAIN
+    gain = float(changes.reward.mean())
+    low, high = interval(changes.reward) if math.isfinite(gain) else (math.nan, math.nan)
+    _, ends = interval(changes.ended)
     values: dict[str, float | Verdict] = {
         "before": parent.reward,
         "after": new.reward,
         "divergence": new.kl,
         "budget": kl_budget,
+        "gain": gain,
+        "low": low,
+        "high": high,
     }
     if stopped:
         values["stopped"] = stopped
-    return Gate(code == Code.POLICY_GAIN, Verdict(code, values))
+    if not new.kl <= kl_budget:  # nor where it is NaN
+        code = Code.POLICY_OVER_BUDGET
+    elif not as_said(new.reward) > as_said(parent.reward):
+        code = Code.POLICY_NO_GAIN
+    elif not as_said(low) > 0:
+        code = Code.POLICY_UNDECIDED
+        values["more"] = changes.more_to_tell
+    elif ends < -ENDS_MAY_FALL:
+        code = Code.POLICY_FEWER_ENDS
+        values |= {"ended": new.ended, "ended_before": parent.ended}
+    else:
+        code = Code.POLICY_BETTER
+    return Gate(code == Code.POLICY_BETTER, Verdict(code, values))

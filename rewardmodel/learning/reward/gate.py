@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from annotation.exchange.split import prompt_key
+from rewardmodel.learning.core.bootstrap import interval
 from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_said
 from rewardmodel.learning.core.snapshot import GroupRow
 from rewardmodel.learning.reward.losses import vote_log_loss
@@ -20,8 +21,6 @@ from rewardmodel.learning.reward.preferences import strict_votes, vote_hits
 CHANCE = math.log(2)
 EVIDENCE = math.log(20)
 """Nats against chance: what knows nothing comes so far once in twenty times, or less."""
-RESAMPLES = 4000
-TAIL = 2.5  # percent on each side
 
 
 @dataclass(frozen=True)
@@ -62,17 +61,6 @@ def evidence_of(scores: Sequence[Float[Tensor, " _"]], rows: Sequence[GroupRow])
         found[key] = found.get(key, np.zeros(4)) + np.array([loss, pairs, hits, nats])
     table = np.array([sums for sums in found.values() if sums[1]]).reshape(-1, 4)
     return Evidence(*table.T)
-
-
-def interval(
-    losses: NDArray[np.float64], pairs: NDArray[np.float64], seed: int = 0
-) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval of the mean loss a pair, whole prompts resampled
-    (Efron and Tibshirani 1993, chapters 8 and 13)."""
-    draws = np.random.default_rng(seed).integers(len(losses), size=(RESAMPLES, len(losses)))
-    means = losses[draws].sum(1) / pairs[draws].sum(1)
-    low, high = np.percentile(means, [TAIL, 100 - TAIL])
-    return float(low), float(high)
 
 
 def reward_gate(
