@@ -142,7 +142,7 @@ class AdaptedPolicy:
         self.end_penalty = EndPenalty(config.missing_end_penalty)
         lengths = []
         for row in rows:
-            with naming("Prompt", row):
+            with naming("Prompt", row.id):
                 lengths.append(len(self.chat.prompt_ids(row.prompt)))
                 self.scorer.chat.prompt_ids(row.prompt)
         too_long = sum(length > self.prompt_limit for length in lengths)

@@ -28,6 +28,7 @@ from rewardmodel.learning.reward.features import (
 )
 from rewardmodel.learning.reward.learned import Learned, Scores
 from rewardmodel.learning.reward.metrics import metrics_of
+from rewardmodel.learning.reward.preferences import target_of
 from rewardmodel.learning.reward.probe import Head, LinearProbe, chosen_features
 from rewardmodel.learning.reward.report import curve_point
 from rewardmodel.learning.reward.training_set import (
@@ -47,7 +48,8 @@ def fit_probe(
     longest = within_context(network, config.group_tokens, "group_tokens")
     network.to(device).eval()  # type: ignore[arg-type]
     use_onednn(network)
-    data = encode_training_set(config, rows, chat, longest, torch.device("cpu"))
+    targets = [target_of(row, config, torch.device("cpu")) for row in rows.train]
+    data = encode_training_set(config, rows, targets, chat, longest)
     used = len(data.groups) + len(data.heldout)
     run.tell(row_sentence("groups", used, rows.skipped, data.shortened))
 

@@ -23,6 +23,8 @@ from rewardmodel.learning.reward.model import (
 )
 from rewardmodel.learning.reward.probe import BACKBONE, LinearProbe, is_probe, load_probe
 
+SMALLEST = 1e-6  # deviation
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -61,10 +63,16 @@ class RewardScorer:
         """
         return [judged.scores for judged in self.judge(groups, tokens)]
 
+    def raw_scores(
+        self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int
+    ) -> list[Float[Tensor, " K"]]:
+        """As the model gives them: sigmoid(s_i - s_j) is the chance that i is preferred."""
+        return [self.mean + max(self.std, SMALLEST) * each for each in self.scores(groups, tokens)]
+
     def judge(self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int) -> list[Judged]:
         """As `scores`, with deviations; `tokens` bounds one forward pass."""
         encoded = [truncate(encode(self.chat, *group), self.group_tokens) for group in groups]
-        scale = max(self.std, 1e-6)
+        scale = max(self.std, SMALLEST)
         found = []
         for raw, deviations in self._raw(encoded, tokens):
             if not raw.isfinite().all():
