@@ -116,11 +116,13 @@ def _finetune(
     if config.learning_curve:
         heldout = scores.ranked(rows).heldout
         curve.append(curve_point(len(data.groups), metrics_of(heldout, rows.heldout)))
-    metrics = {"learning_curve": curve, "steps": steps}
+    figures: dict[str, Any] = {"learning_curve": curve, "steps": steps}
+    if teacher is not None:
+        figures |= teacher_report(teacher, scores, rows)
     return Learned(
         data,
         scores,
-        {**metrics, **(teacher_report(teacher, scores, rows) if teacher else {})},
+        figures,
         lambda folder, mean, std: save_reward_model(model, chat, folder, mean, std),
         teacher,
     )

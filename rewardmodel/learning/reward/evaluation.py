@@ -27,7 +27,8 @@ Scores = Sequence[Sequence[float]]
 GUESSES = 200
 """Random scores of which the mean is what chance reaches in Ties."""
 TERMS = ("tied_accuracy", "reference_accuracy", "margin", "margin_with_reference", "tie_break")
-WEIGHTS = np.array([0.3, 0.3, 0.2, 0.2, 0.01])  # the last comes on top, and decides between equals
+WEIGHTS = np.array([0.3, 0.3, 0.2, 0.2, 0.01])
+TIE_BREAK = 4  # the place of the term that comes on top
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,9 @@ def _by_prompt(items: Sequence[Item], found: NDArray[np.float64]) -> tuple[float
     """The interval of the mean, prompts resampled with all of their items."""
     names = [prompt_key(item.prompt) for item in items]
     _, places = np.unique(names, return_inverse=True)
-    return interval(np.bincount(places, weights=found), np.bincount(places).astype(float))
+    weights = (found, np.ones_like(found))
+    sums, counts = (np.bincount(places, weights=each).astype(np.float64) for each in weights)
+    return interval(sums, counts)
 
 
 def by_length(items: Sequence[Item], sign: int) -> list[list[float]]:
@@ -192,9 +195,10 @@ def ties_table(items: Sequence[Item], scores: Scores) -> NDArray[np.float64]:
 def ties_score(table: NDArray[np.float64]) -> float:
     """The means of TERMS by WEIGHTS. Without any reference the terms that need one are left out,
     and the others' weights grow to 1."""
-    known = ~np.isnan(table).all(axis=0)
+    known = [place for place in range(len(TERMS)) if not np.isnan(table[:, place]).all()]
     means = np.nanmean(table[:, known], axis=0)
-    return float((means * WEIGHTS[known]).sum() / WEIGHTS[:-1][known[:-1]].sum())
+    total = sum(WEIGHTS[place] for place in known if place < TIE_BREAK)
+    return float((means * WEIGHTS[known]).sum() / total)
 
 
 def _ties_interval(table: NDArray[np.float64]) -> tuple[float, float]:

@@ -53,7 +53,8 @@ class PlainClassifier:
         ]
 
     def _score(self, prompt: Messages, answer: str) -> Float[Tensor, ""]:
-        said = [dict(message) for message in prompt] + [{"role": "assistant", "content": answer}]
+        asked = [{"role": message["role"], "content": message["content"]} for message in prompt]
+        said = [*asked, {"role": "assistant", "content": answer}]
         try:
             read = self.tokenizer.apply_chat_template(said, return_dict=True, return_tensors="pt")
         except (jinja2.TemplateError, TypeError, ValueError, LookupError) as error:
