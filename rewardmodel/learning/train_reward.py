@@ -30,6 +30,7 @@ from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.script import run_script
 from rewardmodel.learning.core.snapshot import PreferenceData, read_groups
 from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
+from rewardmodel.learning.reward.distil import target_of_scores, teacher_report, teacher_scores
 from rewardmodel.learning.reward.fit_probe import fit_probe
 from rewardmodel.learning.reward.learned import Learned, Scores, judge_and_publish
 from rewardmodel.learning.reward.losses import listwise_loss
@@ -42,6 +43,7 @@ from rewardmodel.learning.reward.model import (
     save_reward_model,
     score_groups,
 )
+from rewardmodel.learning.reward.preferences import Target, target_of
 from rewardmodel.learning.reward.report import curve_point
 from rewardmodel.learning.reward.training_set import (
     TrainingSet,
@@ -56,11 +58,14 @@ def train(config: RewardConfig, run: RunFolder) -> None:
     set_seed(config.seed)
     run.progress("loading", 0, 1)
     rows = read_groups(
-        Path(config.snapshot), config.heldout_percent, labeler_weights=config.labeler_weights
+        Path(config.snapshot),
+        config.heldout_percent,
+        labeler_weights=config.labeler_weights,
+        need_rankings=config.method != "distil",
     )
     require_groups(rows, config.snapshot)
     learned = None
-    if config.method == "finetune":
+    if config.method != "probe":
         learned = _finetune(config, run, accelerator, rows)
     elif accelerator.is_main_process:
         learned = fit_probe(config, run, accelerator.device, rows)
@@ -71,10 +76,12 @@ def train(config: RewardConfig, run: RunFolder) -> None:
 def _finetune(
     config: RewardConfig, run: RunFolder, accelerator: Processes, rows: PreferenceData
 ) -> Learned | None:
-    """Trains an adapter, or all weights, with a head on each answer's last token.
+    """Trains an adapter, or all weights, with a head on each answer's last token, to order answers
+    as people did, or as a teacher does.
 
     All processes train; the main one alone has a result.
     """
+    targets, teacher = _to_learn(config, run, accelerator.device, rows)
     chat = reward_chat(config.base_model)
     if accelerator.is_main_process:
         compare_with_plain_tokens(chat)
@@ -82,7 +89,7 @@ def _finetune(
     model = new_reward_model(config.base_model, chat, rank, config.group_tokens)
     model.to(accelerator.device).eval()  # dropout stays off
     layout = model.choose_layout(model.group_tokens)
-    data = encode_training_set(config, rows, chat, model.group_tokens, accelerator.device)
+    data = encode_training_set(config, rows, targets, chat, model.group_tokens)
     used = len(data.groups) + len(data.heldout)
     run.tell(row_sentence("groups", used, rows.skipped, data.shortened))
 
@@ -105,13 +112,29 @@ def _finetune(
         found.append(score_groups(model, layout, groups, data.pad, config.tokens_per_batch))
     scores = Scores(*found)
     if config.learning_curve:
-        curve.append(curve_point(len(data.groups), metrics_of(scores.heldout, rows.heldout)))
+        heldout = scores.ranked(rows).heldout
+        curve.append(curve_point(len(data.groups), metrics_of(heldout, rows.heldout)))
+    figures: dict[str, Any] = {"learning_curve": curve, "steps": steps}
+    if teacher is not None:
+        figures |= teacher_report(teacher, scores, rows)
     return Learned(
         data,
         scores,
-        {"learning_curve": curve, "steps": steps},
+        figures,
         lambda folder, mean, std: save_reward_model(model, chat, folder, mean, std),
+        teacher,
     )
+
+
+def _to_learn(
+    config: RewardConfig, run: RunFolder, device: torch.device, rows: PreferenceData
+) -> tuple[list[Target], Scores | None]:
+    """A target for each group: what people said, or what a teacher does, whose scores come too."""
+    if config.method != "distil":
+        return [target_of(row, config, device) for row in rows.train], None
+    run.progress("reading", 0, 1)
+    teacher = teacher_scores(config, rows, device)
+    return [target_of_scores(each, device) for each in teacher.train], teacher
 
 
 def fit(
@@ -164,7 +187,8 @@ def _learning_curve(
         trainer.restart(fresh, _steps(config, len(part)))
         for done, _ in fit(config, trainer, layout, data, part):
             run.progress("evaluating", done, trainer.steps)
-        scores = score_groups(model, layout, data.heldout, data.pad, config.tokens_per_batch)
+        heldout = data.heldout[: len(rows.heldout)]
+        scores = score_groups(model, layout, heldout, data.pad, config.tokens_per_batch)
         curve.append(curve_point(len(part), metrics_of(scores, rows.heldout)))
     trainer.set_weights(trained)
     return curve

@@ -94,6 +94,15 @@ def test_one_that_predicts_worse_than_what_serves_does_not_replace_it() -> None:
     assert reward_gate(better, rows, better).passed
 
 
+def test_a_student_that_predicts_worse_than_its_teacher_does_not_stand_for_it() -> None:
+    better, rows = pairs(200, 0.9, 0, logit=2.0)
+    weaker = [scores * 0.3 for scores in better]
+    gate = reward_gate(weaker, rows, teacher=better)
+    assert (gate.passed, gate.verdict.code) == (False, Code.STUDENT_WORSE)
+    assert "worse than its teacher" in word(gate.verdict)
+    assert reward_gate(better, rows, teacher=better).passed
+
+
 def test_pairs_of_one_prompt_count_as_one_case() -> None:
     scores, rows = pairs(6, 0.9, 0)
     once = evidence_of(scores, rows)

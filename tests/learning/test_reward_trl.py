@@ -15,12 +15,18 @@ from tests.learning.conftest import assistant, shorter_is_better, user
 from tests.learning.runs import train_reward_model
 
 
-@pytest.fixture(scope="module")
-def trained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=["finetune", "distil"])
+def trained(
+    request: pytest.FixtureRequest, tiny: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     folder = tmp_path_factory.mktemp("trl")
     snapshot = folder / "snapshot.jsonl"
     snapshot.write_text("".join(json.dumps(row) + "\n" for row in shorter_is_better(8)))
-    assert train_reward_model(folder / "model", snapshot, tiny, minimum_steps=6) == 0
+    settings: dict[str, object] = {"method": request.param, "minimum_steps": 6}
+    if request.param == "distil":
+        assert train_reward_model(folder / "probe", snapshot, tiny, method="probe") == 0
+        settings["teacher"] = folder / "probe"
+    assert train_reward_model(folder / "model", snapshot, tiny, **settings) == 0
     return folder / "model"
 
 

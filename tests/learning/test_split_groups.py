@@ -28,6 +28,7 @@ from rewardmodel.learning.reward.model import (
     reward_chat,
     score_groups,
 )
+from rewardmodel.learning.reward.preferences import target_of
 from rewardmodel.learning.reward.training_set import encode_training_set
 from rewardmodel.learning.train_policy import accumulate
 from rewardmodel.learning.train_reward import fit
@@ -101,7 +102,8 @@ def test_the_gradient_of_a_reward_model_is_the_same_in_parts(
     def step(tokens: int) -> tuple[dict[str, Tensor], dict[str, float]]:
         config = reward_config(snapshot, tokens)
         rows = read_groups(snapshot, 0)
-        data = encode_training_set(config, rows, chat, 512, CPU)
+        targets = [target_of(row, config, CPU) for row in rows.train]
+        data = encode_training_set(config, rows, targets, chat, 512)
         trainer = Trainer(Processes(), model, config, 1e-9, 1)
         hook = model.register_forward_pre_hook(
             lambda _, given: largest.append(given[0].input_ids.numel())

@@ -9,7 +9,7 @@ from typing import ClassVar
 from rewardmodel.learning.configs.base import Config, require
 
 HEAVIEST = 1_000_000  # weight of one labeler
-METHODS = ("probe", "finetune")
+METHODS = ("probe", "finetune", "distil")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,10 @@ class RewardConfig(Config):
 
     method: str = "probe"
     """'probe': a linear head on features of the base model, which stays as it is. 'finetune': an
-    adapter, or all weights, with a head on each answer's last token."""
+    adapter, or all weights, with a head on each answer's last token. 'distil': the same, from what
+    a teacher says of the answers instead of rankings."""
+    teacher: str = ""
+    """Of method 'distil': folder of the reward model, a probe mostly, whose scores are learned."""
     served: str = ""
     """Folder of the reward model that serves: one that predicts held-out groups worse does not
     replace it."""
@@ -75,6 +78,10 @@ class RewardConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.method in METHODS, "method", f"give one of {', '.join(METHODS)}", self)
+        distils = self.method == "distil"
+        advice = "method 'distil' needs the folder of a reward model"
+        require(bool(self.teacher) or not distils, "teacher", advice, self)
+        require(distils or not self.teacher, "teacher", "it goes with method 'distil' only", self)
         weights = (self.labeler_weights or {}).values()
         within = all(0 <= weight <= HEAVIEST for weight in weights)
         require(within, "labeler_weights", f"give 0 to {HEAVIEST}", self)

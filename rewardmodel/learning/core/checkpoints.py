@@ -55,7 +55,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
 
 
 DATA = ("snapshot", "demonstrations", "pretraining_text")
-MODELS = ("base_model", "adapter", "reward_model", "heldout_reward_model", "served")
+MODELS = ("base_model", "adapter", "reward_model", "heldout_reward_model", "served", "teacher")
 
 
 def fingerprints(config: Config) -> dict[str, str]:

@@ -29,6 +29,7 @@ class Code(StrEnum):
     REWARD_NOT_LEARNED = "reward_not_learned"
     REWARD_UNDECIDED = "reward_undecided"
     REWARD_WORSE = "reward_worse"
+    STUDENT_WORSE = "student_worse"
     NO_HELDOUT_PROMPTS = "no_heldout_prompts"
     POLICY_GAIN = "policy_gain"
     POLICY_OVER_BUDGET = "policy_over_budget"
@@ -88,6 +89,10 @@ WORDING = {
     Code.REWARD_WORSE: gettext_noop(
         "Learned, but worse than the reward model that serves: held-out log loss {loss:.3f} "
         "against {served:.3f} over {pairs} pairs of {prompts} prompts."
+    ),
+    Code.STUDENT_WORSE: gettext_noop(
+        "Learned, but worse than its teacher: held-out log loss {loss:.3f} against {teacher:.3f} "
+        "over {pairs} pairs of {prompts} prompts."
     ),
     Code.NO_HELDOUT_PROMPTS: gettext_noop("No held-out prompt to judge by: add prompts."),
     Code.POLICY_GAIN: gettext_noop(

@@ -22,7 +22,7 @@ def row_sentence(
 
 def require_groups(rows: PreferenceData, snapshot: str) -> None:
     """Raises TrainingFailure where none is left to train on."""
-    if not rows.train:
+    if not rows.with_unranked("train"):
         skipped = f" (skipped: {by_reason(rows.skipped)})" if rows.skipped else ""
         raise TrainingFailure(f"No usable group to train on in {snapshot}{skipped}.")
 

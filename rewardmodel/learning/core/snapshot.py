@@ -62,11 +62,21 @@ class GroupRow(PromptRow):
 
 @dataclass(frozen=True)
 class PreferenceData:
-    """Usable groups by split, and how many were skipped for which reason."""
+    """Usable groups by split, and how many were skipped for which reason.
+
+    `unranked` are groups of either split with answers alone, where whoever reads asked for them:
+    what is said of their answers, if anything, sets none above another.
+    """
 
     train: list[GroupRow] = field(default_factory=list)
     heldout: list[GroupRow] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
+    unranked: list[GroupRow] = field(default_factory=list)
+
+    def with_unranked(self, split: Split) -> list[GroupRow]:
+        """All groups of a split, the ranked ones first."""
+        ranked = self.train if split == "train" else self.heldout
+        return [*ranked, *(row for row in self.unranked if row.split == split)]
 
 
 @dataclass(frozen=True)
@@ -86,10 +96,18 @@ class DemonstrationData:
 
 
 def read_groups(
-    path: Path, heldout_percent: int, labeler_weights: Mapping[str, float] | None = None
+    path: Path,
+    heldout_percent: int,
+    labeler_weights: Mapping[str, float] | None = None,
+    *,
+    need_rankings: bool = True,
 ) -> PreferenceData:
-    """The ranked groups of a snapshot. Raises SnapshotError."""
-    return sort_groups(json_rows(path), str(path), heldout_percent, labeler_weights)
+    """The ranked groups of a snapshot, and the others where no rankings are needed. Raises
+    SnapshotError."""
+    rows = json_rows(path)
+    return sort_groups(
+        rows, str(path), heldout_percent, labeler_weights, need_rankings=need_rankings
+    )
 
 
 def sort_groups(
@@ -97,10 +115,13 @@ def sort_groups(
     source: str,
     heldout_percent: int,
     labeler_weights: Mapping[str, float] | None = None,
+    *,
+    need_rankings: bool = True,
 ) -> PreferenceData:
-    """The usable ones of ranked groups, each with where it stands. Raises SnapshotError.
+    """The usable ones of groups, each with where it stands.
 
-    A labeler's weight is that of `labeler_weights`, else the ranking's own, else 1.
+    A labeler's weight is that of `labeler_weights`, else the ranking's own, else 1. Raises
+    SnapshotError.
     """
     data = PreferenceData()
     weighted = set(labeler_weights or {})
@@ -108,10 +129,14 @@ def sort_groups(
         if _holds_nan(row):
             data.skipped["NaN"] += 1
             continue
-        group = _group(where, row, heldout_percent, labeler_weights or {})
+        if not need_rankings:
+            row.setdefault("rankings", [])
+        group = group_of(where, row, heldout_percent, labeler_weights)
         weighted -= {ranking.labeler for ranking in group.rankings}
         reason = _unusable(group)
-        if reason is not None:
+        if reason is not None and not need_rankings and len(group.answers) > 1:
+            data.unranked.append(group)
+        elif reason is not None:
             data.skipped[reason] += 1
         else:
             (data.train if group.split == "train" else data.heldout).append(group)
@@ -140,7 +165,7 @@ def read_demonstrations(path: Path, heldout_percent: int) -> DemonstrationData:
         if not isinstance(messages, list) or len(messages) < 2:
             raise SnapshotError(f"{where}: 'messages' must be a list of two or more messages.")
         prompt = _prompt(where, {**row, "prompt": messages[:-1]}, heldout_percent)
-        if not _is_message(messages[-1]) or messages[-1]["role"] != "assistant":
+        if not is_message(messages[-1]) or messages[-1]["role"] != "assistant":
             raise SnapshotError(f"{where}: the last message must be the assistant's answer.")
         if not messages[-1]["content"].strip():
             data.skipped["empty answer"] += 1
@@ -153,12 +178,12 @@ def read_demonstrations(path: Path, heldout_percent: int) -> DemonstrationData:
 
 
 @contextmanager
-def naming(kind: str, row: PromptRow) -> Iterator[None]:
+def naming(kind: str, name: str) -> Iterator[None]:
     """Turns what a chat template refuses into a SnapshotError that names the row."""
     try:
         yield
     except ChatError as error:
-        raise SnapshotError(f"{kind} {row.id}: {error}") from error
+        raise SnapshotError(f"{kind} {name}: {error}") from error
 
 
 def _unusable(group: GroupRow) -> str | None:
@@ -226,7 +251,7 @@ def json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _prompt(where: str, row: dict[str, Any], heldout_percent: int) -> PromptRow:
     prompt = row.get("prompt")
-    if not isinstance(prompt, list) or not prompt or not all(map(_is_message, prompt)):
+    if not isinstance(prompt, list) or not prompt or not all(map(is_message, prompt)):
         raise SnapshotError(f"{where}: 'prompt' must be a list of {{role, content}} messages.")
     split = row.get("split")
     if split is None:
@@ -236,16 +261,20 @@ def _prompt(where: str, row: dict[str, Any], heldout_percent: int) -> PromptRow:
     return PromptRow(id=str(row.get("id", where)), prompt=prompt, split=split)
 
 
-def _group(
-    where: str, row: dict[str, Any], heldout_percent: int, weights: Mapping[str, float]
+def group_of(
+    where: str,
+    row: dict[str, Any],
+    heldout_percent: int,
+    weights: Mapping[str, float] | None = None,
 ) -> GroupRow:
+    """The group of a row that stands `where`, with labelers' weights. Raises SnapshotError."""
     prompt = _prompt(where, row, heldout_percent)
     answers, rankings = row.get("answers"), row.get("rankings")
     if not isinstance(answers, list) or not all(isinstance(answer, str) for answer in answers):
         raise SnapshotError(f"{where}: 'answers' must be a list of texts.")
     if not isinstance(rankings, list) or not all(isinstance(r, dict) for r in rankings):
         raise SnapshotError(f"{where}: 'rankings' must be a list of {{labeler, ranks}}.")
-    read = [_ranking(where, ranking, len(answers), weights) for ranking in rankings]
+    read = [_ranking(where, ranking, len(answers), weights or {}) for ranking in rankings]
     return GroupRow(prompt.id, prompt.prompt, prompt.split, answers, read)
 
 
@@ -278,7 +307,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_message(message: Any) -> bool:
+def is_message(message: Any) -> bool:
+    """Whether it is {role, content}, both texts."""
     return (
         isinstance(message, dict)
         and isinstance(message.get("role"), str)

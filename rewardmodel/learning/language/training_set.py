@@ -161,7 +161,7 @@ def _encode(
     """The rows' tokens, at most `length` + 1 each, and how many had to be shortened how."""
     examples, shortened = [], Counter[str]()
     for row in rows:
-        with naming("Demonstration", row):
+        with naming("Demonstration", row.id):
             whole = EncodedGroup(*chat.group_ids(row.prompt, [row.answer]))
         group = truncate(whole, length + 1)  # the last token is a target only
         if cut := cut_of(whole, group):

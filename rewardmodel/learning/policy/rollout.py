@@ -162,7 +162,7 @@ class AdaptedPolicy:
         self.end_penalty = EndPenalty(config.missing_end_penalty)
         lengths = []
         for row in rows:
-            with naming("Prompt", row):
+            with naming("Prompt", row.id):
                 lengths.append(len(self.chat.prompt_ids(row.prompt)))
                 if self.scorer:
                     self.scorer.chat.prompt_ids(row.prompt)

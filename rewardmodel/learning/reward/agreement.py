@@ -108,6 +108,33 @@ def length_correlation(
     )
 
 
+@dataclass(frozen=True)
+class ScoreAgreement:
+    """How one model's scores follow another's, within groups.
+
+    `pairs` are those of answers to one prompt that the other scores apart, `agreement` the share
+    of them that are ordered alike, `correlation` Pearson's, of scores less their group's mean. Both
+    are None where nothing is apart.
+    """
+
+    pairs: int
+    agreement: float | None
+    correlation: float | None
+
+
+def score_agreement(
+    scores: Sequence[Float[Tensor, " K"]], others: Sequence[Float[Tensor, " K"]]
+) -> ScoreAgreement:
+    """Equal scores agree by half."""
+    orders = [(other[:, None] > other[None, :]).float() for other in others]
+    pairs = sum(order.sum().item() for order in orders)
+    if not pairs:
+        return ScoreAgreement(0, None, None)
+    hits = sum(vote_hits(*both).item() for both in zip(scores, orders, strict=True))
+    own, theirs = (torch.cat([_centred(group) for group in each]) for each in (scores, others))
+    return ScoreAgreement(round(pairs), hits / pairs, _correlation(own, theirs))
+
+
 def _centred(values: Tensor) -> Tensor:
     return values.double() - values.double().mean()
 

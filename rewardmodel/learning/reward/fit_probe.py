@@ -45,7 +45,8 @@ def fit_probe(
     use_onednn(network)
     kept = Path(config.features) if config.features else None
     backbone = Backbone(config.base_model, network, chat, config.group_tokens, kept)
-    data = encode_training_set(config, rows, chat, backbone.longest, torch.device("cpu"))
+    targets = [target_of(row, config, torch.device("cpu")) for row in rows.train]
+    data = encode_training_set(config, rows, targets, chat, backbone.longest)
     used = len(data.groups) + len(data.heldout)
     run.tell(row_sentence("groups", used, rows.skipped, data.shortened))
     read = read_groups_with(

@@ -68,13 +68,15 @@ def reward_gate(
     rows: Sequence[GroupRow],
     served: Sequence[Float[Tensor, " _"]] | None = None,
     share: float = 1.0,
+    teacher: Sequence[Float[Tensor, " _"]] | None = None,
 ) -> Gate:
     """Learned where the held-out rankings are twenty times likelier by the scores than by chance;
     not learned where the interval of their log loss lies above chance; else not decided yet.
 
     `served` are the scores of the reward model that serves now, on the same groups: one that has
     learned, but predicts them worse, the interval of the difference above 0, does not replace it.
-    `share` of all ranked prompts is held out.
+    Nor does it stand for its `teacher`, if it learned from that one's scores. `share` of all ranked
+    prompts is held out.
     """
     found = evidence_of(scores, rows)
     if not len(found.pairs):
@@ -95,12 +97,14 @@ def reward_gate(
     if nats < EVIDENCE:
         more = math.ceil(_prompts_to_decide(len(found.pairs), nats) / share)
         return Gate(False, Verdict(Code.REWARD_UNDECIDED, {**values, "more": more}))
-    if served is not None:
-        before = evidence_of(served, rows)
-        least, _ = interval(found.losses - before.losses, found.pairs)
+    others = ((Code.REWARD_WORSE, "served", served), (Code.STUDENT_WORSE, "teacher", teacher))
+    for code, name, known in others:
+        if known is None:
+            continue
+        other = evidence_of(known, rows)
+        least, _ = interval(found.losses - other.losses, found.pairs)
         if as_said(least) > 0:
-            worse = Verdict(Code.REWARD_WORSE, {**values, "served": before.loss})
-            return Gate(False, worse)
+            return Gate(False, Verdict(code, {**values, name: other.loss}))
     return Gate(True, Verdict(Code.REWARD_LEARNED, values))
 
 

@@ -78,7 +78,7 @@ class RewardModel(nn.Module):
         return choose_layout(self.read, self.network, longest)
 
 
-def _load_classifier(name: str, problem: str, **settings: Any) -> PreTrainedModel:
+def load_classifier(name: str, problem: str, **settings: Any) -> PreTrainedModel:
     """The weights in float32 on the CPU. Raises PolicyUnavailable, which names the problem."""
     with loading(name, problem):
         return cast(
@@ -133,7 +133,7 @@ def new_reward_model(
     problem = f"{base_model} cannot become a reward model"
     if kind not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
         raise PolicyUnavailable(f"{problem}: transformers has no classifier of the kind {kind!r}.")
-    classifier = _load_classifier(base_model, problem, num_labels=1)
+    classifier = load_classifier(base_model, problem, num_labels=1)
     if not isinstance(getattr(classifier, "score", None), nn.Linear):
         raise PolicyUnavailable(
             f"{type(classifier).__name__} has no linear 'score' head; use another base model."
@@ -172,7 +172,7 @@ def load_reward_model(folder: str) -> tuple[RewardModel, float, float]:
 
     Raises PolicyUnavailable when the folder holds no reward model.
     """
-    classifier = _load_classifier(folder, f"There is no reward model at {folder}")
+    classifier = load_classifier(folder, f"There is no reward model at {folder}")
     config = classifier.config
     config.group_tokens = getattr(config, "group_tokens", GROUP_TOKENS)
     try:

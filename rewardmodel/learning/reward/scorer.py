@@ -31,6 +31,8 @@ from rewardmodel.learning.reward.probe import (
     reads,
 )
 
+SMALLEST = 1e-6  # deviation
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -85,6 +87,12 @@ class RewardScorer:
         """
         return [judged.scores for judged in self.judge(groups, tokens)]
 
+    def raw_scores(
+        self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int
+    ) -> list[Float[Tensor, " K"]]:
+        """As the model gives them: sigmoid(s_i - s_j) is the chance that i is preferred."""
+        return [self.mean + max(self.std, SMALLEST) * each for each in self.scores(groups, tokens)]
+
     def judge(self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int) -> list[Judged]:
         """As `scores`, with deviations; `tokens` bounds one forward pass."""
         encoded = [truncate(encode(self.chat, *group), self.group_tokens) for group in groups]
@@ -107,5 +115,5 @@ class RewardScorer:
                 f"The reward model at {self.folder} gives scores that are not finite: train "
                 "it again, with a lower learning_rate."
             )
-        scale = max(self.std, 1e-6)
+        scale = max(self.std, SMALLEST)
         return Judged((raw - self.mean) / scale, deviations / scale, of_length / scale)

@@ -19,7 +19,7 @@ from rewardmodel.learning.core.snapshot import (
     read_demonstrations,
 )
 from rewardmodel.learning.reward.model import encode
-from rewardmodel.learning.reward.preferences import Target, target_of
+from rewardmodel.learning.reward.preferences import Target
 
 DEMONSTRATIONS = 200
 """Enough for a mean."""
@@ -29,6 +29,7 @@ DEMONSTRATIONS = 200
 class TrainingSet:
     """`groups` to train on with a target each, held-out ones, and how many were `shortened` how.
 
+    Ranked groups come before those that are not, as in `PreferenceData.with_unranked`.
     `demonstrations` are answers that people wrote to training prompts, which show where the
     scale's 0 is to be. `pad` is the token that fills rows up.
     """
@@ -42,14 +43,14 @@ class TrainingSet:
 
 
 def encode_training_set(
-    config: RewardConfig, data: PreferenceData, chat: Chat, longest: int, device: torch.device
+    config: RewardConfig, data: PreferenceData, targets: list[Target], chat: Chat, longest: int
 ) -> TrainingSet:
-    """Prompts and answers of at most `longest` tokens together; targets on the device."""
-    groups, shortened = encode_rows(chat, data.train, longest)
-    heldout, heldout_shortened = encode_rows(chat, data.heldout, longest)
+    """Prompts and answers of at most `longest` tokens together."""
+    groups, shortened = encode_rows(chat, data.with_unranked("train"), longest)
+    heldout, heldout_shortened = encode_rows(chat, data.with_unranked("heldout"), longest)
     return TrainingSet(
         groups=groups,
-        targets=[target_of(row, config, device) for row in data.train],
+        targets=targets,
         heldout=heldout,
         demonstrations=_demonstrations(chat, config, longest),
         shortened=shortened + heldout_shortened,
@@ -63,7 +64,7 @@ def encode_rows(
     """The rows' tokens, and how many had to be shortened how."""
     whole = []
     for row in rows:
-        with naming("Group", row):
+        with naming("Group", row.id):
             whole.append(encode(chat, row.prompt, row.answers))
     groups = [truncate(group, longest) for group in whole]
     cuts = [cut_of(*both) for both in zip(whole, groups, strict=True)]
@@ -81,7 +82,7 @@ def demonstrations_of(config: RewardConfig) -> list[DemonstrationRow]:
 def _demonstrations(chat: Chat, config: RewardConfig, longest: int) -> list[EncodedGroup]:
     groups = []
     for row in demonstrations_of(config):
-        with naming("Demonstration", row):
+        with naming("Demonstration", row.id):
             groups.append(truncate(encode(chat, row.prompt, [row.answer]), longest))
     return groups
 
