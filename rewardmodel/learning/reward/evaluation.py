@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from annotation.exchange.split import prompt_key
 from annotation.lm.loading import default_device
+from rewardmodel.learning.core.bootstrap import RESAMPLES, TAIL, interval
 from rewardmodel.learning.core.snapshot import naming
 from rewardmodel.learning.reward.evaluation_items import Item
-from rewardmodel.learning.reward.gate import RESAMPLES, TAIL, interval
 from rewardmodel.learning.reward.plain import PlainClassifier
 from rewardmodel.learning.reward.probe import is_probe
 from rewardmodel.learning.reward.scorer import RewardScorer
