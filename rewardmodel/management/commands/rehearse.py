@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from rewardmodel.rehearsal.teachers import Teacher, find_teacher
 from rewardmodel.services import RunRefused
 
 DETACH = "--detach"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin would starve the worker
 
 
 class Command(BaseCommand):
