@@ -3,8 +3,9 @@
     pip install -r requirements-bench.txt
     python bench/policy.py --model FOLDER [--repeats 3] [--full] [--json]
 
-Same base, reward model, adapter, prompts, answers, dtype, optimiser and schedule. The reward model
-has a random head: what it scores does not change the work. --full takes 10 repeats.
+Same base, adapter, prompts, answers, dtype, optimiser and schedule. Two rows each: with a reward
+model that is a head on the base, as stage 3 makes it by default, and with the classifier that TRL
+has, too. Heads are random: what they score does not change the work. --full takes 10 repeats.
 """
 
 import argparse
@@ -19,9 +20,10 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
 import torch
 
 from annotation.lm.chat import Chat
-from annotation.lm.loading import load_tokenizer
+from annotation.lm.loading import load_causal_lm, load_tokenizer
 from bench.comparison import ROOT, Row, compared, interleaved, machine, memory_row, of, show
 from rewardmodel.learning.reward.model import new_reward_model, save_reward_model
+from rewardmodel.learning.reward.probe import Head, LinearProbe, Recipe
 
 
 def main() -> None:
@@ -38,31 +40,45 @@ def main() -> None:
     print(f"# {machine()}; {options.prompts} x {options.answers} x {options.new_tokens} tokens")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
-        reward_model = Path(folder, "reward")
-        save_random_reward_model(options.model, reward_model)
+        classifier, probe = Path(folder, "classifier"), Path(folder, "probe")
+        save_random_classifier(options.model, classifier)
+        save_random_probe(options.model, probe)
         for length in options.lengths:
             task: dict[str, Any] = {
                 "model": str(options.model.resolve()),
-                "reward_model": str(reward_model),
+                "classifier": str(classifier),
+                "probe": str(probe),
                 "length": length,
                 **{name: getattr(options, name) for name in ("prompts", "answers", "new_tokens")},
             }
             runs = interleaved(
                 ROOT / "bench" / "policy_arms.py",
-                ("laoshi", "trl"),
+                ("probe", "classifier", "trl"),
                 10 if options.full else options.repeats,
                 lambda _, repeat, task=task: {**task, "seed": repeat},  # type: ignore[misc]
             )
-            name = f"prompt {length}"
-            seconds = (of(runs, arm, "seconds") for arm in ("laoshi", "trl"))
-            rows += [
-                compared(f"{name}: time", "s/step", *seconds, more_is_better=False),
-                memory_row(name, runs, "laoshi", "trl"),
-            ]
+            for ours in ("probe", "classifier"):
+                name = f"prompt {length}, {ours}"
+                seconds = (of(runs, arm, "seconds") for arm in (ours, "trl"))
+                rows += [
+                    compared(f"{name}: time", "s/step", *seconds, more_is_better=False),
+                    memory_row(name, runs, ours, "trl"),
+                ]
     show(rows, as_json=options.json)
 
 
-def save_random_reward_model(base: Path, folder: Path) -> None:
+def save_random_probe(base: Path, folder: Path) -> None:
+    """On the mean of the layer at two thirds of the depth, and the length."""
+    network = load_causal_lm(str(base), torch.float32)
+    config = network.config.get_text_config()
+    recipe = Recipe((config.num_hidden_layers * 2 // 3,), ("mean",))
+    width = config.hidden_size + 1
+    folder.mkdir()
+    head = Head(recipe, torch.randn(width) / width, torch.eye(width))
+    LinearProbe(network, 2048, head).save(folder, Chat(load_tokenizer(str(base))), 0.0, 1.0)
+
+
+def save_random_classifier(base: Path, folder: Path) -> None:
     chat = Chat(load_tokenizer(str(base)))
     model = new_reward_model(str(base), chat, None)
     torch.nn.init.normal_(model.network.score.weight)  # type: ignore[arg-type,union-attr]

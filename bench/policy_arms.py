@@ -1,4 +1,5 @@
-"""One step of a policy update for bench/policy.py, in a process of its own: `laoshi` or `trl`."""
+"""One step of a policy update for bench/policy.py, in a process of its own: `probe` (the reward
+model is a head on the policy's base), `classifier`, or `trl`."""
 
 import json
 import sys
@@ -139,16 +140,16 @@ def main() -> None:
             snapshot="",
             base_model=task["model"],
             output=str(Path(folder, "policy")),
-            reward_model=task["reward_model"],
+            reward_model=task["probe" if task["arm"] == "probe" else "classifier"],
             steps=STEPS,
             answers_per_prompt=task["answers"],
             max_new_tokens=task["new_tokens"],
             seed=task["seed"],
         )
-        if task["arm"] == "laoshi":
-            seconds = run_ours(config, warming, prompts)
-        else:
+        if task["arm"] == "trl":
             seconds = run_trl(config, warming, prompts, task["length"])
+        else:
+            seconds = run_ours(config, warming, prompts)
     print(json.dumps({"seconds": seconds, "peak_bytes": peak.bytes}))
 
 
