@@ -68,7 +68,7 @@ def test_without_a_reward_model_the_gate_stays_shut_and_says_why(
     assert gate["values"]["after"] == measured["preferences"]["new"]["log_loss"]
     assert gate["values"]["divergence"] == measured["new"]["kl"]
     assert gate["reason"].startswith("No reward model judged its answers")
-    assert set(measured["new"]) == {"answers", "kl", "ended", "tokens"}
+    assert set(measured["new"]) == {"answers", "kl", "kl_per_token", "ended", "tokens"}
     assert set(result["samples"][0]) == {"prompt", "before", "after"}
     load_policy(PolicySource(str(tiny), str(unjudged)))
 
@@ -79,7 +79,9 @@ def test_with_a_reward_model_the_gate_is_that_of_every_policy(judged: Path) -> N
     assert new["reward"] > parent["reward"]
     assert parent["kl"] == pytest.approx(0, abs=1e-4)
     assert new["kl"] > 0
-    assert (result["gate"]["passed"], result["gate"]["code"]) == (True, "policy_better")
+    gate = result["gate"]
+    assert gate["values"]["gain"] == pytest.approx(new["reward"] - parent["reward"], abs=1e-5)
+    assert gate["passed"] is (gate["values"]["low"] >= 0.0005)
     assert "score_after" in result["samples"][0]
 
 
