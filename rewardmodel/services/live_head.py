@@ -21,7 +21,7 @@ from config import space
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.snapshot import PreferenceData, SnapshotError, sort_groups
 from rewardmodel.learning.reward.backbone import Backbone
-from rewardmodel.learning.reward.choice import Choice
+from rewardmodel.learning.reward.choice import FIRST_SPREAD, Choice
 from rewardmodel.learning.reward.feature_cache import Asked
 from rewardmodel.learning.reward.fit_probe import ReadGroups, read_groups_with, score_with
 from rewardmodel.learning.reward.gate import reward_gate
@@ -85,7 +85,7 @@ def _follow(project: Project, live: LiveHead) -> bool:
         return True
     if len(data.train) >= FEWEST_RANKINGS:
         read = read_groups_with(backbone, config, data)
-        choice = read.choice(range(len(data.train)), _known_recipe(live, len(data.train)))
+        choice = read.choice(range(len(data.train)), *_known_choice(live, len(data.train)))
         _remember(live, choice, read, count)
         _pick(backbone, choice, drawn, config.tokens_per_batch)
         _expect(backbone, choice, waiting, config.tokens_per_batch)
@@ -120,20 +120,23 @@ def _asked_of(data: PreferenceData) -> list[Asked]:
     return [(row.prompt, row.answers) for row in (*data.train, *data.heldout)]
 
 
-def _known_recipe(live: LiveHead, groups: int) -> list[Recipe] | None:
-    """What was chosen before, as long as there are not many more groups to choose by."""
+def _known_choice(live: LiveHead, groups: int) -> tuple[list[Recipe] | None, float]:
+    """What was chosen before, as long as there are not many more groups to choose by, and its
+    spread."""
     if not live.recipe or groups > GROWN * live.chosen_from:
-        return None
+        return None, FIRST_SPREAD
     layers, poolings = tuple(live.recipe["layers"]), tuple(live.recipe["poolings"])
-    return [Recipe(layers, poolings, live.recipe["length"])]
+    return [Recipe(layers, poolings, live.recipe["length"])], live.recipe["spread"]
 
 
 def _remember(live: LiveHead, choice: Choice, read: ReadGroups, rankings: int) -> None:
     """What the head is and how well it predicts: on folds of the prompts to learn from, and by its
     verdict, on held-out prompts."""
     train, heldout = read.rows.train, read.rows.heldout
+    best = choice.trials[0]
+    live.recipe = {**asdict(best.recipe), "spread": best.spread}
     if len(choice.trials) > 1:
-        live.recipe, live.chosen_from = asdict(choice.head.recipe), len(train)
+        live.chosen_from = len(train)
     measured = asdict(metrics_of(choice.outside, train))
     kept = ("accuracy", "log_loss", "calibration_error", "pairs")
     point = {"rankings": rankings, **{name: measured[name] for name in kept}}

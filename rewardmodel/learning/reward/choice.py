@@ -12,18 +12,27 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from rewardmodel.learning.reward.features import POOLINGS
-from rewardmodel.learning.reward.head import Comparisons, comparisons_of, fit_head
+from rewardmodel.learning.reward.head import (
+    Comparisons,
+    Minimum,
+    comparisons_of,
+    fit_head,
+    minimise,
+)
 from rewardmodel.learning.reward.preferences import Target
 from rewardmodel.learning.reward.probe import Head, Recipe, chosen_features
 
 FOLDS = 5
 SPREADS = (0.1, 0.18, 0.32, 0.56, 1.0, 1.8, 3.2, 5.6, 10.0)
 """Standard deviations, before anything is learned, of what all hidden features say of an answer."""
-FIRST_SPREAD = SPREADS.index(1.8)
+FIRST_SPREAD = 1.8
 LENGTH_SPREAD = 1.0
 """The same for the length, one number that a few rankings tell: a weak prior of its own."""
 ROUGHLY = 1e-3
 """Enough for a comparison: the largest gradient of a fold's fit."""
+MOST_DIRECTIONS = 512
+"""Of hidden features. In the narrower ones answers of one prompt hardly differ, and the prior lets
+hardly anything be learned there; a fit costs their number to the third."""
 TEMPERATURES = torch.logspace(-1, 1, 81, base=4.0, dtype=torch.float64)
 
 
@@ -111,11 +120,12 @@ def choose_head(
     targets: Sequence[Target],
     prompts: Sequence[str],
     only: Sequence[Recipe] | None = None,
+    near: float = FIRST_SPREAD,
 ) -> Choice:
     """The recipe with the least log loss on folds, fitted to all groups.
 
     `prompts` says which groups share one: they are never on both sides of a fold. `only` leaves no
-    choice but these recipes.
+    choice but these recipes; their spreads are looked for from `near` on, one of SPREADS.
     """
     folds = folds_of(prompts)
 
@@ -126,7 +136,7 @@ def choose_head(
                 chosen_features(recipe, layers, *both) for both in zip(hidden, lengths, strict=True)
             ]
             folded = _folded(recipe, features, targets)
-            found.append((*_best_spread(recipe, folded, folds), folded))
+            found.append((*_best_spread(recipe, folded, folds, near), folded))
         return found
 
     every = tried(only or first_recipes(layers))
@@ -163,15 +173,18 @@ def _folded(recipe: Recipe, features: Sequence[Tensor], targets: Sequence[Target
 
 
 def _basis(flat: Float[Tensor, "N width"], hidden: int) -> tuple[Tensor, int]:
-    """Directions that the hidden features span, where they are fewer than the features; the length
-    stays as it is."""
+    """Directions that the hidden features span, at most MOST_DIRECTIONS of them, the widest; the
+    length stays as it is. The prior is the same in all directions, so any basis of them will do.
+    """
     width = flat.shape[1]
-    block = flat[:, :hidden]
-    if hidden <= len(flat):
+    if hidden <= min(len(flat), MOST_DIRECTIONS):
         return torch.eye(width, dtype=flat.dtype), hidden
-    sizes, left = torch.linalg.eigh(block @ block.T)
-    kept = sizes > sizes.max() * 1e-10
-    directions = block.T @ (left[:, kept] / sizes[kept].sqrt())
+    block = flat[:, :hidden].float()
+    is_tall = hidden <= len(block)
+    sizes, found = torch.linalg.eigh(block.T @ block if is_tall else block @ block.T)
+    kept = (sizes > sizes.max() * 1e-6).nonzero()[-MOST_DIRECTIONS:, 0]
+    directions = found[:, kept] if is_tall else block.T @ (found[:, kept] / sizes[kept].sqrt())
+    directions = torch.linalg.qr(directions.to(flat.dtype)).Q
     spanned = directions.shape[1]
     basis = flat.new_zeros(width, spanned + width - hidden)
     basis[:hidden, :spanned] = directions
@@ -180,30 +193,34 @@ def _basis(flat: Float[Tensor, "N width"], hidden: int) -> tuple[Tensor, int]:
 
 
 def _best_spread(
-    recipe: Recipe, folded: _Folded, folds: Int[Tensor, " G"]
+    recipe: Recipe, folded: _Folded, folds: Int[Tensor, " G"], near: float
 ) -> tuple[Trial, Float[Tensor, "G K"]]:
     """The trial, and each group's scores by a head that did not see its prompt.
 
     Goes from one spread to the next as long as the folds' log loss falls.
     """
-    starts: dict[int, Tensor] = {}
+    parts = {fold: folded.data.of(folds != fold) for fold in sorted(set(folds.tolist()))}
+    starts: dict[int, Minimum] = {}
     known: dict[int, tuple[Trial, Tensor]] = {}
 
     def at(place: int) -> tuple[Trial, Tensor]:
         if place not in known:
             prior = folded.prior(SPREADS[place])
             outside = torch.zeros(folded.data.shares.shape[:2], dtype=torch.float64)
-            for fold in sorted(set(folds.tolist())):
-                others = folded.data.of(folds != fold)
-                starts[fold] = fit_head(others, prior, starts.get(fold), ROUGHLY).weights
-                outside[folds == fold] = folded.data.features[folds == fold] @ starts[fold]
+            curvature = None  # of other groups, but much like this fold's
+            for fold, others in parts.items():
+                last = starts.get(fold)
+                start, curvature = (last.weights, last.curvature) if last else (None, curvature)
+                starts[fold] = minimise(others, prior, start, curvature, ROUGHLY)
+                curvature = starts[fold].curvature
+                outside[folds == fold] = folded.data.features[folds == fold] @ starts[fold].weights
             known[place] = Trial(recipe, SPREADS[place], *_judged(folded.data, outside)), outside
         return known[place]
 
     def loss(place: int) -> float:
         return at(place)[0].log_loss
 
-    best = FIRST_SPREAD
+    best = SPREADS.index(near)
     if recipe.layers:
         for step in (1, -1):
             while 0 <= best + step < len(SPREADS) and loss(best + step) < loss(best):

@@ -20,7 +20,7 @@ from rewardmodel.learning.core.row_report import row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.snapshot import PreferenceData
 from rewardmodel.learning.reward.backbone import Backbone
-from rewardmodel.learning.reward.choice import Choice, choose_head
+from rewardmodel.learning.reward.choice import FIRST_SPREAD, Choice, choose_head
 from rewardmodel.learning.reward.feature_cache import Features
 from rewardmodel.learning.reward.learned import Learned, Scores
 from rewardmodel.learning.reward.metrics import metrics_of
@@ -98,8 +98,13 @@ class ReadGroups:
     layers: tuple[int, ...]
     features: list[Features]
 
-    def choice(self, groups: Sequence[int], only: Sequence[Recipe] | None = None) -> Choice:
-        """From those of the groups to learn from; `only` as in `choose_head`."""
+    def choice(
+        self,
+        groups: Sequence[int],
+        only: Sequence[Recipe] | None = None,
+        near: float = FIRST_SPREAD,
+    ) -> Choice:
+        """From those of the groups to learn from; `only` and `near` as in `choose_head`."""
         train = self.rows.train
         return choose_head(
             [self.features[i].hidden for i in groups],
@@ -108,6 +113,7 @@ class ReadGroups:
             [target_of(train[i], self.config, torch.device("cpu")) for i in groups],
             [prompt_key(train[i].prompt) for i in groups],
             only,
+            near,
         )
 
     def scores(self, head: Head) -> Scores:

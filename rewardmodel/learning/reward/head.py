@@ -15,7 +15,9 @@ from torch import Tensor
 
 from rewardmodel.learning.reward.preferences import Target
 
-NEWTON_STEPS = 50
+SEARCH_STEPS = 200
+SLOWLY = 0.8
+"""Of the largest gradient, what a step may leave before the curvature is computed anew."""
 GRADIENT_TOLERANCE = 1e-6
 
 
@@ -75,39 +77,70 @@ def fit_head(
     s = w . x, H the cross-entropy in nats, `prior` the precision of each weight. Strictly convex:
     the answer does not depend on `start`. `tolerance` is of the largest gradient.
     """
-    x, width = data.features, data.features.shape[-1]
-    w = torch.zeros(width, dtype=x.dtype) if start is None else start
-    loss, gradient, precision = _objective(data, prior, w)
-    for _ in range(NEWTON_STEPS):
-        if gradient.abs().max() < tolerance:
+    found = minimise(data, prior, start, None, tolerance)
+    return Fit(found.weights, curvature_at(data, found.weights) + torch.diag(prior))
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where a search ended, and the curvature of the data that it went by last."""
+
+    weights: Float[Tensor, " width"]
+    curvature: Float[Tensor, "width width"] | None
+
+
+def minimise(
+    data: Comparisons,
+    prior: Float[Tensor, " width"],
+    start: Float[Tensor, " width"] | None,
+    curvature: Float[Tensor, "width width"] | None,
+    tolerance: float,
+) -> Minimum:
+    """Newton's method, whose curvature is computed anew only where the last one leads on slowly:
+    that costs the square of the width, and a gradient only the width. One from a search nearby, as
+    with another prior, is good to begin with. The arguments are otherwise those of `fit_head`."""
+    width = data.features.shape[-1]
+    w = torch.zeros(width, dtype=data.features.dtype) if start is None else start
+    loss, gradient = _slope(data, prior, w)
+    factor: Tensor | None = None
+    for _ in range(SEARCH_STEPS):
+        before = gradient.abs().max()
+        if before < tolerance:
             break
-        step = torch.cholesky_solve(gradient[:, None], torch.linalg.cholesky(precision))[:, 0]
+        if curvature is None:
+            curvature = curvature_at(data, w)
+        if factor is None:
+            factor = torch.linalg.cholesky(curvature + torch.diag(prior))
+        step = torch.cholesky_solve(gradient[:, None], factor)[:, 0]
         scale = 1.0
-        while True:
-            moved = _objective(data, prior, w - scale * step)
-            if moved[0] <= loss or scale < 1e-6:
-                break
+        while (moved := _slope(data, prior, w - scale * step))[0] > loss and scale > 1e-6:
             scale /= 2
         w = w - scale * step
-        loss, gradient, precision = moved
-    return Fit(w, precision)
+        loss, gradient = moved
+        if gradient.abs().max() > SLOWLY * before:
+            curvature = factor = None
+    return Minimum(w, curvature)
 
 
-def _objective(
+def _slope(
     data: Comparisons, prior: Tensor, w: Tensor
-) -> tuple[Float[Tensor, ""], Float[Tensor, " width"], Float[Tensor, "width width"]]:
-    """The loss at w with its gradient and its Hessian."""
-    x = data.features
-    scores = x @ w
+) -> tuple[Float[Tensor, ""], Float[Tensor, " width"]]:
+    """The loss at w, and its gradient."""
+    scores = data.features @ w
     differences = scores[:, :, None] - scores[:, None, :]
-    chance = differences.sigmoid()
     # Each pair stands twice, as (i, j) and (j, i), with the same loss.
     entropy = torch.nn.functional.softplus(differences) - data.shares * differences
     loss = (data.weights * entropy).sum() / 2 + (prior * w * w).sum() / 2
-    pull = (data.weights * (chance - data.shares)).sum(2)
-    gradient = torch.einsum("gk,gkd->d", pull, x) + prior * w
-    curvature = data.weights * chance * (1 - chance)
-    laplacian = torch.diag_embed(curvature.sum(2)) - curvature
-    flat = x.flatten(0, 1)
-    hessian = flat.T @ (laplacian @ x).flatten(0, 1) + torch.diag(prior)
-    return loss, gradient, hessian
+    pull = (data.weights * (differences.sigmoid() - data.shares)).sum(2)
+    return loss, pull.flatten() @ data.features.flatten(0, 1) + prior * w
+
+
+def curvature_at(data: Comparisons, w: Float[Tensor, " width"]) -> Float[Tensor, "width width"]:
+    """The Hessian of the loss at w, without the prior's part."""
+    scores = data.features @ w
+    chance = (scores[:, :, None] - scores[:, None, :]).sigmoid()
+    bent = data.weights * chance * (1 - chance)
+    laplacian = torch.diag_embed(bent.sum(2)) - bent
+    flat = data.features.flatten(0, 1)
+    curvature: Tensor = flat.T @ (laplacian @ data.features).flatten(0, 1)
+    return curvature
