@@ -146,7 +146,7 @@ class LiveHead(models.Model):
     # Oldest first: {"rankings", "accuracy", "log_loss", "calibration_error", "pairs"} each.
     history = models.JSONField(_("history"), default=list, blank=True)
     failure_reason = models.TextField(_("reason of failure"), blank=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    followed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("live head")

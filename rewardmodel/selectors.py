@@ -13,6 +13,7 @@ from annotation.models import PolicyVersion, Project, PromptGroup, Ranking
 from annotation.models.policy import ModelVersion
 from annotation.selectors.desks import midnight
 from annotation.selectors.groups import QueueCounts, queue_counts
+from annotation.selectors.policies import champion_policy
 from annotation.selectors.projects import active_projects
 from annotation.selectors.rankings import current_rankings
 from config import space
@@ -22,6 +23,7 @@ from rewardmodel.models import LiveHead, RewardModelVersion, TrainingRun
 RECENT_RUNS = 5
 FEWEST_RANKINGS = 10  # before a head is fitted while people rank
 SILENCE = timedelta(seconds=30)
+RELOADS_REST = timedelta(minutes=2)
 RETRY_AFTER = [timedelta(minutes=minutes) for minutes in (5, 20, 80, 320)]
 """How long the loop waits after the first failure in a row, after the second, and so on."""
 
@@ -161,12 +163,15 @@ def is_behind(project: Project) -> bool:
     """Whether rankings came, or answers, that the project's live head has not followed yet, or
     answers are to be picked.
 
-    After a failure it rests.
+    It rests after a failure, and where the policy that answers has an adapter, without which the
+    head reads: the worker would load one model after the other.
     """
-    if drawn_groups(project).exists():
-        return True
     live = LiveHead.objects.filter(project=project).first() or LiveHead(project=project)
-    if live.failure_reason and live.updated_at > timezone.now() - RETRY_AFTER[0]:
+    rest = RETRY_AFTER[0] if live.failure_reason else RELOADS_REST
+    has_rested = live.followed_at is None or live.followed_at < timezone.now() - rest
+    if drawn_groups(project).exists():
+        return has_rested or not live.failure_reason
+    if not has_rested and (live.failure_reason or champion_policy(project).adapter):
         return False
     count = current_rankings(project).count()
     if (count, newest_ranking(project)) != (live.rankings, live.last_ranking_id):

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
 from annotation.exchange.files import require_room
 from annotation.lm.chat import Chat
@@ -63,7 +64,9 @@ def follow_rankings(project: Project) -> bool:
         logger.warning("The live head of %s: %s", project.slug, problem)
         is_unfinished, live.failure_reason = False, str(problem)
         _pick_by_chance(project)
-    live.save()
+    if not is_unfinished:
+        live.followed_at = timezone.now()
+        live.save()
     return is_unfinished
 
 

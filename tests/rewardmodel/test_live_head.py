@@ -13,7 +13,7 @@ from annotation.models import Project, User
 from annotation.services.assignments import take_assignment
 from rewardmodel.models import LiveHead
 from rewardmodel.rehearsal.labelers import rank_everything
-from rewardmodel.selectors import RETRY_AFTER, features_folder, is_behind, unranked
+from rewardmodel.selectors import RELOADS_REST, RETRY_AFTER, features_folder, is_behind, unranked
 from rewardmodel.services import start_reward_run
 from rewardmodel.services.live_head import follow_rankings, thinned
 from rewardmodel.tasks import supervise_run
@@ -132,8 +132,18 @@ def test_a_model_that_is_gone_is_said_and_tried_again_later(
     live = LiveHead.objects.get(project=learnable)
     assert "gone" in live.failure_reason
     assert not is_behind(learnable)
-    LiveHead.objects.update(updated_at=timezone.now() - RETRY_AFTER[0])
+    LiveHead.objects.update(followed_at=timezone.now() - RETRY_AFTER[0])
     assert is_behind(learnable)
+
+
+def test_beside_a_policy_with_an_adapter_it_rests_between_two_loads_of_the_base(
+    followed: Project, labeler: User
+) -> None:
+    followed.policyversions.update(path="models/kitchen/1")
+    rank_everything(followed, [labeler], likes_later_letters, 0.0, random.Random(0))
+    assert not is_behind(followed)
+    LiveHead.objects.update(followed_at=timezone.now() - RELOADS_REST)
+    assert is_behind(followed)
 
 
 def test_the_page_of_the_loop_shows_it(client: Client, followed: Project, admin: User) -> None:
