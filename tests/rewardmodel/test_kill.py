@@ -125,7 +125,7 @@ def test_a_worker_that_is_stopped_hands_its_run_back_and_uses_up_no_attempt(
         assert not training_processes(run)
         worker.start()
         enqueue(run.pk)
-    wait_for(lambda: status_of(run) == TrainingRun.Status.SUCCEEDED, 90, lambda: state_of(run))
+    wait_for(lambda: status_of(run) == TrainingRun.Status.SUCCEEDED, 180, lambda: state_of(run))
 
 
 def test_a_training_at_work_is_cancelled_within_seconds(learnable: Project, worker: Worker) -> None:
