@@ -14,7 +14,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, TaskType
 from transformers import AutoModelForCausalLM, set_seed
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
@@ -22,7 +21,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from annotation.lm.chat import Chat
 from annotation.lm.loading import load_tokenizer
 from bench.comparison import finish_device, peak_memory
-from bench.peer import trainer_settings
+from bench.peer import adapter_settings, trainer_settings
 from bench.reward_arms import Encoded, Stopwatch, chosen_groups, shortest_groups, strict_pairs
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.distributed import Processes
@@ -90,12 +89,7 @@ def train_pairs(config: PolicyConfig, groups: Encoded, adapter: Path) -> float:
         ),
         train_dataset=Dataset.from_list(pairs),
         processing_class=Chat(load_tokenizer(config.base_model)).tokenizer,
-        peft_config=LoraConfig(
-            task_type=TaskType.CAUSAL_LM,
-            r=config.lora_rank,
-            lora_alpha=2 * config.lora_rank,
-            target_modules="all-linear",
-        ),
+        peft_config=adapter_settings(config),
         callbacks=[stopwatch],
     )
     trainer.train()

@@ -1,8 +1,9 @@
-"""What TRL's trainers are told in both benches, so that they do what ours do."""
+"""What TRL's trainers are told in the benches, so that they do what ours do."""
 
 from typing import Any
 
 import torch
+from peft import LoraConfig, TaskType
 
 from rewardmodel.learning.configs import PolicyConfig, RewardConfig
 
@@ -26,3 +27,13 @@ def trainer_settings(config: PolicyConfig | RewardConfig) -> dict[str, Any]:
         "report_to": [],
         "disable_tqdm": True,
     }
+
+
+def adapter_settings(config: PolicyConfig) -> LoraConfig:
+    """The adapter that our policies train."""
+    return LoraConfig(
+        task_type=TaskType.CAUSAL_LM,
+        r=config.lora_rank,
+        lora_alpha=2 * config.lora_rank,
+        target_modules="all-linear",
+    )

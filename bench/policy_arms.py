@@ -14,7 +14,6 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, TaskType
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -28,7 +27,7 @@ from trl.trainer.rloo_trainer import RLOOTrainer
 from annotation.lm.chat import Chat, Message
 from annotation.lm.loading import load_tokenizer
 from bench.comparison import finish_device, peak_memory, prompts_of
-from bench.peer import trainer_settings
+from bench.peer import adapter_settings, trainer_settings
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.distributed import Processes
 from rewardmodel.learning.core.snapshot import PromptRow
@@ -99,12 +98,7 @@ def trl_trainer(config: PolicyConfig, prompts: Prompts, rows: int, timer: LastSt
             **trainer_settings(config),
         ),
         train_dataset=Dataset.from_list([{"prompt": prompt} for prompt in prompts]),
-        peft_config=LoraConfig(
-            task_type=TaskType.CAUSAL_LM,
-            r=config.lora_rank,
-            lora_alpha=2 * config.lora_rank,
-            target_modules="all-linear",
-        ),
+        peft_config=adapter_settings(config),
         callbacks=[timer],
     )
 

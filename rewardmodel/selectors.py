@@ -6,7 +6,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from django.conf import settings
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from annotation.models import PolicyVersion, Project, PromptGroup, Ranking
@@ -141,9 +141,10 @@ def new_rankings(project: Project) -> int:
     return current_rankings(project).filter(id__gt=seen["last"] or 0).count()
 
 
-def newest_ranking(project: Project) -> int:
-    """Its number; 0 without one."""
-    return current_rankings(project).aggregate(last=Max("id"))["last"] or 0
+def rankings_so_far(project: Project) -> tuple[int, int]:
+    """How many there are, and the number of the newest; 0 without one."""
+    found = current_rankings(project).aggregate(count=Count("id"), last=Max("id"))
+    return found["count"], found["last"] or 0
 
 
 def unranked(project: Project) -> QuerySet[PromptGroup]:
@@ -168,13 +169,15 @@ def is_behind(project: Project) -> bool:
     """
     live = LiveHead.objects.filter(project=project).first() or LiveHead(project=project)
     rest = RETRY_AFTER[0] if live.failure_reason else RELOADS_REST
-    has_rested = live.followed_at is None or live.followed_at < timezone.now() - rest
-    if drawn_groups(project).exists():
-        return has_rested or not live.failure_reason
-    if not has_rested and (live.failure_reason or champion_policy(project).adapter):
+    is_fresh = live.followed_at is not None and live.followed_at >= timezone.now() - rest
+    if is_fresh and live.failure_reason:
         return False
-    count = current_rankings(project).count()
-    if (count, newest_ranking(project)) != (live.rankings, live.last_ranking_id):
+    if drawn_groups(project).exists():
+        return True
+    if is_fresh and champion_policy(project).adapter:
+        return False
+    count, newest = rankings_so_far(project)
+    if (count, newest) != (live.rankings, live.last_ranking_id):
         return count >= FEWEST_RANKINGS
     return bool(live.history) and unranked(project).filter(expected__isnull=True).exists()
 

@@ -95,6 +95,11 @@ class JudgedGroup:
     rankings: list[Ranking]
 
 
+def expected_scores(group_id: int) -> list[float]:
+    """What the teacher model expected of each answer, by position; nothing where it did not."""
+    return PromptGroup.objects.values_list("expected", flat=True).get(pk=group_id) or []
+
+
 def listed_groups(project: Project) -> QuerySet[PromptGroup]:
     """Each with its prompt, its policy and `ranked`, the number of its current rankings.
 

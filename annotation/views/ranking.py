@@ -16,6 +16,7 @@ from annotation.models import Assignment, Project
 from annotation.selectors.assignments import assignment_under, held_assignments
 from annotation.selectors.demonstrations import prompts_to_answer
 from annotation.selectors.desks import answers_coming
+from annotation.selectors.groups import expected_scores
 from annotation.services import assignments
 from annotation.services.drafts import draft_for, save_draft
 from annotation.services.flags import flag_prompt
@@ -102,7 +103,10 @@ def _submit(request: Request, project: Project) -> HttpResponse:
         )
     except RankingRefused as refusal:
         return _refused(request, project, form, refusal)
-    expected = what_was_expected(project, assignment, judgment) if assignment else ""
+    expected = ""
+    if assignment and project.shows_expectation:
+        scores = expected_scores(assignment.group_id)
+        expected = what_was_expected(scores, order, judgment)
     if not is_script(request):
         messages.success(request, " ".join([_("Stored, thank you."), expected]).strip())
         return HttpResponseRedirect(request.path)

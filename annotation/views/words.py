@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 
 from annotation.judgment.expectation import agreement, expected_order
 from annotation.judgment.judgment import THUMBS, Judgment
-from annotation.models import Assignment, Project, PromptGroup
 from annotation.templatetags.judgments import in_order
 from annotation.templatetags.text import letter
 
@@ -51,17 +50,12 @@ def write_words() -> str:
     )
 
 
-def what_was_expected(project: Project, assignment: Assignment, judgment: Judgment) -> str:
+def what_was_expected(expected: list[float], shown_order: list[int], judgment: Judgment) -> str:
     """A sentence about what the teacher model had made of the answers; "" where it says nothing."""
-    if not project.shows_expectation:
-        return ""
-    expected = PromptGroup.objects.values_list("expected", flat=True).get(pk=assignment.group_id)
-    if not expected:
-        return ""
-    agreed, pairs = agreement(judgment.ranks, expected)
+    agreed, pairs = agreement(judgment.ranks, expected) if expected else (0, 0)
     if not pairs:
         return ""
-    order = expected_order(expected, assignment.shown_order)
+    order = expected_order(expected, shown_order)
     return ngettext(
         "The teacher model expected %(order)s: as you in %(agreed)d of %(pairs)d comparison.",
         "The teacher model expected %(order)s: as you in %(agreed)d of %(pairs)d comparisons.",

@@ -17,10 +17,10 @@ from annotation.lm.chat import Chat
 from annotation.lm.loading import PolicySource, PolicyUnavailable, warm_policy
 from annotation.models import Project, PromptGroup
 from annotation.selectors.policies import champion_policy
-from annotation.selectors.rankings import current_rankings, group_rows
+from annotation.selectors.rankings import group_rows
 from config import space
 from rewardmodel.learning.configs import RewardConfig
-from rewardmodel.learning.core.snapshot import PreferenceData, SnapshotError, sort_groups
+from rewardmodel.learning.core.snapshot import SnapshotError, sort_groups
 from rewardmodel.learning.reward.backbone import Backbone
 from rewardmodel.learning.reward.choice import FIRST_SPREAD, Choice
 from rewardmodel.learning.reward.feature_cache import Asked
@@ -33,7 +33,7 @@ from rewardmodel.selectors import (
     FEWEST_RANKINGS,
     drawn_groups,
     features_folder,
-    newest_ranking,
+    rankings_so_far,
     unranked,
 )
 from rewardmodel.services.picking import pick
@@ -53,13 +53,14 @@ def follow_rankings(project: Project) -> bool:
     Groups that wait for answers to be picked do not wait for a head that cannot be fitted. What
     its model cannot do is written down, and tried again later.
     """
-    if current_rankings(project).count() < FEWEST_RANKINGS:
+    count, last = rankings_so_far(project)
+    if count < FEWEST_RANKINGS:
         _pick_by_chance(project)
         return False
     live, _is_new = LiveHead.objects.get_or_create(project=project)
     live.base_model, live.failure_reason = champion_policy(project).base_model, ""
     try:
-        is_unfinished = _follow(project, live)
+        is_unfinished = _follow(project, live, count, last)
     except (PolicyUnavailable, SnapshotError, ValueError, OSError) as problem:
         logger.warning("The live head of %s: %s", project.slug, problem)
         is_unfinished, live.failure_reason = False, str(problem)
@@ -70,19 +71,19 @@ def follow_rankings(project: Project) -> bool:
     return is_unfinished
 
 
-def _follow(project: Project, live: LiveHead) -> bool:
+def _follow(project: Project, live: LiveHead, count: int, last: int) -> bool:
+    """From the `count` rankings up to number `last`."""
     config = _config(project, live.base_model)
     network, tokenizer = warm_policy.get(PolicySource(live.base_model))
     kept = features_folder()
     backbone = Backbone(live.base_model, network, Chat(tokenizer), config.group_tokens, kept)
-    last, count = newest_ranking(project), current_rankings(project).count()
     rows = [(row["id"], row) for row in group_rows(project, last)]
     data = sort_groups(rows, project.slug, project.heldout_percent, config.labeler_weights)
     drawn = list(drawn_groups(project).prefetch_related("answers"))
     waiting = list(unranked(project).prefetch_related("answers")[:EXPECTED_AT_ONCE])
     require_room(settings.VAR_FOLDER, space.RESERVE)
-    asked = [*map(_asked, (*drawn, *waiting)), *_asked_of(data)]
-    unread = backbone.unread(asked)
+    ranked = [row.asked for row in (*data.train, *data.heldout)]
+    unread = backbone.unread([*map(_asked, (*drawn, *waiting)), *ranked])
     backbone.read(unread[:TURN], config.tokens_per_batch)
     if len(unread) > TURN:
         return True
@@ -117,10 +118,6 @@ def _config(project: Project, base_model: str) -> RewardConfig:
 
 def _asked(group: PromptGroup) -> Asked:
     return group.messages, [answer.text for answer in group.answers.all()]
-
-
-def _asked_of(data: PreferenceData) -> list[Asked]:
-    return [(row.prompt, row.answers) for row in (*data.train, *data.heldout)]
 
 
 def _known_choice(live: LiveHead, groups: int) -> tuple[list[Recipe] | None, float]:

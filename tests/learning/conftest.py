@@ -128,3 +128,14 @@ def reward_model(tiny: Path, snapshot: Path, tmp_path_factory: pytest.TempPathFa
     output = tmp_path_factory.mktemp("reward") / "model"
     assert train_reward_model(output, snapshot, tiny) == 0
     return output
+
+
+@pytest.fixture(scope="session")
+def probe(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one that learned that shorter is better."""
+    folder = tmp_path_factory.mktemp("probe")
+    rows = "".join(json.dumps(row) + "\n" for row in shorter_is_better(40))
+    (folder / "groups.jsonl").write_text(rows)
+    made = train_reward_model(folder / "model", folder / "groups.jsonl", tiny, method="probe")
+    assert made == 0
+    return folder / "model"

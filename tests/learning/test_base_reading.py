@@ -1,6 +1,5 @@
 """A reward model that is a head on the policy's base needs no model and no reading of its own."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,22 +13,11 @@ from rewardmodel.learning.policy.rollout import AdaptedPolicy
 from rewardmodel.learning.reward.probe import reads
 from rewardmodel.learning.reward.scorer import RewardScorer
 from tests.learning.conftest import Rows, shorter_is_better, user
-from tests.learning.runs import result_of, train_a_policy, train_reward_model
+from tests.learning.runs import result_of, train_a_policy
 
 CPU = torch.device("cpu")
 PROMPTS = [user(f"Say {n}") for n in range(3)]
 SEEDS = [[10 * n + k for k in range(3)] for n in range(3)]
-
-
-@pytest.fixture(scope="module")
-def probe(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of one that learned that shorter is better."""
-    folder = tmp_path_factory.mktemp("probe")
-    rows = "".join(json.dumps(row) + "\n" for row in shorter_is_better(24))
-    (folder / "groups.jsonl").write_text(rows)
-    made = train_reward_model(folder / "model", folder / "groups.jsonl", tiny, method="probe")
-    assert made == 0
-    return folder / "model"
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A reward model that leaves the language model as it is, from reading to serving."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -23,17 +22,6 @@ GROUPS = [
     EncodedGroup([5, 6, 7], [[8, 9, 2], [10, 2]]),
     EncodedGroup([11], [[12, 13, 14, 15, 2], [16, 2], [17, 18, 2]]),
 ]
-
-
-@pytest.fixture(scope="module")
-def probe(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of one that learned that shorter is better."""
-    folder = tmp_path_factory.mktemp("probe")
-    rows = "".join(json.dumps(row) + "\n" for row in shorter_is_better(40))
-    (folder / "groups.jsonl").write_text(rows)
-    made = train_reward_model(folder / "model", folder / "groups.jsonl", tiny, method="probe")
-    assert made == 0
-    return folder / "model"
 
 
 @pytest.mark.parametrize("layout", [pack, unpack])

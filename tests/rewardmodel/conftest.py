@@ -50,6 +50,14 @@ def ranked(project: Project, labeler: User) -> Project:
     return project
 
 
+def rank_groups(project: Project, labeler: User, count: int) -> None:
+    """So many groups of the taught project are answered and ranked."""
+    project.queue_target = count
+    project.save()
+    answer_everything(project)
+    rank_everything(project, [labeler], likes_later_letters, 0.0, random.Random(0))
+
+
 @pytest.fixture
 def learnable(taught: Project, labeler: User) -> Project:
     """The taught project, ranked; its reward model takes some seconds and many checkpoints."""

@@ -18,6 +18,7 @@ from rewardmodel.services import start_reward_run
 from rewardmodel.services.live_head import follow_rankings, thinned
 from rewardmodel.tasks import supervise_run
 from tests.people import answer_everything
+from tests.rewardmodel.conftest import rank_groups
 from tests.rewardmodel.teachers import likes_later_letters
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,10 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def followed(taught: Project, labeler: User) -> Project:
     """Thirty groups ranked and followed, four more ready."""
-    taught.queue_target = 30
-    taught.save()
-    answer_everything(taught)
-    rank_everything(taught, [labeler], likes_later_letters, 0.0, random.Random(0))
+    rank_groups(taught, labeler, 30)
     taught.queue_target = 4
     taught.save()
     answer_everything(taught)
@@ -117,10 +115,7 @@ def test_files_that_were_deleted_or_damaged_are_read_again(followed: Project) ->
 def test_it_is_not_behind_before_there_is_anything_to_learn_from(
     taught: Project, labeler: User
 ) -> None:
-    taught.queue_target = 9
-    taught.save()
-    answer_everything(taught)
-    rank_everything(taught, [labeler], likes_later_letters, 0.0, random.Random(0))
+    rank_groups(taught, labeler, 9)
     assert not is_behind(taught)
 
 

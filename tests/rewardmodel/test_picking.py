@@ -10,9 +10,10 @@ from annotation.selectors.rankings import group_rows
 from annotation.services import groups
 from annotation.services.assignments import take_assignment
 from rewardmodel.rehearsal.labelers import rank_everything
-from rewardmodel.selectors import drawn_groups, is_behind, newest_ranking
+from rewardmodel.selectors import drawn_groups, is_behind, rankings_so_far
 from rewardmodel.services.live_head import follow_rankings
-from tests.people import answer_everything, new_answers
+from tests.people import new_answers
+from tests.rewardmodel.conftest import rank_groups
 from tests.rewardmodel.teachers import likes_later_letters
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,10 +38,7 @@ def follow(project: Project) -> None:
 @pytest.fixture
 def judged(taught: Project, labeler: User) -> Project:
     """Twenty-four groups ranked, of six answers each."""
-    taught.queue_target = 24
-    taught.save()
-    answer_everything(taught)
-    rank_everything(taught, [labeler], likes_later_letters, 0.0, random.Random(0))
+    rank_groups(taught, labeler, 24)
     return taught
 
 
@@ -69,7 +67,8 @@ def test_what_a_labeler_sees_stands_in_the_data(taught: Project, labeler: User) 
     draw(taught, 1)
     follow(taught)
     rank_everything(taught, [labeler], likes_later_letters, 0.0, random.Random(0))
-    [row] = group_rows(taught, newest_ranking(taught))
+    _, newest = rankings_so_far(taught)
+    [row] = group_rows(taught, newest)
     assert row["picked"] == "chance"
     assert len(row["answers"]) == SHOWN
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -13,9 +13,20 @@ from rewardmodel.learning.core.group_packing import (
     EncodedGroup,
     GroupBatch,
     Layout,
+    Part,
     in_budget,
     parts_of,
 )
+
+
+def in_passes(
+    layout: Layout, groups: Sequence[EncodedGroup], pad: int, tokens: int, device: torch.device
+) -> Iterator[tuple[list[Part], GroupBatch]]:
+    """The groups, or parts of those that are beyond a pass, so many at a time as `tokens` bound."""
+    parts = parts_of(groups, ALONE * tokens, layout)
+    for indices in in_budget([part.encoded for part in parts], tokens, layout):
+        chosen = [parts[i] for i in indices]
+        yield chosen, layout([part.encoded for part in chosen], pad).to(device)
 
 
 @torch.no_grad()
@@ -32,12 +43,9 @@ def read_answers(
 
     `tokens` bounds one forward pass; `tell` is told after each how many answers have been read.
     """
-    parts = parts_of(groups, ALONE * tokens, layout)
     found: list[dict[int, Tensor]] = [{} for _ in groups]
     done = 0
-    for indices in in_budget([part.encoded for part in parts], tokens, layout):
-        chosen = [parts[i] for i in indices]
-        batch = layout([part.encoded for part in chosen], pad).to(device)
+    for chosen, batch in in_passes(layout, groups, pad, tokens, device):
         with autocast(device):
             flat = read(batch).cpu()
         sizes = [len(part.answers) for part in chosen]

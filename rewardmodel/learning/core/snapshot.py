@@ -55,6 +55,11 @@ class GroupRow(PromptRow):
     rankings: list[LabelerRanking]
 
     @property
+    def asked(self) -> tuple[list[Message], list[str]]:
+        """Prompt and answers, as whoever reads or judges them takes them."""
+        return self.prompt, self.answers
+
+    @property
     def counted(self) -> list[LabelerRanking]:
         """The rankings of labelers whose word counts."""
         return [ranking for ranking in self.rankings if ranking.weight > 0]

@@ -16,14 +16,8 @@ from torch import Tensor
 from annotation.lm.chat import Chat
 from annotation.lm.completion import Completion
 from rewardmodel.learning.core.distributed import autocast
-from rewardmodel.learning.core.group_packing import (
-    ALONE,
-    AnswerLogProbs,
-    EncodedGroup,
-    Layout,
-    in_budget,
-    parts_of,
-)
+from rewardmodel.learning.core.group_packing import AnswerLogProbs, EncodedGroup, Layout
+from rewardmodel.learning.core.passes import in_passes
 from rewardmodel.learning.reward.features import keeping, log_lengths
 from rewardmodel.learning.reward.probe import LinearProbe, chosen_features
 
@@ -70,11 +64,8 @@ def read_base(
     """`log_probs` are of the network that the probe reads, as the reference; `tokens` bounds one
     forward pass."""
     device, layers = probe.network.device, probe.reader.layers
-    parts = parts_of(groups, ALONE * tokens, layout)
     read: list[dict[int, tuple[list[Tensor], Tensor]]] = [{} for _ in groups]
-    for indices in in_budget([part.encoded for part in parts], tokens, layout):
-        chosen = [parts[i] for i in indices]
-        batch = layout([part.encoded for part in chosen], pad).to(device)
+    for chosen, batch in in_passes(layout, groups, pad, tokens, device):
         with autocast(device), keeping(probe.network, batch, layers, stop=False) as kept:
             found = log_probs(batch)
         hidden = torch.stack([kept.pooled[layer] for layer in layers], dim=1).cpu()

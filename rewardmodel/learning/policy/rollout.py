@@ -29,15 +29,13 @@ from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.adapters import save_adapter, with_trainable_adapter
 from rewardmodel.learning.core.distributed import autocast
 from rewardmodel.learning.core.group_packing import (
-    ALONE,
     AnswerLogProbs,
     EncodedGroup,
     GroupBatch,
     Part,
     choose_layout,
-    in_budget,
-    parts_of,
 )
+from rewardmodel.learning.core.passes import in_passes
 from rewardmodel.learning.core.snapshot import PromptRow, naming
 from rewardmodel.learning.policy.base_reading import finished, has_ended, read_base
 from rewardmodel.learning.policy.end_penalty import EndPenalty
@@ -254,11 +252,8 @@ class AdaptedPolicy:
     def experiences(self, rollouts: Sequence[Rollout]) -> Iterator[Experience]:
         """The rollouts, so many answers at a time as a forward pass has room for, read by the
         reference."""
-        tokens, layout = self.config.tokens_per_batch, self.layout
-        parts = parts_of([rollout.group for rollout in rollouts], ALONE * tokens, layout)
-        for indices in in_budget([part.encoded for part in parts], tokens, layout):
-            chosen = [parts[i] for i in indices]
-            batch = layout([part.encoded for part in chosen], self.chat.pad).to(self.device)
+        groups, tokens = [rollout.group for rollout in rollouts], self.config.tokens_per_batch
+        for chosen, batch in in_passes(self.layout, groups, self.chat.pad, tokens, self.device):
             read = [rollouts[part.group].part(part) for part in chosen]
             yield Experience(read, batch, self._reference(read, batch), parts=chosen)
 

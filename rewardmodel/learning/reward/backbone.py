@@ -13,7 +13,12 @@ from transformers import PreTrainedModel
 from annotation.exchange.jsonl import canonical
 from annotation.lm.chat import Chat
 from annotation.lm.context import within_context
-from rewardmodel.learning.core.group_packing import Layout, choose_layout, truncate
+from rewardmodel.learning.core.group_packing import (
+    EncodedGroup,
+    Layout,
+    choose_layout,
+    truncate,
+)
 from rewardmodel.learning.reward.choice import layers_to_read
 from rewardmodel.learning.reward.feature_cache import Asked, FeatureCache, Features
 from rewardmodel.learning.reward.features import (
@@ -55,32 +60,27 @@ class Backbone:
         groups: Sequence[Asked],
         tokens: int,
         tell: Callable[[int], None] = lambda read: None,
+        encoded: Sequence[EncodedGroup] | None = None,
     ) -> list[Features]:
         """Of each group's answers; `tokens` bounds one forward pass, and `tell` is told after each
-        how many answers of those that were not known have been read."""
+        how many answers of those that were not known have been read. `encoded` are the groups'
+        tokens, for whoever has them."""
         found = [self.cache.get(group) if self.cache else None for group in groups]
-        missing = [group for group, known in zip(groups, found, strict=True) if known is None]
-        if missing:
-            read = iter(self._read(missing, tokens, tell))
-            found = [next(read) if known is None else known for known in found]
+        missing = [place for place, known in enumerate(found) if known is None]
+        answers = 0
+        for start in range(0, len(missing), READ_AT_ONCE):  # what is kept outlives a killed process
+            part = missing[start : start + READ_AT_ONCE]
+            given = [encoded[i] if encoded else self._encode(groups[i]) for i in part]
+            count = partial(_after, tell, answers)
+            hidden = read_features(self.reader, self.layout, given, self.chat.pad, tokens, count)
+            for place, group, states in zip(part, given, hidden, strict=True):
+                read = Features(states, log_lengths(group))
+                found[place] = self.cache.put(groups[place], read) if self.cache else read
+                answers += len(states)
         return [features for features in found if features is not None]
 
-    def _read(
-        self, groups: Sequence[Asked], tokens: int, tell: Callable[[int], None]
-    ) -> list[Features]:
-        found: list[Features] = []
-        answers = 0
-        for start in range(0, len(groups), READ_AT_ONCE):  # what is kept outlives a killed process
-            part = groups[start : start + READ_AT_ONCE]
-            encoded = [truncate(encode(self.chat, *group), self.longest) for group in part]
-            count = partial(_after, tell, answers)
-            hidden = read_features(self.reader, self.layout, encoded, self.chat.pad, tokens, count)
-            read = [Features(*both) for both in zip(hidden, map(log_lengths, encoded), strict=True)]
-            if self.cache is not None:
-                read = [self.cache.put(*both) for both in zip(part, read, strict=True)]
-            found += read
-            answers += sum(len(each.log_lengths) for each in read)
-        return found
+    def _encode(self, group: Asked) -> EncodedGroup:
+        return truncate(encode(self.chat, *group), self.longest)
 
     @property
     def layout(self) -> Layout:

@@ -27,9 +27,7 @@ def teacher_scores(config: RewardConfig, data: PreferenceData, device: torch.dev
     scorer = RewardScorer(config.teacher, device)
 
     def of(rows: Sequence[GroupRow]) -> list[Tensor]:
-        return scorer.raw_scores(
-            [(row.prompt, row.answers) for row in rows], config.tokens_per_batch
-        )
+        return scorer.raw_scores([row.asked for row in rows], config.tokens_per_batch)
 
     return Scores(of(data.with_unranked("train")), of(data.with_unranked("heldout")), [])
 

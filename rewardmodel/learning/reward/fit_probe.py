@@ -16,6 +16,7 @@ from annotation.lm.chat import Chat
 from annotation.lm.cpu_linear import use_onednn
 from annotation.lm.loading import load_causal_lm, load_tokenizer, require_embeddings
 from rewardmodel.learning.configs import RewardConfig
+from rewardmodel.learning.core.group_packing import EncodedGroup
 from rewardmodel.learning.core.row_report import row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.snapshot import PreferenceData
@@ -50,7 +51,11 @@ def fit_probe(
     used = len(data.groups) + len(data.heldout)
     run.tell(row_sentence("groups", used, rows.skipped, data.shortened))
     read = read_groups_with(
-        backbone, config, rows, lambda done, total: run.progress("reading", done, total)
+        backbone,
+        config,
+        rows,
+        lambda done, total: run.progress("reading", done, total),
+        [*data.groups, *data.heldout, *data.demonstrations],
     )
     run.progress("training", 0, 1)
     curve = []
@@ -78,14 +83,17 @@ def read_groups_with(
     config: RewardConfig,
     rows: PreferenceData,
     tell: Callable[[int, int], None] = lambda done, total: None,
+    encoded: Sequence[EncodedGroup] | None = None,
 ) -> ReadGroups:
-    """Everything that a head is fitted to or judged by; `tell` is told answers read, and in all."""
+    """Everything that a head is fitted to or judged by; `tell` is told answers read, and in all.
+    `encoded` are their tokens, where they are known."""
     every = [
-        *((row.prompt, row.answers) for row in (*rows.train, *rows.heldout)),
+        *(row.asked for row in (*rows.train, *rows.heldout)),
         *((row.prompt, [row.answer]) for row in demonstrations_of(config)),
     ]
     total = sum(len(answers) for _, answers in every)
-    features = backbone.read(every, config.tokens_per_batch, lambda done: tell(done, total))
+    tokens = config.tokens_per_batch
+    features = backbone.read(every, tokens, lambda done: tell(done, total), encoded)
     return ReadGroups(config, rows, backbone.layers, features)
 
 

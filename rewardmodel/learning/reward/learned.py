@@ -57,7 +57,7 @@ def judge_and_publish(
     served = None
     if config.served and rows.heldout:
         scorer = RewardScorer(config.served, torch.device("cpu"))
-        asked = [(row.prompt, row.answers) for row in rows.heldout]
+        asked = [row.asked for row in rows.heldout]
         served = scorer.raw_scores(asked, config.tokens_per_batch)
     share = len(rows.heldout) / max(1, len(rows.heldout) + len(rows.train))
     rewards = torch.cat(learned.scores.train)
