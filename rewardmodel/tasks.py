@@ -6,6 +6,7 @@ from celery import shared_task
 
 from annotation.models import Project
 from annotation.selectors.projects import active_projects
+from annotation.services.exports import delete_old_exports
 from annotation.services.generation import MESSAGE_LIFE
 from config.celery import app
 from rewardmodel.selectors import automatic_projects, is_behind, new_rankings, runs_to_pick_up
@@ -65,8 +66,9 @@ def train_on_schedule() -> None:
 
 @shared_task
 def clean_up() -> None:
-    """Beat, daily: removes files that no version needs."""
+    """Beat, daily: removes files that no version needs, and those that were taken out long ago."""
     cleaning.clean_up()
+    delete_old_exports()
 
 
 @shared_task

@@ -3,6 +3,7 @@
 from annotation.models.answer import Answer, PromptGroup
 from annotation.models.demonstration import Demonstration, Writing
 from annotation.models.desk import Draft, Flag, Skip
+from annotation.models.export import Export
 from annotation.models.policy import PolicyVersion
 from annotation.models.project import Membership, Project, User
 from annotation.models.prompt import Message, Prompt, PromptUpload
@@ -16,6 +17,7 @@ __all__ = [
     "Assignment",
     "Demonstration",
     "Draft",
+    "Export",
     "Flag",
     "Membership",
     "Message",
