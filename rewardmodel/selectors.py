@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from annotation.exchange.files import read_json
 from annotation.models import PolicyVersion, Project, PromptGroup, Ranking
 from annotation.models.policy import ModelVersion
 from annotation.selectors.desks import midnight
@@ -285,6 +287,12 @@ def loop_status(project: Project) -> LoopStatus:
         free_gigabytes=free / 1e9,
         room_is_scarce=free < space.SCARCE,
     )
+
+
+def full_config(run: TrainingRun) -> dict[str, Any]:
+    """As it ran, defaults included; before it began, what it was given."""
+    file = run.folder / "config.json"
+    return read_json(file) if file.is_file() else dict(run.config)
 
 
 def log_tail(run: TrainingRun, lines: int = 40) -> str:

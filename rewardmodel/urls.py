@@ -1,7 +1,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from rewardmodel.views import loop, projects, versions
+from rewardmodel.views import loop, projects, runs, versions
 
 _to_labeling = RedirectView.as_view(url="../settings/#labeling", permanent=True)
 
@@ -11,6 +11,10 @@ urlpatterns = [
     path("projects/<slug:slug>/settings/", projects.settings, name="project_settings"),
     path("projects/<slug:slug>/desk/", _to_labeling),
     path("projects/<slug:slug>/generate/", loop.generate, name="generate"),
+    path("projects/<slug:slug>/runs/", runs.runs, name="runs"),
+    path("projects/<slug:slug>/runs/compare/", runs.compare, name="runs_compare"),
+    path("projects/<slug:slug>/runs/curves.json", runs.curves, name="runs_curves"),
+    path("projects/<slug:slug>/runs/curves.csv", runs.curves_csv, name="runs_csv"),
     path("projects/<slug:slug>/runs/start/", loop.start, name="run_start"),
     path("projects/<slug:slug>/runs/<int:pk>/", loop.run, name="run"),
     path("projects/<slug:slug>/runs/<int:pk>/cancel/", loop.cancel, name="run_cancel"),

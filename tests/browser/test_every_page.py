@@ -13,7 +13,7 @@ from tests.browser.conftest import Visit
 from tests.people import ready_group
 
 ADMIN_PAGES = (
-    *("", "prompts/", "groups/", "triples/", "exports/", "flags/", "skips/", "versions/"),
+    *("", "prompts/", "groups/", "triples/", "exports/", "flags/", "skips/", "versions/", "runs/"),
     *("people/", "settings/", "rank/", "mine/"),
 )
 
@@ -42,6 +42,7 @@ def paths(project: Project) -> list[str]:
     more = [
         f"{home}groups/{group.pk}/",
         f"{home}runs/{run.pk}/",
+        f"{home}runs/compare/?run={run.pk}",
         "/",
         "/projects/new/",
         "/password/",
