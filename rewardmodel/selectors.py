@@ -20,9 +20,10 @@ from annotation.selectors.projects import active_projects
 from annotation.selectors.rankings import current_rankings
 from config import space
 from config.parts import missing_parts
-from rewardmodel.models import LiveHead, RewardModelVersion, TrainingRun
+from rewardmodel.models import LiveHead, Promotion, RewardModelVersion, TrainingRun
 
 RECENT_RUNS = 5
+SHOWN_PROMOTIONS = 50
 FEWEST_RANKINGS = 10  # before a head is fitted while people rank
 SILENCE = timedelta(seconds=30)
 RELOADS_REST = timedelta(minutes=2)
@@ -91,6 +92,46 @@ def policies_of(project: Project) -> QuerySet[PolicyVersion]:
 def reward_models_of(project: Project) -> QuerySet[RewardModelVersion]:
     """The newest first, each with its parent, its run and what it learned from."""
     return own_reward_models(project).select_related("parent", "produced_by", "snapshot")
+
+
+@dataclass(frozen=True)
+class Descent:
+    """A policy and what was taught from it."""
+
+    policy: PolicyVersion
+    children: list["Descent"]
+
+
+def family_of(project: Project) -> list[Descent]:
+    """The project's policies as a tree; two queries whatever its size."""
+    policies = list(policies_of(project).order_by("number"))
+    known = {policy.pk: Descent(policy, []) for policy in policies}
+    roots = []
+    for policy in policies:
+        parent = known.get(policy.parent_id) if policy.parent_id else None
+        (parent.children if parent else roots).append(known[policy.pk])
+    return roots
+
+
+def taught_by(version: PolicyVersion | RewardModelVersion) -> list[PolicyVersion]:
+    """The policies that were trained from it, or towards what it prefers."""
+    own = policies_of(version.project)
+    if isinstance(version, PolicyVersion):
+        return list(own.filter(parent=version))
+    return list(own.filter(produced_by__reward_model=version))
+
+
+def promotions_of(project: Project) -> list[Promotion]:
+    """The newest first."""
+    return list(project.promotions.select_related("by")[:SHOWN_PROMOTIONS])
+
+
+def files_of(version: ModelVersion) -> Path | None:
+    """The folder with a version's own files; None where it is the base model that somebody named,
+    or its files are gone."""
+    folder = version.folder or Path(version.base_model)
+    is_own = folder.is_dir() and folder.resolve().is_relative_to(settings.VAR_FOLDER.resolve())
+    return folder if is_own and (version.path or version.sha256) else None
 
 
 def runs_of(project: Project) -> QuerySet[TrainingRun]:

@@ -19,5 +19,13 @@ urlpatterns = [
     path("projects/<slug:slug>/runs/<int:pk>/", loop.run, name="run"),
     path("projects/<slug:slug>/runs/<int:pk>/cancel/", loop.cancel, name="run_cancel"),
     path("projects/<slug:slug>/versions/", versions.versions, name="versions"),
+    path(
+        "projects/<slug:slug>/versions/<str:kind>/<int:number>/", versions.version, name="version"
+    ),
+    path(
+        "projects/<slug:slug>/versions/<str:kind>/<int:number>/archive.tar",
+        versions.archive,
+        name="version_archive",
+    ),
     path("projects/<slug:slug>/versions/<str:kind>/<int:pk>/serve/", versions.serve, name="serve"),
 ]

@@ -13,12 +13,12 @@ from django.utils import timezone
 from annotation.models import PolicyVersion
 from annotation.models.policy import ModelVersion
 from annotation.selectors.policies import next_number
-from annotation.services.policies import promote
 from config import space
 from rewardmodel.learning.core.gate import Code, Reason, Verdict, as_json, read_report
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import champion_reward_model, log_tail
 from rewardmodel.services.claims import held
+from rewardmodel.services.promotion import let_serve
 from rewardmodel.services.runs import enqueue
 
 Kind, Status = TrainingRun.Kind, TrainingRun.Status
@@ -45,7 +45,7 @@ def complete_run(run: TrainingRun, result: Mapping[str, Any]) -> None:
         fields["samples"] = result["samples"]
         version = locked.produced_policy = _policy_version(locked, fields)
     if passed:
-        promote(version)
+        let_serve(version)
     locked.metrics = result["metrics"]
     _finish(locked, Status.SUCCEEDED, reason)
 

@@ -43,6 +43,7 @@ def paths(project: Project) -> list[str]:
         f"{home}groups/{group.pk}/",
         f"{home}runs/{run.pk}/",
         f"{home}runs/compare/?run={run.pk}",
+        f"{home}versions/policy/0/",
         "/",
         "/projects/new/",
         "/password/",
