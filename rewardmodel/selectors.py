@@ -106,7 +106,7 @@ def family_of(project: Project) -> list[Descent]:
     """The project's policies as a tree; two queries whatever its size."""
     policies = list(policies_of(project).order_by("number"))
     known = {policy.pk: Descent(policy, []) for policy in policies}
-    roots = []
+    roots: list[Descent] = []
     for policy in policies:
         parent = known.get(policy.parent_id) if policy.parent_id else None
         (parent.children if parent else roots).append(known[policy.pk])

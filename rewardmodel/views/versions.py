@@ -59,7 +59,7 @@ def version(request: Request, slug: str, kind: str, number: int) -> HttpResponse
         "run": run,
         "figures": list(rows_of(metrics)),
         "compared": _compared(before, after) if before and after else [],
-        "samples": sorted(found.samples, key=_change) if kind == "policy" else [],
+        "samples": sorted(getattr(found, "samples", []), key=_change),
         "config": full_config(run) if run else {},
         "provenance": found.provenance,
         "has_files": files_of(found) is not None,

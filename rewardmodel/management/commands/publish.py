@@ -29,8 +29,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         project, target = project_at(options["project"]), options["folder"].absolute()
-        versions = {"policy": policies_of, "reward": reward_models_of}[options["kind"]](project)
-        version: Version | None = versions.filter(number=options["number"]).first()
+        of_kind = policies_of if options["kind"] == "policy" else reward_models_of
+        version: Version | None = of_kind(project).filter(number=options["number"]).first()
         if version is None:
             raise CommandError(f"There is no {options['kind']} version {options['number']}.")
         if target.exists():
