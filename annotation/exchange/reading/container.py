@@ -62,6 +62,7 @@ class Row:
     place: int
     value: Any = None
     problem: Unreadable | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Container:
                     yield Row(place, problem=_fault(Fault.SIZE))
                 else:
                     problem = _unusable(line)
-                    yield Row(place, None if problem else line.strip(), problem)
+                    yield Row(place, None if problem else line.strip(), problem, len(line))
 
     def _json_lines(self, after: int) -> Iterator[Row]:
         for row in self._lines(after):
@@ -139,7 +140,8 @@ class Container:
         if len(cells) != len(columns):
             return Row(place, problem=Unreadable(RAGGED, cells=len(cells), columns=len(columns)))
         problem = next((found for cell in cells if (found := _unusable(cell))), None)
-        return Row(place, None if problem else dict(zip(columns, cells, strict=True)), problem)
+        value = None if problem else dict(zip(columns, cells, strict=True))
+        return Row(place, value, problem, sum(map(len, cells)))
 
 
 def container_of(path: Path, has_header: bool | None = None) -> Container:
@@ -211,7 +213,7 @@ def _unwrapped(value: Any) -> Any:
 
 def _read(place: int, text: str) -> Row:
     try:
-        return Row(place, _unwrapped(parse_json(text, StrictDecoder)))
+        return Row(place, _unwrapped(parse_json(text, StrictDecoder)), size=len(text))
     except JSONDecodeError as problem:
         found = unreadable_line(place, problem)
         return Row(place, problem=without_line(found))
@@ -277,4 +279,6 @@ def _parquet_row(place: int, value: Any) -> Row:
         check_value(value)
     except UnreadableJson as problem:
         return Row(place, problem=_fault(problem.fault))
-    return Row(place, value)
+    return Row(
+        place, value, size=sum(len(part) for part in value.values() if isinstance(part, str))
+    )
