@@ -157,7 +157,7 @@ def container_of(path: Path, has_header: bool | None = None) -> Container:
     if not text.strip():
         raise Unreadable(source.EMPTY)
     begin = text.lstrip()
-    if begin.startswith("[") and begin[1:].lstrip()[:1] in ("{", "]", '"', ""):
+    if begin.startswith("[") and begin[1:].lstrip()[:1] in ("{", "[", "]", '"', ""):
         return Container(path, Kind.JSON, encoding, is_packed)
     if begin.startswith("{"):
         kind = Kind.JSON_LINES if _is_row(begin, len(text) < source.SNIFFED) else Kind.JSON

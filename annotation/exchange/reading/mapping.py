@@ -39,10 +39,12 @@ ALL_BAD = {"tie (bothbad)", "both_bad", "bothbad", "neither", "none", "都不好
 
 @dataclass(frozen=True)
 class Mapping:
-    """The meaning of each column; `has_header` as somebody said, None: as it looks."""
+    """The meaning of each column; `has_header` as somebody said, None: as it looks. `is_lines`: it
+    is no table, each line is a question."""
 
     columns: dict[str, str] = field(default_factory=dict)
     has_header: bool | None = None
+    is_lines: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -55,6 +57,8 @@ class Mapping:
 
     def check(self) -> None:
         """Raises Unreadable for one by which no row could be read."""
+        if self.is_lines:
+            return
         if not self.of(names.PROMPT) and not self.of(names.TEXT):
             raise Unreadable(NO_PROMPT)
         once = (names.PROMPT, names.CHOSEN, names.REJECTED, names.WINNER, names.LABELER, names.TEXT)

@@ -1,7 +1,7 @@
 """From a file to items: what it is, by its content, and each row as what it says."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ class Found:
     def name(self) -> str:
         if self.shape is not None:
             return self.shape.name
-        return LINES if self.container.kind == Kind.TEXT else ""
+        return LINES if not self.columns else ""
 
     @property
     def is_readable(self) -> bool:
@@ -52,7 +52,7 @@ class Found:
         """What the row says. Raises Unreadable."""
         if row.problem is not None:
             raise row.problem
-        if self.container.kind == Kind.TEXT:
+        if isinstance(row.value, str):
             yield checked(Item([{"role": "user", "content": row.value}]))
             return
         if not isinstance(row.value, dict):
@@ -69,10 +69,16 @@ class Found:
 def look_at(path: Path, mapping: Mapping | None = None) -> Found:
     """What the file is. Raises Unreadable with a sentence for what cannot be taken at all."""
     container = container_of(path, mapping.has_header if mapping else None)
+    if mapping is not None and mapping.is_lines:
+        container = replace(container, kind=Kind.TEXT)
     rows = list(islice(container.rows(), LOOKED_AT))
     if not rows:
         raise Unreadable(NO_ROWS)
-    if container.kind == Kind.TEXT:
+    if all(row.problem for row in rows):
+        first = rows[0]
+        assert first.problem is not None  # noqa: S101 (all have one)
+        raise Unreadable(first.problem.template, **{**first.problem.values, "line": first.place})
+    if not any(isinstance(row.value, dict) for row in rows):
         return Found(container, None)
     objects = [row.value for row in rows if isinstance(row.value, dict)]
     columns: dict[str, str] = {}

@@ -36,7 +36,14 @@ def table_in(text: str, has_header: bool | None = None) -> Table:
     first = [cell.strip() for cell in rows[0]]
     named = _looks_like_names(first)
     is_known = named and sum(plain(name) in NAMES for name in first) > 0
-    is_table = is_known or best == "\t" or text.lstrip().startswith('"') or has_header is not None
+    is_even = _evenness(rows) == 1 and len(rows) > 1 and (len(first) > 2 or best in ";|")
+    is_table = (
+        is_even
+        or is_known
+        or best == "\t"
+        or text.lstrip().startswith('"')
+        or has_header is not None
+    )
     if _evenness(rows) < 0.9 or len(first) > MOST_COLUMNS or not is_table:
         return Table()
     header = (named and not _is_alike(rows)) if has_header is None else has_header
