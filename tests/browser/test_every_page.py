@@ -13,7 +13,8 @@ from tests.browser.conftest import Visit
 from tests.people import ready_group
 
 ADMIN_PAGES = (
-    *("", "prompts/", "groups/", "triples/", "flags/", "skips/", "versions/", "people/"),
+    *("", "prompts/", "imports/", "groups/", "triples/", "flags/", "skips/", "versions/"),
+    "people/",
     *("settings/", "rank/", "mine/"),
 )
 

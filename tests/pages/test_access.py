@@ -14,7 +14,8 @@ from tests.pages.conftest import As
 from tests.people import answer_everything, ask, champion, ready_group
 
 ADMIN_PAGES = [
-    *("project", "prompts", "groups", "triples", "flags", "skips", "versions", "people"),
+    *("project", "prompts", "imports", "groups", "triples", "flags", "skips", "versions"),
+    "people",
     "project_settings",
 ]
 LABELER_PAGES = ["rank", "mine", "ahead", "write"]

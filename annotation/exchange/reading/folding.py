@@ -12,6 +12,7 @@ from annotation.exchange.shapes.item import (
     Item,
     Judged,
     Message,
+    check_for_desk,
 )
 from annotation.exchange.wording import Unreadable, gettext_noop
 
@@ -148,6 +149,11 @@ def _fold(rows: Sequence[Row]) -> tuple[Group | None, list[Problem]]:
     used = [row for row, _item in kept if row not in bad]
     if not used:
         return None, problems + found
+    if not said:
+        try:
+            check_for_desk(len(candidates))
+        except Unreadable as problem:
+            return None, problems + found + [(row, problem) for row in used]
     items = [item for _row, item in kept]
     group = Group(
         items[0].messages,

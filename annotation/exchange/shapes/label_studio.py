@@ -13,7 +13,7 @@ NO_DATA = gettext_noop("its data holds no question with answers to compare.")
 UNTOUCHED = "_"
 CANCELLED = gettext_noop("Cancelled votes and the mark of a gold answer are not in this form.")
 AS_SHOWN = gettext_noop(
-    "the order is the one that was shown, sent within {seconds} seconds: perhaps nobody looked"
+    "the order is the one that was shown, sent within ten seconds: perhaps nobody looked"
 )
 SHORT = 10.0
 SIDES = {"left": fields.FIRST, "right": fields.SECOND}

@@ -76,7 +76,11 @@ def read_tree(row: Object) -> Iterator[Item]:
         replies = [
             r for r in node.get("replies") or () if isinstance(r, dict) and not r.get("deleted")
         ]
-        if role == fields.USER and replies:
+        if role == fields.USER and len(replies) == 1 and not replies[0].get("synthetic"):
+            answer = fields.text_of(replies[0], "text")
+            language = fields.name_of(node.get("lang"))[:20]
+            yield Item(messages, demonstration=answer, language=language)
+        elif role == fields.USER and len(replies) > 1:
             yield _siblings(messages, node, replies)
         elif role == fields.USER:
             yield Item(messages, language=fields.name_of(node.get("lang"))[:20])
