@@ -89,8 +89,16 @@ def encoding_of(head: bytes) -> str:
         raise Unreadable(BINARY)
     if decodes(head, "utf-8"):
         return "utf-8"
-    likely = next((GUESSES[name] for name in GUESSES if decodes(head, name)), "Windows-1252")
-    raise Unreadable(ENCODING, encoding=likely)
+    raise Unreadable(ENCODING, encoding=_likely(head))
+
+
+def _likely(head: bytes) -> str:
+    """Letters of a Latin alphabet that are not ASCII mostly stand alone, two bytes of a character
+    never do."""
+    runs = re.findall(rb"[\x80-\xff]+", head)
+    if 2 * sum(len(run) == 1 for run in runs) > len(runs):
+        return "Windows-1252"
+    return next((GUESSES[name] for name in GUESSES if decodes(head, name)), "Windows-1252")
 
 
 def decodes(head: bytes, encoding: str) -> bool:

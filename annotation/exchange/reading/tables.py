@@ -12,6 +12,7 @@ from annotation.exchange.wording import Unreadable, gettext_noop
 DELIMITERS = ",\t;|"
 LOOKED_AT = 50  # rows
 MOST_COLUMNS = 500
+EVEN = 0.9  # of the rows have as many cells as the first
 LONGEST_NAME = 80
 SAME_NAME = gettext_noop("Two columns of the table are named {name}: give each its own name.")
 
@@ -35,19 +36,18 @@ def table_in(text: str, has_header: bool | None = None) -> Table:
         return _of_one_column(text)
     first = [cell.strip() for cell in rows[0]]
     named = _looks_like_names(first)
-    is_known = named and sum(plain(name) in NAMES for name in first) > 0
+    known = sum(plain(name) in NAMES for name in first) if named else 0
     is_even = _evenness(rows) == 1 and len(rows) > 1 and (len(first) > 2 or best in ";|")
-    is_table = (
-        is_even
-        or is_known
-        or best == "\t"
-        or text.lstrip().startswith('"')
-        or has_header is not None
-    )
-    if _evenness(rows) < 0.9 or len(first) > MOST_COLUMNS or not is_table:
+    is_quoted = best == "\t" or text.lstrip().startswith('"')
+    is_table = known > 1 or is_even or has_header is not None
+    is_likely = _evenness(rows) >= EVEN and (known or is_quoted)
+    if len(first) > MOST_COLUMNS or not (is_table or is_likely):
         return Table()
-    header = (named and not _is_alike(rows)) if has_header is None else has_header
-    header = header or (is_known and has_header is None)
+    header = has_header
+    if header is None:
+        header = bool(known) or (
+            named and len(set(first)) == len(first) and not _are_sentences(first)
+        )
     columns = first if header else [f"column {at}" for at in range(1, len(first) + 1)]
     for name, times in Counter(columns).items():
         if times > 1:
@@ -86,7 +86,7 @@ def _evenness(rows: Sequence[Sequence[str]]) -> float:
 
 
 def _looks_like_names(cells: Sequence[str]) -> bool:
-    return len(set(cells)) == len(cells) and all(
+    return all(
         cell
         and len(cell) <= LONGEST_NAME
         and not re.fullmatch(r"[-+\d.,e]+", cell)
@@ -95,6 +95,5 @@ def _looks_like_names(cells: Sequence[str]) -> bool:
     )
 
 
-def _is_alike(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row reads like the ones below it, as texts that end like sentences do."""
-    return any(re.search(r"[.?!。？！]$", cell.strip()) for cell in rows[0])
+def _are_sentences(cells: Sequence[str]) -> bool:
+    return any(re.search(r"[.?!。？！]$", cell) for cell in cells)
