@@ -13,6 +13,7 @@ from annotation.exchange.reading.reading import Found, look_at
 from annotation.exchange.shapes import SHAPES
 from annotation.exchange.shapes.item import Item
 from annotation.exchange.split import prompt_key
+from annotation.exchange.triples import csv_lines
 from annotation.exchange.wording import Unreadable
 from tests.reading.judged_rows import (
     ALPACA,
@@ -105,8 +106,6 @@ def test_answers_of_other_models_are_named_and_judged_by_nobody(tmp_path: Path) 
 
 
 def test_our_triples_come_back_as_the_ranking_that_they_are_of(tmp_path: Path) -> None:
-    from annotation.exchange.triples import csv_lines
-
     empty = dict.fromkeys(
         ["quality", "flags", "marks", "comment", "finish_reason", "split", "ranked_at"], ""
     )

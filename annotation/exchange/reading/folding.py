@@ -1,7 +1,7 @@
 """Rows of one prompt that belong together become one group; what contradicts is named."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from annotation.exchange.reading.partial_order import Contradiction, PartialOrder
@@ -13,6 +13,7 @@ from annotation.exchange.shapes.item import (
     Judged,
     Message,
     check_for_desk,
+    filled,
 )
 from annotation.exchange.wording import Unreadable, gettext_noop
 
@@ -57,7 +58,7 @@ class Group:
     merged: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value}
+        return filled(self)
 
 
 def group_of(value: dict[str, Any]) -> Group:

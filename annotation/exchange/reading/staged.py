@@ -22,7 +22,7 @@ from annotation.exchange.shapes.item import Item, item_of
 from annotation.exchange.split import prompt_key
 from annotation.exchange.wording import Unreadable
 
-BATCH = 500
+BATCH = 2000
 LARGEST_BATCH = 4_000_000  # characters
 MOST_NAMES = 200  # of columns and labelers that are listed
 
@@ -189,6 +189,8 @@ class Staged:
 def staged_at(path: Path) -> Iterator[Staged]:
     """The one at this path, made when it is not there."""
     with closing(sqlite3.connect(path)) as database:
+        # What a power cut leaves of it is read anew.
+        database.execute("PRAGMA synchronous = OFF")
         if not database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
             database.executescript(f"BEGIN;{_TABLES}COMMIT;")
         yield Staged(database)

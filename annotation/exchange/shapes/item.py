@@ -1,6 +1,6 @@
 """What a row says, whatever its shape: a prompt, answers, judgments of them; or text."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from annotation.exchange.prompts import (
@@ -71,7 +71,18 @@ class Item:
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value}
+        return filled(self)
+
+
+def filled(record: object) -> dict[str, Any]:
+    """The fields of a record that say something, records in them likewise; without the copies that
+    `dataclasses.asdict` makes of everything."""
+    found = {}
+    for name, value in vars(record).items():
+        if value:
+            is_records = isinstance(value, tuple | list) and hasattr(value[0], "__dict__")
+            found[name] = [vars(each) for each in value] if is_records else value
+    return found
 
 
 def item_of(value: dict[str, Any]) -> Item:
