@@ -16,7 +16,6 @@ from annotation.templatetags.judgments import in_order, in_pairs
 from annotation.templatetags.text import letter
 
 EXAMPLES, PROBLEMS = 10, 100
-COLUMNS = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,19 @@ class Example:
 
 @dataclass(frozen=True)
 class Preview:
-    """`columns`: name, meaning, example, number of rows in which it is dropped."""
+    """`columns`: name, meaning and example of those that are read; `dropped`: the others."""
 
-    columns: list[tuple[str, str, str, int]]
+    columns: list[tuple[str, str, str]]
+    dropped: list[str]
     counts: list[tuple[str, int]]
     suspicions: list[str]
     examples: list[Example]
     problems: list[tuple[int, str]]
     more_problems: int | None
+
+    @property
+    def read(self) -> str:
+        return ", ".join(name for name, _meaning, _example in self.columns)
 
 
 def preview_of(upload: PromptUpload, first_problem: int = 0) -> Preview:
@@ -58,6 +62,7 @@ def preview_of(upload: PromptUpload, first_problem: int = 0) -> Preview:
     is_more = len(problems) > PROBLEMS
     return Preview(
         _columns(report),
+        sorted(report.get("dropped", {})),
         _counts(report.get("counts", {})),
         _suspicions(report),
         examples,
@@ -66,14 +71,10 @@ def preview_of(upload: PromptUpload, first_problem: int = 0) -> Preview:
     )
 
 
-def _columns(report: dict[str, Any]) -> list[tuple[str, str, str, int]]:
-    fields, dropped = report.get("fields", {}), report.get("dropped", {})
+def _columns(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     examples = report.get("columns", {})
-    names = list(dict.fromkeys([*fields, *(n for n in dropped if n not in fields)]))
-    return [
-        (n, _(fields[n]) if n in fields else "", examples.get(n, ""), dropped.get(n, 0))
-        for n in names
-    ]
+    fields = report.get("fields", {})
+    return [(name, _(meaning), examples.get(name, "")) for name, meaning in fields.items()]
 
 
 def _counts(counts: dict[str, int]) -> list[tuple[str, int]]:

@@ -1,5 +1,7 @@
 """A file is read, looked at, added, and undone: one page that says where it stands."""
 
+from contextlib import suppress
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -38,8 +40,7 @@ def _imports(request: Request, project: Project) -> HttpResponse:
         file, language = form.cleaned_data["file"], form.cleaned_data["language"]
         chunks, name = file.chunks(), file.name
         upload = receive_upload(project, request.user, chunks, name, language, with_preview=True)
-        if file.size <= SHORT:
-            work_on_upload(upload.pk)
+        _begin(upload)
         return redirect("import", project.slug, upload.pk)
     context = {"project": project, "section": "imports", "form": form}
     return render(request, "annotation/imports.html", context | {"uploads": imports_of(project)})
@@ -97,10 +98,16 @@ def columns(request: Request, slug: str, pk: int) -> HttpResponse:
         except ImportRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            if upload.file.stat().st_size <= SHORT:
-                work_on_upload(upload.pk)
+            _begin(upload)
             return redirect("import", slug, pk)
     return _page(request, project, upload, columns=form)
+
+
+def _begin(upload: PromptUpload) -> None:
+    """What takes no time is done before the next page; a worker has been asked for the rest."""
+    with suppress(FileNotFoundError):
+        if upload.file.stat().st_size <= SHORT:
+            work_on_upload(upload.pk)
 
 
 @require_POST
@@ -113,6 +120,8 @@ def add(request: Request, slug: str, pk: int) -> HttpResponse:
             begin_to_add(upload, **form.cleaned_data)
         except ImportRefused as refusal:
             form.add_error("leaves_out", str(refusal))
+        else:
+            _begin(upload)
     if upload.status == Status.WAITING and form.errors:
         return _page(request, project, upload, add=form)
     return redirect("import", slug, pk)

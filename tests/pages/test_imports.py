@@ -41,7 +41,7 @@ def test_a_file_is_shown_before_it_is_added(as_: As, project: Project, admin: Us
     assert "preference pairs (TRL, OpenRLHF)" in html
     assert "the better answer" in html
     assert "<code>extra</code>" in html
-    assert "dropped" in html
+    assert "Dropped, because" in html
     assert "Is 0 even?" in html
     assert "A &gt; B" in html
     assert not project.prompts.exists()

@@ -90,8 +90,10 @@ class Command(BaseCommand):
         preview = preview_of(upload)
         for word, count in preview.counts:
             self.stdout.write(f"  {count} {word}")
-        for name, meaning, _example, _dropped in preview.columns:
-            self.stdout.write(f"  {name}: {meaning or 'dropped'}")
+        for name, meaning, _example in preview.columns:
+            self.stdout.write(f"  {name}: {meaning}")
+        if preview.dropped:
+            self.stdout.write(f"  dropped: {', '.join(preview.dropped)}")
         for suspicion in preview.suspicions:
             self.stdout.write(f"  {suspicion}")
         for place, problem in preview.problems[:SHOWN]:
