@@ -18,6 +18,7 @@ from annotation.selectors.groups import QueueCounts, queue_counts
 from annotation.selectors.policies import champion_policy
 from annotation.selectors.projects import active_projects
 from annotation.selectors.rankings import current_rankings
+from annotation.selectors.uploads import text_folder as text_folder
 from config import space
 from config.parts import missing_parts
 from rewardmodel.models import LiveHead, Promotion, RewardModelVersion, TrainingRun
@@ -267,12 +268,6 @@ def _until_rankings_came(project: Project, rest: Rest) -> Rest | None:
 
 def _end(run: TrainingRun) -> datetime:
     return run.finished_at or run.created_at
-
-
-def text_folder(project: Project) -> Path:
-    """Where raw text for the project is put."""
-    folder: Path = settings.VAR_FOLDER / "texts" / project.slug
-    return folder
 
 
 def features_folder() -> Path:

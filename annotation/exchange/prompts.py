@@ -1,37 +1,27 @@
 """Reading prompts from JSON Lines or plain text, one prompt a line."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from json import JSONDecodeError
 from typing import Any
 
 from annotation.exchange.jsonl import holds_half_characters
 from annotation.exchange.untrusted_json import LIMITS, UnreadableJson, parse_json
-from annotation.exchange.wording import gettext_noop, word
+from annotation.exchange.wording import Unreadable, gettext_noop
 
 ROLES = ("system", "user", "assistant")
 LONGEST_LANGUAGE = 20
 FEWEST_ANSWERS, MOST_ANSWERS = 2, 9  # to one prompt, as many as a labeler can put in order
 
 
-class UnreadablePrompt(ValueError):
-    """Says which line is wrong, in what, and what to do: a sentence's template and its values."""
-
-    def __init__(self, template: str, **values: int) -> None:
-        super().__init__(template, values)
-        self.template, self.values = template, values
-
-    def __str__(self) -> str:
-        return self.worded()
-
-    def worded(self, translate: Callable[[str], str] = str) -> str:
-        return word(self.template, self.values, translate)
+class UnreadablePrompt(Unreadable):
+    """Says which line is wrong, in what, and what to do."""
 
 
 def unreadable_line(line: int, problem: UnreadablePrompt | JSONDecodeError) -> UnreadablePrompt:
     """The same problem, with the number of its line."""
     if isinstance(problem, UnreadablePrompt):
-        return UnreadablePrompt(problem.template, **problem.values, line=line)
+        return UnreadablePrompt(problem.template, **{**problem.values, "line": line})
     if isinstance(problem, UnreadableJson):
         return UnreadablePrompt(problem.fault, **LIMITS, line=line)
     template = gettext_noop("this is no JSON from character {column} on.")
@@ -60,12 +50,13 @@ def parse_prompts(lines: Iterable[str], first: int = 1) -> Iterator[NewPrompt]:
             continue
         try:
             value = parse_json(line) if line.startswith("{") else {"prompt": line}
-            yield _prompt(value)
+            yield prompt_of(value)
         except (UnreadablePrompt, JSONDecodeError) as problem:
             raise unreadable_line(number, problem) from problem
 
 
-def _prompt(value: dict[str, Any]) -> NewPrompt:
+def prompt_of(value: dict[str, Any]) -> NewPrompt:
+    """Raises UnreadablePrompt."""
     prompt = value.get("prompt", value.get("messages"))
     messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
     wanted = value.get("answers")

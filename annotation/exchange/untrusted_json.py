@@ -27,6 +27,7 @@ class Fault(StrEnum):
     )
     NUMBER = gettext_noop("The JSON cannot be used: it holds a number that is not finite.")
     HALF = gettext_noop("The JSON cannot be used: it holds half a character (such as \\ud83d).")
+    TWICE = gettext_noop("The JSON cannot be used: one object has the same key twice.")
     NULL = gettext_noop("The JSON cannot be used: it holds a null character (\\u0000).")
 
 
@@ -56,17 +57,31 @@ class UntrustedDecoder(json.JSONDecoder):
             value = super().decode(text, *given)
         except RecursionError as error:
             raise UnreadableJson(Fault.DEPTH) from error
-        for part, depth in _parts(value):
-            if depth > DEEPEST:
-                raise UnreadableJson(Fault.DEPTH)
-            if isinstance(part, str) and self.checks_texts:
-                _check_text(part)
+        check_value(value, checks_texts=self.checks_texts)
         return value
 
 
-def parse_json(text: str) -> Any:
+class StrictDecoder(UntrustedDecoder):
+    """Takes no object that has a key twice: of two values one would be lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.object_pairs_hook = _object
+        self.scan_once = json.scanner.make_scanner(self)  # type: ignore[attr-defined]
+
+
+def parse_json(text: str, decoder: type[UntrustedDecoder] = UntrustedDecoder) -> Any:
     """Raises JSONDecodeError, of which UnreadableJson is one."""
-    return json.loads(text, cls=UntrustedDecoder)
+    return json.loads(text, cls=decoder)
+
+
+def check_value(value: Any, *, checks_texts: bool = True) -> None:
+    """Raises UnreadableJson for what is nested too deep or holds a text that cannot be stored."""
+    for part, depth in _parts(value):
+        if depth > DEEPEST:
+            raise UnreadableJson(Fault.DEPTH)
+        if isinstance(part, str) and checks_texts:
+            _check_text(part)
 
 
 def _parts(value: Any) -> Iterator[tuple[Any, int]]:
@@ -79,6 +94,13 @@ def _parts(value: Any) -> Iterator[tuple[Any, int]]:
             left += [(inner, depth + 1) for inner in (*part, *part.values())]
         elif isinstance(part, list):
             left += [(inner, depth + 1) for inner in part]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise UnreadableJson(Fault.TWICE)
+    return value
 
 
 def _check_text(text: str) -> None:

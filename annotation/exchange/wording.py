@@ -11,7 +11,24 @@ def gettext_noop(text: str) -> str:
 AT_LINE = gettext_noop("Line {line}: {problem}")
 
 
-def word(template: str, values: Mapping[str, int], translate: Callable[[str], str] = str) -> str:
+Values = Mapping[str, int | str]
+
+
+class Unreadable(ValueError):
+    """Says what is wrong with what was sent, and what to do: a sentence's template and values."""
+
+    def __init__(self, template: str, **values: int | str) -> None:
+        super().__init__(template, values)
+        self.template, self.values = template, values
+
+    def __str__(self) -> str:
+        return self.worded()
+
+    def worded(self, translate: Callable[[str], str] = str) -> str:
+        return word(self.template, self.values, translate)
+
+
+def word(template: str, values: Values, translate: Callable[[str], str] = str) -> str:
     """The sentence, with the number of the line where `values` name one; `translate` is gettext
     where the page's language is wanted."""
     sentence = translate(template).format(**values) if values else translate(template)

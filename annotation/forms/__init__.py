@@ -14,15 +14,19 @@ from annotation.forms.desk import (
     SkipForm,
     WriteForm,
 )
+from annotation.forms.imports import AddForm, ColumnsForm, ImportForm
 from annotation.forms.labeling import LabelingForm
 from annotation.forms.said import typed
 from annotation.forms.untrusted_json import UntrustedJSONField
 
 __all__ = [
     "GIVEN_ROLES",
+    "AddForm",
     "AddMemberForm",
     "ChosenPasswordForm",
+    "ColumnsForm",
     "FlagForm",
+    "ImportForm",
     "JudgmentForm",
     "LabelingForm",
     "NewLabelerForm",

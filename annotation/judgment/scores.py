@@ -1,6 +1,6 @@
 """Scores in [-1, 1] from what one labeler said of the K answers of a group."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 BEST = 1.0
 
@@ -21,6 +21,19 @@ def scores_from_ranks(ranks: Sequence[int]) -> list[float]:
     if len(ranks) < 2:
         raise ValueError("a score needs at least two ranked answers")
     return [1 - 2 * (mid_rank - 1) / (len(ranks) - 1) for mid_rank in mid_ranks(ranks)]
+
+
+def scores_from_pairs(
+    ranks: Sequence[int], compared: Iterable[Sequence[int]]
+) -> list[float | None]:
+    """The same of a partial order: how much of what an answer was compared with it is better than,
+    from -1 to 1; None for one that was compared with nothing."""
+    won: list[list[float]] = [[] for _rank in ranks]
+    for one, other in compared:
+        share = (ranks[one] < ranks[other]) - (ranks[one] > ranks[other])
+        won[one].append(share)
+        won[other].append(-share)
+    return [sum(shares) / len(shares) if shares else None for shares in won]
 
 
 def below_first(ranks: Sequence[int]) -> list[int]:

@@ -6,11 +6,11 @@ from django.utils.translation import gettext_lazy as _
 from annotation.lm.chat import Message, with_system
 from annotation.models.policy import PolicyVersion
 from annotation.models.project import Project
-from annotation.models.prompt import Prompt
+from annotation.models.prompt import Prompt, PromptUpload
 
 
 class PromptGroup(models.Model):
-    """One prompt answered K times by one policy version."""
+    """One prompt answered K times by one policy version, or brought in by an upload."""
 
     class Status(models.TextChoices):
         PENDING = "pending", _("waiting for answers")
@@ -19,6 +19,7 @@ class PromptGroup(models.Model):
         READY = "ready", _("ready to rank")
         FAILED = "failed", _("failed")
         WITHDRAWN = "withdrawn", _("withdrawn")
+        JUDGED = "judged", _("judged elsewhere")
 
     class Picked(models.TextChoices):
         CHANCE = "chance", _("by chance")
@@ -29,7 +30,14 @@ class PromptGroup(models.Model):
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="groups")
     prompt = models.ForeignKey(Prompt, models.CASCADE, related_name="groups")
-    policy = models.ForeignKey(PolicyVersion, models.RESTRICT, related_name="groups")
+    policy = models.ForeignKey(
+        PolicyVersion, models.RESTRICT, null=True, blank=True, related_name="groups"
+    )
+    upload = models.ForeignKey(
+        PromptUpload, models.SET_NULL, null=True, blank=True, related_name="groups", editable=False
+    )
+    # Of what an upload brought: the same answers, judged alike, are brought in once.
+    content_key = models.CharField(max_length=64, blank=True, editable=False)
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
     )
@@ -56,7 +64,12 @@ class PromptGroup(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["prompt", "policy"], name="one_group_per_prompt_and_policy"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["project", "content_key"],
+                condition=~models.Q(content_key=""),
+                name="uploaded_group_once",
+            ),
         ]
         indexes = [models.Index(fields=["project", "status", "id"])]
 
@@ -70,7 +83,8 @@ class PromptGroup(models.Model):
 
 
 class Answer(models.Model):
-    """One answer, with all that is needed to generate it again."""
+    """One answer, with all that is needed to generate it again; or, where there is no policy, one
+    that `author` gave elsewhere."""
 
     class FinishReason(models.TextChoices):
         STOP = "stop", _("ended by itself")
@@ -79,10 +93,15 @@ class Answer(models.Model):
     group = models.ForeignKey(PromptGroup, models.CASCADE, related_name="answers")
     position = models.PositiveSmallIntegerField(_("position"))
     text = models.TextField(_("text"))
-    policy = models.ForeignKey(PolicyVersion, models.RESTRICT, related_name="answers")
-    sampling = models.JSONField(_("sampling parameters"))
-    seed = models.BigIntegerField(_("seed"))
-    token_count = models.PositiveIntegerField(_("tokens"))
+    policy = models.ForeignKey(
+        PolicyVersion, models.RESTRICT, null=True, blank=True, related_name="answers"
+    )
+    author = models.CharField(
+        _("author"), max_length=100, blank=True, help_text=_("Of an answer from elsewhere.")
+    )
+    sampling = models.JSONField(_("sampling parameters"), default=dict, blank=True)
+    seed = models.BigIntegerField(_("seed"), null=True, blank=True)
+    token_count = models.PositiveIntegerField(_("tokens"), null=True, blank=True)
     finish_reason = models.CharField(
         _("finish reason"), max_length=10, choices=FinishReason.choices
     )

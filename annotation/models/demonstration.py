@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from annotation.models.answer import Answer
 from annotation.models.project import Project, User
-from annotation.models.prompt import Prompt
+from annotation.models.prompt import Prompt, PromptUpload
 from annotation.models.ranking import Ranking
 
 
@@ -34,6 +34,14 @@ class Demonstration(models.Model):
         blank=True,
         related_name="demonstrations",
         help_text=_("The ranking with which it was written, if any."),
+    )
+    upload = models.ForeignKey(
+        PromptUpload,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="demonstrations",
+        editable=False,
     )
     is_first = models.BooleanField(
         _("first"), default=False, help_text=_("Better than all answers of that ranking.")

@@ -46,6 +46,21 @@ class User(AbstractUser):
     )
     """Theirs was made by somebody else: until they chose one, every page leads to that."""
 
+    is_foreign = models.BooleanField(
+        _("pseudonym"),
+        default=False,
+        editable=False,
+        help_text=_("Stands for a labeler of a file; nobody logs in as it, or is a member."),
+    )
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(is_foreign=False) | models.Q(is_active=False),
+                name="no_login_as_pseudonym",
+            )
+        ]
+
     def clean(self) -> None:
         """Normalizes the name. Raises ValidationError for one that is taken or reads like it."""
         super().clean()
@@ -243,7 +258,12 @@ class Membership(models.Model):
         LABELER = "labeler", _("labeler")
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        User,
+        models.CASCADE,
+        related_name="memberships",
+        limit_choices_to={"is_foreign": False},
+    )
     role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.LABELER)
 
     class Meta:

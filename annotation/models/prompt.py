@@ -20,6 +20,96 @@ class Message(TypedDict):
     content: str
 
 
+class PromptUpload(models.Model):
+    """A file, too long for one transaction: checked whole, then added batch by batch.
+
+    One `with_preview` waits, once it was checked, for somebody to look at what was found in it
+    (`report`), and says where it is from and what may be done with it.
+
+    The worker that has it holds `claim`; one that stopped leaves it to the next, which goes on
+    after the `lines_done` of the present part.
+    """
+
+    class Status(models.TextChoices):
+        CHECKING = "checking", _("being checked")
+        ADDING = "adding", _("being added")
+        DONE = "done", _("added")
+        REFUSED = "refused", _("refused")
+        CANCELLED = "cancelled", _("cancelled")
+        MAPPING = "mapping", _("columns to be named")
+        WAITING = "waiting", _("checked, waits for you")
+        UNDOING = "undoing", _("being undone")
+        UNDONE = "undone", _("undone")
+
+    ACTIVE = (Status.CHECKING, Status.ADDING, Status.UNDOING)
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="uploads")
+    uploaded_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, related_name="prompt_uploads", editable=False
+    )
+    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(_("file"), max_length=200, blank=True)
+    language = models.CharField(_("language"), max_length=LONGEST_LANGUAGE, blank=True)
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.CHECKING
+    )
+    lines = models.PositiveIntegerField(_("lines"))
+    lines_done = models.PositiveIntegerField(_("lines done"), default=0)
+    prompts = models.PositiveIntegerField(_("prompts"), default=0)
+    added = models.PositiveIntegerField(_("added"), default=0)
+    problem = models.TextField(_("problem"), blank=True)
+    problem_values = models.JSONField(default=dict, editable=False)
+    with_preview = models.BooleanField(default=False, editable=False)
+    mapping = models.JSONField(_("meaning of the columns"), null=True, blank=True)
+    report = models.JSONField(_("found"), default=dict, blank=True)
+    leaves_out = models.BooleanField(_("without the bad rows"), default=False)
+    source = models.CharField(_("source"), max_length=300, blank=True)
+    licence = models.CharField(_("licence"), max_length=200, blank=True)
+    has_consent = models.BooleanField(_("consent"), default=False)
+    claim = models.UUIDField(null=True, blank=True, editable=False)
+    claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("upload of prompts")
+        verbose_name_plural = _("uploads of prompts")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                condition=models.Q(status__in=["checking", "adding", "undoing"]),
+                name="upload_at_work",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"upload {self.pk}"
+
+    @property
+    def file(self) -> Path:
+        return settings.VAR_FOLDER / "uploads" / f"{self.key.hex}.txt"
+
+    @property
+    def staged(self) -> Path:
+        """What was read of a file with a preview, until it ends."""
+        return self.file.with_suffix(".sqlite3")
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in self.ACTIVE
+
+    @property
+    def known(self) -> int:
+        """How many of its prompts the project had already."""
+        return self.prompts - self.added
+
+    @property
+    def problem_said(self) -> str:
+        """Why it was refused, in the language of the page."""
+        return word(self.problem, self.problem_values, gettext)
+
+
 class Prompt(models.Model):
     """A list of chat messages whose last one is the user's."""
 
@@ -42,6 +132,9 @@ class Prompt(models.Model):
     last_policy_number = models.IntegerField(
         default=-1, editable=False, help_text=_("Newest policy that was asked; -1: none yet.")
     )
+    upload = models.ForeignKey(
+        PromptUpload, models.SET_NULL, null=True, blank=True, related_name="brought", editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -59,74 +152,3 @@ class Prompt(models.Model):
 
     def __str__(self) -> str:
         return str(self.messages[-1]["content"])[:80]
-
-
-class PromptUpload(models.Model):
-    """A file of prompts, too long for one transaction: checked whole, then added batch by batch.
-
-    The worker that has it holds `claim`; one that stopped leaves it to the next, which goes on
-    after the `lines_done` of the present part.
-    """
-
-    class Status(models.TextChoices):
-        CHECKING = "checking", _("being checked")
-        ADDING = "adding", _("being added")
-        DONE = "done", _("added")
-        REFUSED = "refused", _("refused")
-        CANCELLED = "cancelled", _("cancelled")
-
-    ACTIVE = (Status.CHECKING, Status.ADDING)
-
-    project = models.ForeignKey(Project, models.CASCADE, related_name="uploads")
-    uploaded_by = models.ForeignKey(
-        User, models.SET_NULL, null=True, related_name="prompt_uploads", editable=False
-    )
-    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    name = models.CharField(_("file"), max_length=200, blank=True)
-    language = models.CharField(_("language"), max_length=LONGEST_LANGUAGE, blank=True)
-    status = models.CharField(
-        _("status"), max_length=10, choices=Status.choices, default=Status.CHECKING
-    )
-    lines = models.PositiveIntegerField(_("lines"))
-    lines_done = models.PositiveIntegerField(_("lines done"), default=0)
-    prompts = models.PositiveIntegerField(_("prompts"), default=0)
-    added = models.PositiveIntegerField(_("added"), default=0)
-    problem = models.TextField(_("problem"), blank=True)
-    problem_values = models.JSONField(default=dict, editable=False)
-    claim = models.UUIDField(null=True, blank=True, editable=False)
-    claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("upload of prompts")
-        verbose_name_plural = _("uploads of prompts")
-        ordering = ["-id"]
-        indexes = [
-            models.Index(
-                fields=["id"],
-                condition=models.Q(status__in=["checking", "adding"]),
-                name="upload_at_work",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"upload {self.pk}"
-
-    @property
-    def file(self) -> Path:
-        return settings.VAR_FOLDER / "uploads" / f"{self.key.hex}.txt"
-
-    @property
-    def is_active(self) -> bool:
-        return self.status in self.ACTIVE
-
-    @property
-    def known(self) -> int:
-        """How many of its prompts the project had already."""
-        return self.prompts - self.added
-
-    @property
-    def problem_said(self) -> str:
-        """Why it was refused, in the language of the page."""
-        return word(self.problem, self.problem_values, gettext)

@@ -76,6 +76,10 @@ class Ranking(models.Model):
     ranks = models.JSONField(
         _("ranks"), help_text=_("One for each answer by position; 1 is best; equal is a tie.")
     )
+    # [[0, 2], …]: the pairs of answers of which the ranks say something; null: all of them.
+    compared = models.JSONField(_("compared"), null=True, blank=True)
+    # What a file said beside it, as it said it: a strength, grades, seconds.
+    given = models.JSONField(_("given beside"), default=dict, blank=True)
     shown_order = models.JSONField(_("order shown"))
     comment = models.TextField(_("comment"), blank=True)
     marks = models.JSONField(_("remarks on the question"), default=list, blank=True)

@@ -53,5 +53,6 @@ class Triple(models.Model):
 
     @property
     def policy_number(self) -> int | None:
-        """None when a person wrote the answer."""
-        return self.answer.policy.number if self.answer else None
+        """None when no policy wrote the answer."""
+        policy = self.answer.policy if self.answer else None
+        return policy.number if policy else None

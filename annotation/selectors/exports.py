@@ -14,7 +14,7 @@ from annotation.exchange.writing.native import SCHEMA, judgment_row
 from annotation.exchange.writing.wanted import Wanted
 from annotation.models import Answer, Export, Flag, Project, PromptGroup, Ranking, Skip, Triple
 from annotation.selectors.demonstrations import demonstration_rows
-from annotation.selectors.rankings import current_rankings, prompt_rows
+from annotation.selectors.rankings import current_rankings, in_parts, prompt_rows
 from annotation.selectors.stored_judgments import prefetched_judgment, with_judgments
 from annotation.selectors.triples import triple_rows, triples
 
@@ -97,6 +97,7 @@ def native_groups(
 def _native_group(group: PromptGroup, salt: UUID) -> dict[str, Any]:
     answers = list(group.answers.all())
     wanted: list[Ranking] = getattr(group, "wanted")  # noqa: B009 (prefetched attribute)
+    compared = {pseudonym(each.labeler_id, salt): each.compared for each in wanted}
     return {
         "schema": SCHEMA,
         "id": f"group-{group.pk}",
@@ -111,7 +112,7 @@ def _native_group(group: PromptGroup, salt: UUID) -> dict[str, Any]:
         "picked": group.picked,
         "seed": group.seed,
         "answered_at": group.ready_at and group.ready_at.isoformat(),
-        "rankings": [_native_ranking(ranking, salt) for ranking in wanted],
+        "rankings": [*in_parts([_native_ranking(each, salt) for each in wanted], compared)],
         "skips": [
             {
                 "labeler": pseudonym(skip.labeler_id, salt),
@@ -135,9 +136,10 @@ def _native_group(group: PromptGroup, salt: UUID) -> dict[str, Any]:
 def _source(answer: Answer) -> dict[str, Any]:
     """What wrote an answer, and all that is needed to write it again."""
     return {
-        "policy": answer.policy.number,
-        "base_model": answer.policy.base_model,
-        "sha256": answer.policy.sha256,
+        "policy": answer.policy and answer.policy.number,
+        "base_model": answer.policy.base_model if answer.policy else "",
+        "sha256": answer.policy.sha256 if answer.policy else "",
+        "author": answer.author,
         "seed": answer.seed,
         "sampling": answer.sampling,
         "tokens": answer.token_count,
@@ -151,6 +153,7 @@ def _native_ranking(ranking: Ranking, salt: UUID) -> dict[str, Any]:
         **judgment_row(prefetched_judgment(ranking)),
         "shown_order": ranking.shown_order,
         "letters": _letters(ranking.shown_order),
+        "given": ranking.given,
         "seconds": ranking.seconds,
         "ranked_at": ranking.created_at.isoformat(),
     }

@@ -26,6 +26,7 @@ from annotation.models import (
 )
 
 RANKED = "ranked"
+Status = PromptGroup.Status
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def groups_with_open_assignments(project: Project) -> int:
 
 def unranked_groups(project: Project) -> int:
     """Groups that wait for answers or for labelers, and those that failed for good."""
-    done_with = (PromptGroup.Status.READY, PromptGroup.Status.WITHDRAWN)
+    done_with = (Status.READY, Status.WITHDRAWN, Status.JUDGED)
     waiting = project.groups.exclude(status__in=done_with).count()
     return waiting + groups_with_open_assignments(project)
 

@@ -1,6 +1,6 @@
 """Reading rankings: the current ones, the one that can be undone, native rows for snapshots."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from annotation.judgment.judgment import NO_RATING, Judgment
-from annotation.judgment.scores import below_first
+from annotation.judgment.scores import below_first, dense_ranks
 from annotation.lm.chat import with_system
 from annotation.models import Answer, Project, PromptGroup, Ranking, User
 from annotation.selectors.stored_judgments import prefetched_judgment, with_judgments
@@ -48,9 +48,11 @@ def group_rows(project: Project, last_ranking_id: int) -> Iterator[dict[str, Any
         answers = list(group.answers.all())
         current: list[Ranking] = getattr(group, "current")  # noqa: B009 (prefetched attribute)
         judged = [(f"labeler-{one.labeler_id}", prefetched_judgment(one)) for one in current]
+        compared = {f"labeler-{one.labeler_id}": one.compared for one in current}
         alike = [(labeler, judgment) for labeler, judgment in judged if not judgment.is_led]
         if alike:
-            yield _group_row(group, answers, alike)
+            row = _group_row(group, answers, alike)
+            yield {**row, "rankings": [*in_parts(row["rankings"], compared)]}
         for labeler, judgment in judged:
             if judgment.better and judgment.is_led:
                 row = _group_row(group, answers, [(labeler, judgment)])
@@ -70,6 +72,26 @@ def _group_row(
         **({"picked": group.picked} if group.picked else {}),
         "rankings": [_ranking_row(labeler, judgment) for labeler, judgment in judged],
     }
+
+
+def in_parts(
+    rankings: list[dict[str, Any]], compared: Mapping[str, list[list[int]] | None]
+) -> Iterator[dict[str, Any]]:
+    """A ranking that says nothing of some pairs as rankings that have no rank for an answer: as one
+    where those that are ranked are all compared, else as one for each pair."""
+    for row in rankings:
+        pairs = compared[row["labeler"]]
+        if pairs is None:
+            yield row
+            continue
+        among = sorted({place for pair in pairs for place in pair})
+        parts = [among] if 2 * len(pairs) == len(among) * (len(among) - 1) else pairs
+        said = row
+        for part in parts or [[]]:
+            order = dense_ranks([row["ranks"][place] for place in part])
+            ranks = dict(zip(part, order, strict=True))
+            yield {**said, "ranks": [ranks.get(place) for place in range(len(row["ranks"]))]}
+            said = {name: said[name] for name in ("labeler", "ratings") if name in said}
 
 
 def _led_row(row: dict[str, Any], labeler: str, first: str) -> dict[str, Any]:

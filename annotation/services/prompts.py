@@ -6,13 +6,15 @@ from django.db import transaction
 
 from annotation.exchange.prompts import NewPrompt
 from annotation.exchange.split import prompt_key, split_of
-from annotation.models import Project, Prompt
+from annotation.models import Project, Prompt, PromptUpload
 
 LOOKED_UP = 500  # keys a query
 
 
 @transaction.atomic
-def add_prompts(project: Project, rows: Iterable[NewPrompt]) -> int:
+def add_prompts(
+    project: Project, rows: Iterable[NewPrompt], upload: PromptUpload | None = None
+) -> int:
     """Adds the prompts that the project does not have yet; returns how many those were.
 
     Others write nothing meanwhile where the database is SQLite: for thousands, see `uploads`.
@@ -27,6 +29,7 @@ def add_prompts(project: Project, rows: Iterable[NewPrompt]) -> int:
             language=row.language,
             split=split_of(key, project.heldout_percent),
             answers_wanted=row.answers_wanted,
+            upload=upload,
         )
     keys = list(prompts)
     for start in range(0, len(keys), LOOKED_UP):

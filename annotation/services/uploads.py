@@ -5,24 +5,26 @@ what was added is not added twice.
 """
 
 import time
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from annotation.exchange.files import put_in_place, write_aside
-from annotation.exchange.prompts import NewPrompt, UnreadablePrompt, parse_prompts
+from annotation.exchange.prompts import NewPrompt, parse_prompts
+from annotation.exchange.wording import Unreadable
 from annotation.models import Project, PromptUpload, User
 from annotation.selectors.uploads import CLAIM, free_uploads
+from annotation.services import imports
 from annotation.services.prompts import add_prompts
-from config.celery import app
+from annotation.services.upload_claims import call_worker, end, held, refuse, release, remove_files
+from annotation.services.upload_claims import claim as _claim
 
 Status = PromptUpload.Status
 BATCH = 1000  # lines a transaction
@@ -33,10 +35,22 @@ NO_PROMPT = gettext_noop("There is no prompt in it.")
 
 
 def receive_upload(
-    project: Project, by: User, chunks: Iterable[bytes], name: str, language: str
+    project: Project,
+    by: User | None,
+    chunks: Iterable[bytes],
+    name: str,
+    language: str = "",
+    *,
+    with_preview: bool = False,
 ) -> PromptUpload:
     """Keeps the file and asks a worker for it."""
-    upload = PromptUpload(project=project, uploaded_by=by, name=name[:200], language=language)
+    upload = PromptUpload(
+        project=project,
+        uploaded_by=by,
+        name=name[:200],
+        language=language,
+        with_preview=with_preview,
+    )
     upload.file.parent.mkdir(parents=True, exist_ok=True)
     lines = 0
     with write_aside(upload.file.parent) as (aside, file):
@@ -49,10 +63,6 @@ def receive_upload(
         upload.save()
         transaction.on_commit(partial(call_worker, upload.pk), robust=True)
     return upload
-
-
-def call_worker(upload_id: int) -> None:
-    app.send_task("annotation.tasks.add_uploaded_prompts", (upload_id,))
 
 
 def call_worker_for_free_uploads() -> None:
@@ -69,36 +79,25 @@ def work_on_upload(upload_id: int) -> bool:
     upload = _claim(upload_id)
     if upload is None:
         return False
+    work = imports.work if upload.with_preview else _work
     try:
-        more = _work(upload, time.monotonic() + TURN_SECONDS)
+        more = work(upload, time.monotonic() + TURN_SECONDS)
     except UnicodeDecodeError:
-        more = _end(upload, Status.REFUSED, NOT_UTF8)
+        more = end(upload, Status.REFUSED, NOT_UTF8)
     except FileNotFoundError:
-        more = _end(upload, Status.REFUSED, GONE)
-    except UnreadablePrompt as problem:
-        more = _end(upload, Status.REFUSED, problem.template, problem.values)
-    return more and bool(_held(upload).update(claim=None, claimed_until=None))
+        more = end(upload, Status.REFUSED, GONE)
+    except Unreadable as problem:
+        more = refuse(upload, problem)
+    return more and release(upload)
 
 
 def cancel_upload(upload: PromptUpload) -> bool:
     """Ends it between two batches: what was added stays. False when it has ended already."""
-    at_work = PromptUpload.objects.filter(pk=upload.pk, status__in=PromptUpload.ACTIVE)
+    at_work = PromptUpload.objects.filter(pk=upload.pk, status__in=(Status.CHECKING, Status.ADDING))
     if not at_work.update(status=Status.CANCELLED, finished_at=timezone.now(), claim=None):
         return False
-    upload.file.unlink(missing_ok=True)
+    remove_files(upload)
     return True
-
-
-def _claim(upload_id: int) -> PromptUpload | None:
-    claim = {"claim": uuid.uuid4(), "claimed_until": timezone.now() + CLAIM}
-    if not free_uploads().filter(pk=upload_id).update(**claim):
-        return None
-    return PromptUpload.objects.select_related("project").get(pk=upload_id)
-
-
-def _held(upload: PromptUpload) -> QuerySet[PromptUpload]:
-    """The upload as long as this worker's claim holds and nobody has cancelled it."""
-    return PromptUpload.objects.filter(pk=upload.pk, claim=upload.claim, status=upload.status)
 
 
 def _work(upload: PromptUpload, until: float) -> bool:
@@ -111,10 +110,10 @@ def _work(upload: PromptUpload, until: float) -> bool:
             if time.monotonic() > until:
                 return True
         if upload.status == Status.ADDING:
-            return _end(upload, Status.DONE)
+            return end(upload, Status.DONE)
         upload.refresh_from_db(fields=["prompts"])
         if not upload.prompts:
-            return _end(upload, Status.REFUSED, NO_PROMPT)
+            return end(upload, Status.REFUSED, NO_PROMPT)
         if not _begin_to_add(upload):
             return False
 
@@ -141,7 +140,7 @@ def _keep(upload: PromptUpload, lines: int, rows: list[NewPrompt]) -> bool:
         counts["prompts"] = F("prompts") + len(rows)
     else:
         counts["added"] = F("added") + add_prompts(upload.project, _in_language(upload, rows))
-    if not _held(upload).update(**counts):
+    if not held(upload).update(**counts):
         transaction.set_rollback(True)
         return False
     return True
@@ -153,21 +152,7 @@ def _in_language(upload: PromptUpload, rows: list[NewPrompt]) -> list[NewPrompt]
 
 def _begin_to_add(upload: PromptUpload) -> bool:
     counted = F("lines_done")
-    if not _held(upload).update(status=Status.ADDING, lines=counted, lines_done=0):
+    if not held(upload).update(status=Status.ADDING, lines=counted, lines_done=0):
         return False
     upload.refresh_from_db(fields=["status", "lines_done"])
     return True
-
-
-def _end(
-    upload: PromptUpload,
-    status: PromptUpload.Status,
-    problem: str = "",
-    values: Mapping[str, int] | None = None,
-) -> bool:
-    """Always False: there is nothing more to do."""
-    found: dict[str, Any] = {"problem": problem, "problem_values": values or {}}
-    ended = {"status": status, "finished_at": timezone.now(), "claim": None}
-    if _held(upload).update(**found, **ended):
-        upload.file.unlink(missing_ok=True)
-    return False

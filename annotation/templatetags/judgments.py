@@ -1,6 +1,6 @@
 """What a labeler decided, in the letters by which they saw the answers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from django import template
 
@@ -14,8 +14,19 @@ register = template.Library()
 @register.filter
 def order(ranking: Ranking) -> str:
     """ "B > A = C": best first, equal ranks joined by "="."""
-    shown = enumerate(ranking.shown_order, start=1)
-    return in_order({letter(index): ranking.ranks[position] for index, position in shown})
+    names = {position: letter(at) for at, position in enumerate(ranking.shown_order, start=1)}
+    if ranking.compared is not None:
+        return in_pairs(ranking.ranks, ranking.compared, names)
+    return in_order({name: ranking.ranks[position] for position, name in names.items()})
+
+
+def in_pairs(
+    ranks: Sequence[int], compared: Iterable[Sequence[int]], names: Mapping[int, str]
+) -> str:
+    """ "A > B, A > C": what was compared, of a ranking that says nothing of some pairs."""
+    pairs = [sorted(pair, key=lambda place: ranks[place]) for pair in compared]
+    signs = {True: "=", False: ">"}
+    return ", ".join(f"{names[a]} {signs[ranks[a] == ranks[b]]} {names[b]}" for a, b in pairs)
 
 
 def in_order(ranks: Mapping[str, int]) -> str:

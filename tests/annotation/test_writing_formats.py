@@ -38,6 +38,7 @@ def ranking(labeler: str, *ranks: int, **said: Any) -> dict[str, Any]:
         **judgment_row(judgment),
         "shown_order": list(range(len(ranks))),
         "letters": list("ABCDEFGHI"[: len(ranks)]),
+        "given": {},
         "seconds": 12.5,
         "ranked_at": "2026-11-26T08:00:00+00:00",
     }
@@ -45,7 +46,7 @@ def ranking(labeler: str, *ranks: int, **said: Any) -> dict[str, Any]:
 
 def group(*rankings: dict[str, Any], prompt: list[dict[str, str]] = ASKED) -> dict[str, Any]:
     answers = ["Boil it.", "Fry it.", "Ask a cook."][: len(rankings[0]["ranks"])]
-    source = {"policy": 2, "base_model": "m", "sha256": "", "seed": 1, "tokens": 3}
+    source = {"policy": 2, "base_model": "m", "sha256": "", "author": "", "seed": 1, "tokens": 3}
     return {
         "schema": "laoshi.groups/1",
         "id": "group-1",
@@ -88,6 +89,7 @@ def test_parquet_holds_what_json_lines_hold() -> None:
         source["sampling"] = json.loads(source["sampling"])
     for said in read["rankings"]:
         del said["labelers"]
+        said["given"] = json.loads(said["given"])
     assert read == row
 
 
@@ -188,6 +190,22 @@ def test_groups_are_narrowed_by_agreement_and_by_ties() -> None:
     assert Wanted(agreement=0.0).of(group(ranking("a", 1, 2, 3))) is None
     assert Wanted(ties=False).of(group(ranking("a", 1, 1, 2))) is None
     assert Wanted(ties=False, judgments="consensus").of(row) is None
+
+
+def test_answers_that_a_ranking_leaves_out_are_compared_with_none() -> None:
+    partial = ranking("a", 1, 2, 3)
+    partial["ranks"] = [2, None, 1]
+    more = {"labeler": "a", "ranks": [None, 1, 1]}  # as the rest of a partial order is written
+    row = group(partial, more)
+    [pair] = made("trl_preference", row)
+    assert (pair["chosen"][0]["content"], pair["rejected"][0]["content"]) == (
+        "Ask a cook.",
+        "Boil it.",
+    )
+    assert [each["winner"] for each in made("arena", row)] == ["model_b", "tie"]
+    assert made("argilla", row) == made("label_studio", row) == made("open_assistant", row) == []
+    assert with_consensus(row)["rankings"] == []
+    assert agreement_in(row) is None
 
 
 @pytest.mark.parametrize("name", ["trl_preference", "openai_preference", "openrlhf"])

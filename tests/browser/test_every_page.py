@@ -13,8 +13,8 @@ from tests.browser.conftest import Visit
 from tests.people import ready_group
 
 ADMIN_PAGES = (
-    *("", "prompts/", "groups/", "triples/", "exports/", "flags/", "skips/", "versions/", "runs/"),
-    *("people/", "settings/", "rank/", "mine/"),
+    *("", "prompts/", "imports/", "groups/", "triples/", "exports/", "flags/", "skips/"),
+    *("versions/", "runs/", "people/", "settings/", "rank/", "mine/"),
 )
 
 

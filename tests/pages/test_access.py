@@ -14,7 +14,8 @@ from tests.pages.conftest import As
 from tests.people import answer_everything, ask, champion, ready_group
 
 ADMIN_PAGES = [
-    *("project", "prompts", "groups", "triples", "exports", "flags", "skips", "versions", "runs"),
+    *("project", "prompts", "imports", "groups", "triples", "exports", "flags", "skips"),
+    *("versions", "runs"),
     "people",
     "project_settings",
 ]

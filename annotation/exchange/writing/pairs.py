@@ -14,8 +14,8 @@ Message = dict[str, str]
 
 @dataclass(frozen=True)
 class Ranked:
-    """One labeler's ranking of a prompt's answers, with the one that they wrote where it is first:
-    it is the last of them then."""
+    """One labeler's ranking of those of a prompt's answers that they ranked, with the one that they
+    wrote where it is first: it is the last of them then."""
 
     prompt: list[Message]
     answers: list[str]
@@ -30,11 +30,16 @@ class Ranked:
 
 def ranked(group: Row) -> Iterator[Ranked]:
     for ranking in group["rankings"]:
-        answers, ranks = list(group["answers"]), list(ranking["ranks"])
-        if (better := ranking["better"]) and better["is_first"]:
+        said = [each for each in zip(group["answers"], ranking["ranks"], strict=True) if each[1]]
+        answers, ranks = [text for text, _ in said], [rank for _, rank in said]
+        if (better := ranking.get("better")) and better["is_first"]:
             answers, ranks = [*answers, better["text"]], [rank + 1 for rank in ranks] + [1]
         yield Ranked(
-            list(group["prompt"]), answers, ranks, ranking["labeler"], ranking["none_acceptable"]
+            list(group["prompt"]),
+            answers,
+            ranks,
+            ranking["labeler"],
+            ranking.get("none_acceptable", False),
         )
 
 
@@ -61,6 +66,8 @@ def trl_preference(group: Row) -> Iterator[dict[str, Any]]:
 def trl_unpaired(group: Row) -> Iterator[dict[str, Any]]:
     """Better than the middle of its ranking, or worse; what stands in the middle says neither."""
     for one in ranked(group):
+        if len(one.ranks) < 2:
+            continue
         for text, score in zip(one.answers, one.scores, strict=True):
             if score:
                 yield {"prompt": one.prompt, "completion": answer(text), "label": score > 0}
@@ -84,6 +91,8 @@ def openrlhf(group: Row) -> Iterator[dict[str, Any]]:
 def ultrafeedback(group: Row) -> Iterator[dict[str, Any]]:
     """The best and the worst answer of each ranking."""
     for one in ranked(group):
+        if len(one.ranks) < 2:
+            continue
         best, worst = one.ranks.index(min(one.ranks)), one.ranks.index(max(one.ranks))
         if one.ranks[best] == one.ranks[worst]:
             continue

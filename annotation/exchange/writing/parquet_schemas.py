@@ -53,6 +53,7 @@ def schema_of(name: str) -> Any:
         "none_acceptable": truth,
         "comment": text,
         "better": pa.struct({"text": text, "source": whole, "is_first": truth}),
+        "given": text,
         "seconds": real,
         "ranked_at": text,
         "labelers": whole,
@@ -60,6 +61,7 @@ def schema_of(name: str) -> Any:
     source = {
         "policy": whole,
         "base_model": text,
+        "author": text,
         "sha256": text,
         "seed": whole,
         "sampling": text,
@@ -94,4 +96,8 @@ def flat(name: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
     if name != GROUPS:
         return row
     sources = [{**each, "sampling": canonical(each["sampling"])} for each in row["sources"]]
-    return {**row, "sources": sources}
+    rankings = [
+        {**each, "given": canonical(each["given"]) if "given" in each else None}
+        for each in row["rankings"]
+    ]
+    return {**row, "sources": sources, "rankings": rankings}

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Any
 
 from annotation.exchange.triples import question_text
-from annotation.exchange.writing.narrowing import has_ties, with_consensus
+from annotation.exchange.writing.narrowing import is_strict, with_consensus
 from annotation.exchange.writing.native import Row
 
 NAMESPACE = uuid.UUID("6f1f9c0e-6f5c-4f0e-9f53-6d7d0c5b1a11")  # of labelers' ids for Argilla
@@ -21,7 +21,7 @@ def argilla(group: Row) -> Iterator[dict[str, Any]]:
     """A record as `Dataset.to_json` writes it; its order cannot hold ties, so tied rankings are
     left out."""
     names = [f"response-{number}" for number in range(1, len(group["answers"]) + 1)]
-    strict = [each for each in group["rankings"] if not has_ties(each["ranks"])]
+    strict = [each for each in group["rankings"] if is_strict(each)]
     if not strict:
         return
     said = [
@@ -67,7 +67,7 @@ def label_studio(group: Row) -> Iterator[dict[str, Any]]:
             ],
         }
         for each in group["rankings"]
-        if not has_ties(each["ranks"])
+        if is_strict(each)
     ]
     if predictions:
         prompt = question_text(group["prompt"])
@@ -79,11 +79,11 @@ def label_studio(group: Row) -> Iterator[dict[str, Any]]:
 
 def arena(group: Row) -> Iterator[dict[str, Any]]:
     """A battle for each two answers and labeler, ties among them."""
-    models = [f"policy-{source['policy']}" for source in group["sources"]]
+    models = [source["author"] or f"policy-{source['policy']}" for source in group["sources"]]
     for ranking in group["rankings"]:
         ranks = ranking["ranks"]
-        for a, b in combinations(range(len(ranks)), 2):
-            tie = "tie (bothbad)" if ranking["none_acceptable"] else "tie"
+        for a, b in combinations([at for at, rank in enumerate(ranks) if rank], 2):
+            tie = "tie (bothbad)" if ranking.get("none_acceptable") else "tie"
             better = "model_a" if ranks[a] < ranks[b] else "model_b"
             conversations = [
                 [*group["prompt"], {"role": "assistant", "content": group["answers"][at]}]
@@ -100,7 +100,7 @@ def arena(group: Row) -> Iterator[dict[str, Any]]:
                 "turn": sum(turn["role"] == "user" for turn in group["prompt"]),
                 "anony": True,
                 "language": group["lang"],
-                "tstamp": ranking["ranked_at"],
+                "tstamp": ranking.get("ranked_at"),
             }
 
 
@@ -113,7 +113,10 @@ def open_assistant(group: Row) -> Iterator[dict[str, Any]]:
     turns = [turn for turn in group["prompt"] if turn["role"] in OASST_ROLES]
     key, lang = group["id"], group["lang"]
     ids = [f"{key}-answer-{at}" for at in range(len(group["answers"]))]
-    consensus = with_consensus(group)["rankings"][0]["ranks"]
+    found = with_consensus(group)["rankings"]
+    if not found:
+        return
+    consensus = found[0]["ranks"]
     replies: list[dict[str, Any]] = [
         {
             **_message(ids[at], f"{key}-{len(turns) - 1}", "assistant", text, lang),
@@ -137,7 +140,7 @@ def open_assistant(group: Row) -> Iterator[dict[str, Any]]:
     last = asked
     for _ in range(len(turns) - 1):
         last = last["replies"][0]
-    strict = [each for each in group["rankings"] if not has_ties(each["ranks"])]
+    strict = [each for each in group["rankings"] if is_strict(each)]
     last["events"] = {"ranking": [_ranking_event(each, ids) for each in strict]}
     yield {"message_tree_id": f"{key}-0", "tree_state": "ready_for_export", "prompt": asked}
 

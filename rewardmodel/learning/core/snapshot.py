@@ -36,13 +36,14 @@ class PromptRow:
 class LabelerRanking:
     """What one labeler said of K answers.
 
-    `ranks` [K], 1 best, equal ranks tie; `ratings` [K] from 1 to 7, 7 best, where the labeler gave
-    some. `weight` is how much this labeler's word counts in training; with 0 it does not count,
-    nor in the figures over all labelers.
+    `ranks` [K], 1 best, equal ranks tie, None was not compared; what is no order of some of the
+    answers is several rankings by the same labeler, of different pairs. `ratings` [K] from 1 to 7,
+    7 best, where the labeler gave some. `weight` is how much this labeler's word counts in
+    training; with 0 it does not count, nor in the figures over all labelers.
     """
 
     labeler: str
-    ranks: list[int]
+    ranks: list[int | None]
     ratings: list[float] | None = None
     weight: float = 1.0
 
@@ -200,7 +201,7 @@ def _unusable(group: GroupRow) -> str | None:
         return "not ranked"
     if not group.counted:
         return "only labelers of weight 0"
-    if all(len(set(ranking.ranks)) == 1 for ranking in group.counted):
+    if all(len({*ranking.ranks} - {None}) < 2 for ranking in group.counted):
         return "only ties"
     return None
 
@@ -213,8 +214,9 @@ def _are_empty_ones_last(group: GroupRow) -> bool:
     says_something = [bool(answer.strip()) for answer in group.answers]
     for ranking in group.counted:
         pairs = list(zip(ranking.ranks, says_something, strict=True))
-        best_empty = min((rank for rank, said in pairs if not said), default=math.inf)
-        if any(said and rank > best_empty for rank, said in pairs):
+        ranked = [(rank, said) for rank, said in pairs if rank is not None]
+        best_empty = min((rank for rank, said in ranked if not said), default=math.inf)
+        if any(said and rank > best_empty for rank, said in ranked):
             return False
     return True
 
@@ -289,9 +291,10 @@ def _ranking(
     labeler = str(ranking.get("labeler", ""))
     ranks, ratings = ranking.get("ranks"), ranking.get("ratings")
     if not isinstance(ranks, list) or not all(
-        isinstance(rank, int) and not isinstance(rank, bool) and rank >= 1 for rank in ranks
+        rank is None or (isinstance(rank, int) and not isinstance(rank, bool) and rank >= 1)
+        for rank in ranks
     ):
-        raise SnapshotError(f"{where}: 'ranks' must be a list of whole numbers from 1.")
+        raise SnapshotError(f"{where}: 'ranks' must be a list of whole numbers from 1, or null.")
     if len(ranks) != count:
         raise SnapshotError(f"{where}: {len(ranks)} ranks for {count} answers; give one for each.")
     if ratings is not None and (

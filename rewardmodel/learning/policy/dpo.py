@@ -41,7 +41,7 @@ from rewardmodel.learning.policy.losses import (
 from rewardmodel.learning.policy.rollout import AdaptedPolicy
 from rewardmodel.learning.reward.losses import vote_log_loss
 from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
-from rewardmodel.learning.reward.preferences import strict_votes
+from rewardmodel.learning.reward.preferences import ranks_tensor, strict_votes
 from rewardmodel.learning.reward.training_set import encode_rows
 
 
@@ -139,7 +139,7 @@ def target_of(row: GroupRow, device: torch.device) -> Target:
     """From the rankings that count."""
     ranks = [ranking.ranks for ranking in row.counted]
     weights = [ranking.weight for ranking in row.counted]
-    tensors = torch.tensor(ranks).float(), torch.tensor(weights), strict_votes(ranks, weights)
+    tensors = ranks_tensor(ranks), torch.tensor(weights), strict_votes(ranks, weights)
     return Target(*(tensor.to(device) for tensor in tensors))
 
 

@@ -191,9 +191,10 @@ def plackett_luce_loss(
     A ranking is drawn from its best place down, each answer with probability proportional to
     exp(reward) among those that are ranked no better (arXiv 2305.18290, equation 20). Tied answers
     share a place: each is drawn among all from there down (Breslow, Biometrics 30, 1974), so that a
-    tie is likeliest at equal rewards.
+    tie is likeliest at equal rewards. One whose rank is NaN has no place.
     """
-    no_better = ranks[:, :, None] <= ranks[:, None, :]
+    alone = torch.eye(len(rewards), dtype=torch.bool, device=ranks.device)
+    no_better = (ranks[:, :, None] <= ranks[:, None, :]) | alone
     among = rewards.masked_fill(~no_better, -math.inf).logsumexp(-1)
     return (weights * (among - rewards).sum(-1)).sum()
 

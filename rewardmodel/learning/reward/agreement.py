@@ -11,9 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from annotation.judgment.scores import scores_from_ranks
 from rewardmodel.learning.core.snapshot import GroupRow
-from rewardmodel.learning.reward.preferences import strict_votes, vote_hits
+from rewardmodel.learning.reward.preferences import preference_shares, strict_votes, vote_hits
 
 
 @dataclass(frozen=True)
@@ -93,12 +92,13 @@ def length_correlation(
     lengths: Sequence[Sequence[int]],
     rows: Sequence[GroupRow],
 ) -> LengthCorrelation:
-    """`lengths` in tokens; labelers score -1 to 1 by their ranks."""
+    """`lengths` in tokens; labelers score an answer by how often it is the better of two."""
     model, labelers, tokens = [], [], []
     for group, length, row in zip(scores, lengths, rows, strict=True):
-        judged = torch.tensor([scores_from_ranks(ranking.ranks) for ranking in row.counted])
+        shares = preference_shares([ranking.ranks for ranking in row.counted])
+        judged = shares.fill_diagonal_(math.nan).nanmean(1).nan_to_num(0.5)
         model.append(_centred(group))
-        labelers.append(_centred(judged.mean(0)))
+        labelers.append(_centred(judged))
         tokens.append(_centred(torch.tensor(length)))
     if not tokens:
         return LengthCorrelation(None, None)

@@ -93,7 +93,12 @@ def _ranked(where: str, row: dict[str, Any], heldout_percent: int | None) -> Ite
         return "a prompt to train on"
     if not group.counted:
         return "not ranked"
-    ranks = mean_ranks([ranking.ranks for ranking in group.counted])
+    whole = [
+        ranks for r in group.counted if len(ranks := [n for n in r.ranks if n]) == len(r.ranks)
+    ]
+    if len(whole) < len(group.counted):
+        return "not all answers are compared"
+    ranks = mean_ranks(whole)
     best = min(ranks, default=0.0)
     chosen = [answer for answer, rank in zip(group.answers, ranks, strict=True) if rank == best]
     rejected = [answer for answer, rank in zip(group.answers, ranks, strict=True) if rank > best]

@@ -43,7 +43,8 @@ def comparisons_of(
     features: Sequence[Float[Tensor, "_ width"]], targets: Sequence[Target]
 ) -> Comparisons:
     """A group of K answers counts as K - 1 comparisons, times its weight: so many answers a labeler
-    sets apart one after the other."""
+    sets apart one after the other. It is less where not all answers were compared, not even by way
+    of others."""
     most = max(len(group) for group in features)
     shape = (len(features), most)
     x = torch.zeros(*shape, features[0].shape[-1], dtype=torch.float64)
@@ -52,10 +53,19 @@ def comparisons_of(
     for number, (group, target) in enumerate(zip(features, targets, strict=True)):
         count = len(group)
         x[number, :count] = group.double() - group.double().mean(0)  # only differences matter
-        shares[number, :count, :count] = target.shares.double()
-        weights[number, :count, :count] = 2 / count * target.weight
-        weights[number].fill_diagonal_(0)
+        shares[number, :count, :count] = target.shares.double().nan_to_num(0.5)
+        weights[number, :count, :count] = _weights(target)
     return Comparisons(x, shares, weights)
+
+
+def _weights(target: Target) -> Float[Tensor, "K K"]:
+    made = (~target.shares.isnan()).double().fill_diagonal_(0)
+    count = len(made)
+    if made.sum() == count * (count - 1):
+        return 2 / count * target.weight * made
+    laplacian = made.sum(0).diag() - made
+    set_apart = torch.linalg.matrix_rank(laplacian, hermitian=True)
+    return 2 * set_apart / made.sum() * target.weight * made
 
 
 @dataclass(frozen=True)

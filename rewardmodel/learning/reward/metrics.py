@@ -12,6 +12,7 @@ from rewardmodel.learning.core.snapshot import GroupRow
 from rewardmodel.learning.reward.calibration import calibration_error, reliability
 from rewardmodel.learning.reward.losses import vote_log_loss
 from rewardmodel.learning.reward.preferences import (
+    Ranks,
     strict_votes,
     tied_votes,
     vote_hits,
@@ -39,7 +40,7 @@ class PreferenceMetrics:
 
 
 def preference_metrics(
-    scores: Sequence[Float[Tensor, " K"]], rankings: Sequence[Sequence[Sequence[int]]]
+    scores: Sequence[Float[Tensor, " K"]], rankings: Sequence[Sequence[Ranks]]
 ) -> PreferenceMetrics:
     """A group's scores, and its ranks by labeler; ties stand apart."""
     votes = [strict_votes(group) for group in rankings]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.snapshot import GroupRow
+
+Ranks = Sequence[int | None]
 
 
 @dataclass(frozen=True)
@@ -39,21 +42,31 @@ def target_of(row: GroupRow, config: RewardConfig, device: torch.device) -> Targ
 
 
 def preference_shares(
-    rankings: Sequence[Sequence[int]], weights: Sequence[float] | None = None
+    rankings: Sequence[Ranks], weights: Sequence[float] | None = None
 ) -> Float[Tensor, "K K"]:
-    """The share of labelers that prefer i over j, a tie counting one half.
+    """The share of labelers that prefer i over j, a tie counting one half, of those who compared
+    them; NaN where nobody did.
 
     `rankings` holds one list of K ranks a labeler, 1 best; `weights` how much each labeler counts
     in the share, all the same without them. Their sum must not be 0.
     """
-    ranks = torch.tensor(rankings, dtype=torch.float32)
+    ranks = ranks_tensor(rankings)
     better = (ranks[:, :, None] < ranks[:, None, :]).float()
     tied = (ranks[:, :, None] == ranks[:, None, :]).float()
-    return _mean_over_labelers(better + 0.5 * tied, weights)
+    weight = torch.tensor(weights or [1.0] * len(ranks))[:, None, None]
+    return (weight * (better + 0.5 * tied)).sum(0) / (weight * (better + better.mT + tied)).sum(0)
+
+
+def ranks_tensor(rankings: Sequence[Ranks]) -> Float[Tensor, "labelers K"]:
+    """NaN where an answer was not ranked: it is neither above, nor below, nor tied."""
+    return torch.tensor(
+        [[math.nan if rank is None else rank for rank in ranks] for ranks in rankings],
+        dtype=torch.float32,
+    )
 
 
 def rating_margins(
-    rankings: Sequence[Sequence[int]],
+    rankings: Sequence[Ranks],
     ratings: Sequence[Sequence[float] | None],
     largest: float,
     weights: Sequence[float] | None = None,
@@ -67,7 +80,7 @@ def rating_margins(
     """
     margins = []
     for ranks, given in zip(rankings, ratings, strict=True):
-        rank = torch.tensor(ranks, dtype=torch.float32)
+        [rank] = ranks_tensor([ranks])
         rating = torch.zeros_like(rank) if given is None else torch.tensor(given).float()
         gain = (rating[:, None] - rating[None, :]).clamp(min=0)
         better = gain * (rank[:, None] < rank[None, :])
@@ -91,17 +104,17 @@ def smoothed(shares: Float[Tensor, ...], smoothing: float) -> Float[Tensor, ...]
 
 
 def strict_votes(
-    rankings: Sequence[Sequence[int]], weights: Sequence[float] | None = None
+    rankings: Sequence[Ranks], weights: Sequence[float] | None = None
 ) -> Float[Tensor, "K K"]:
     """The number of labelers that rank i strictly better than j, or their weight in all."""
-    ranks = torch.tensor(rankings, dtype=torch.float32)
+    ranks = ranks_tensor(rankings)
     weight = torch.tensor(weights or [1.0] * len(rankings))
     return (weight[:, None, None] * (ranks[:, :, None] < ranks[:, None, :])).sum(0)
 
 
-def tied_votes(rankings: Sequence[Sequence[int]]) -> Float[Tensor, "K K"]:
+def tied_votes(rankings: Sequence[Ranks]) -> Float[Tensor, "K K"]:
     """The number of labelers that rank i and j alike, for i < j only."""
-    ranks = torch.tensor(rankings, dtype=torch.float32)
+    ranks = ranks_tensor(rankings)
     return (ranks[:, :, None] == ranks[:, None, :]).float().sum(0).triu(diagonal=1)
 
 

@@ -1,0 +1,45 @@
+"""The table of known shapes, the most particular first; a module a family."""
+
+from annotation.exchange.shapes import (
+    argilla,
+    comparisons,
+    conversations,
+    instructions,
+    label_studio,
+    lists,
+    ours,
+    preference,
+    prompts,
+    summaries,
+    tools,
+)
+from annotation.exchange.shapes.shape import Object, Shape
+
+SHAPES: tuple[Shape, ...] = (
+    *ours.SHAPES,
+    *label_studio.SHAPES,
+    *argilla.SHAPES,
+    *lists.SHAPES,
+    *comparisons.SHAPES,
+    *summaries.SHAPES,
+    *tools.SHAPES,
+    *conversations.SHAPES,
+    *instructions.SHAPES,
+    *preference.SHAPES,
+    *prompts.SHAPES,
+)
+
+
+def shape_of(rows: list[Object]) -> Shape | None:
+    """The first shape that nine of ten rows have; None: nobody knows it."""
+    for shape in SHAPES:
+        if rows and sum(map(shape.fits, rows)) >= 0.9 * len(rows):
+            return shape
+    return None
+
+
+def shape_named(name: str) -> Shape | None:
+    return next((shape for shape in SHAPES if shape.name == name), None)
+
+
+__all__ = ["SHAPES", "Shape", "shape_named", "shape_of"]

@@ -1,0 +1,100 @@
+"""Conversations: ShareGPT and LLaMA-Factory, OpenAI, TRL, MedicalGPT; with pairs or labels."""
+
+from annotation.exchange.shapes import fields, shape
+from annotation.exchange.shapes.item import Candidate, Item, Judged, Message
+from annotation.exchange.shapes.preference import preference
+from annotation.exchange.shapes.shape import Object, Shape, has
+from annotation.exchange.wording import gettext_noop
+
+NAMES = ("messages", "conversations", "conversation")
+
+
+def _turns(row: Object) -> tuple[list[Message], tuple[str, ...]]:
+    name = next(name for name in NAMES if name in row)
+    messages = fields.with_system(
+        fields.messages_of(fields.cell_of(row[name]), name), row.get("system")
+    )
+    messages, is_cut = fields.from_first_question(messages)
+    return messages, (fields.CUT_HEAD,) if is_cut else ()
+
+
+def read_conversation(row: Object) -> Item:
+    """One that ends with the assistant is to be learned; one that does not, is to be answered."""
+    messages, notes = _turns(row)
+    if not messages or messages[-1]["role"] != fields.ASSISTANT:
+        return Item(messages, notes=notes, language=_language(row))
+    asked, answer = fields.asked_and_answer(messages, "messages")
+    return Item(asked, demonstration=answer, notes=notes, language=_language(row))
+
+
+def read_pair(row: Object) -> Item:
+    messages, _notes = _turns(row)
+    chosen, rejected = (fields.answer_of(row[name], name) for name in ("chosen", "rejected"))
+    return preference(messages, chosen, rejected)
+
+
+def read_labelled(row: Object) -> Item:
+    """The last answer is good or bad (KTO)."""
+    messages, notes = _turns(row)
+    asked, answer = fields.asked_and_answer(messages, "messages")
+    is_good = fields.one_of(row, "label", GOOD_OR_BAD)
+    judged = Judged(grades=(float(is_good),), is_thumbs=True)
+    return Item(asked, (Candidate(answer),), (judged,), notes=notes)
+
+
+def read_v1(row: Object) -> Item:
+    pairs = [
+        fields.messages_of(row[name], name) for name in ("chosen_messages", "rejected_messages")
+    ]
+    (asked, chosen), (other, rejected) = (
+        fields.asked_and_answer(each, "messages") for each in pairs
+    )
+    if asked != other:
+        raise fields.Unreadable(fields.NOT_SAME_HEAD)
+    return preference(asked, chosen, rejected)
+
+
+def _language(row: Object) -> str:
+    return fields.name_of(row.get("lang", row.get("language")))[:20]
+
+
+def _has_turns(row: Object) -> bool:
+    return any(fields.is_messages(fields.cell_of(row.get(name))) for name in NAMES)
+
+
+GOOD_OR_BAD = {
+    **dict.fromkeys((True, 1, "true", "1", "yes", "good", "up", "+1", "👍"), True),
+    **dict.fromkeys((False, 0, -1, "false", "0", "no", "bad", "down", "-1", "👎"), False),
+}
+TURNS = dict.fromkeys(NAMES, shape.CONVERSATION)
+MORE = {"system": shape.SYSTEM, "lang": shape.LANGUAGE, "language": shape.LANGUAGE}
+
+SHAPES = (
+    Shape(
+        "conversations with pairs (LLaMA-Factory, MedicalGPT)",
+        {**TURNS, "system": shape.SYSTEM, "chosen": shape.BETTER, "rejected": shape.WORSE},
+        lambda row: _has_turns(row) and {"chosen", "rejected"} <= set(row) and "prompt" not in row,
+        read_pair,
+    ),
+    Shape(
+        "conversations with pairs (LLaMA-Factory v1)",
+        {"chosen_messages": shape.BETTER, "rejected_messages": shape.WORSE},
+        has("chosen_messages", "rejected_messages"),
+        read_v1,
+    ),
+    Shape(
+        "conversations with good or bad (KTO)",
+        {**TURNS, "system": shape.SYSTEM, "label": shape.GOOD},
+        lambda row: _has_turns(row) and "label" in row,
+        read_labelled,
+    ),
+    Shape(
+        "conversations (ShareGPT, OpenAI, TRL)",
+        {**dict.fromkeys(NAMES, shape.CONVERSATION_AND_ANSWER), **MORE},
+        lambda row: _has_turns(row) and not {"chosen", "completion", "label"} & set(row),
+        read_conversation,
+        loses=gettext_noop(
+            "The last answer of each is to be learned; those before it are part of the question."
+        ),
+    ),
+)

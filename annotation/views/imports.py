@@ -1,0 +1,152 @@
+"""A file is read, looked at, added, and undone: one page that says where it stands."""
+
+from contextlib import suppress
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_POST
+
+from annotation.forms import AddForm, ColumnsForm, ImportForm
+from annotation.models import Project, PromptUpload
+from annotation.selectors.previews import preview_of
+from annotation.selectors.uploads import imports_of
+from annotation.services.imports import (
+    ImportRefused,
+    begin_to_add,
+    give_up,
+    name_columns,
+    undo_import,
+)
+from annotation.services.uploads import receive_upload, work_on_upload
+from annotation.views.access import project_for_admin
+from annotation.views.requests import Request, takes_upload
+
+Status = PromptUpload.Status
+SHORT = 1_000_000  # bytes: read at once, so that its preview is the next page
+
+
+@takes_upload
+def imports(request: Request, slug: str) -> HttpResponse:
+    return _imports(request, project_for_admin(request.user, slug))
+
+
+@csrf_protect
+def _imports(request: Request, project: Project) -> HttpResponse:
+    form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
+    if form.is_valid():
+        file, language = form.cleaned_data["file"], form.cleaned_data["language"]
+        chunks, name = file.chunks(), file.name
+        upload = receive_upload(project, request.user, chunks, name, language, with_preview=True)
+        _begin(upload)
+        return redirect("import", project.slug, upload.pk)
+    context = {"project": project, "section": "imports", "form": form}
+    return render(request, "annotation/imports.html", context | {"uploads": imports_of(project)})
+
+
+def one(request: Request, slug: str, pk: int) -> HttpResponse:
+    project = project_for_admin(request.user, slug)
+    return _page(request, project, _upload(project, pk))
+
+
+def _upload(project: Project, pk: int) -> PromptUpload:
+    return get_object_or_404(project.uploads.filter(with_preview=True), pk=pk)
+
+
+def _page(
+    request: Request,
+    project: Project,
+    upload: PromptUpload,
+    add: AddForm | None = None,
+    columns: ColumnsForm | None = None,
+) -> HttpResponse:
+    context = {"project": project, "section": "imports", "upload": upload}
+    if request.htmx:
+        return render(request, "annotation/_import_state.html", context)
+    if upload.status in (Status.WAITING, Status.MAPPING):
+        first = request.GET.get("problems", "")
+        first_problem = int(first[:9]) if first.isdecimal() else 0
+        context |= {
+            "columns": columns or _columns_form(upload),
+            "add": add or AddForm(),
+            "preview": preview_of(upload, first_problem),
+        }
+    return render(request, "annotation/import.html", context)
+
+
+def _columns_form(upload: PromptUpload, data: object = None) -> ColumnsForm:
+    report = upload.report
+    meanings = (upload.mapping or {}).get("columns") or report.get("guess", {})
+    initial = {f"column{n}": meanings.get(name, "") for n, name in enumerate(report["columns"])}
+    named = ColumnsForm.NAMED if report.get("has_header", True) else ColumnsForm.UNNAMED
+    is_table = bool(report.get("delimiter"))
+    return ColumnsForm(report["columns"], is_table, data, initial=initial | {"first_row": named})
+
+
+@require_POST
+def columns(request: Request, slug: str, pk: int) -> HttpResponse:
+    project = project_for_admin(request.user, slug)
+    upload = _upload(project, pk)
+    if upload.status not in (Status.WAITING, Status.MAPPING):
+        return redirect("import", slug, pk)
+    form = _columns_form(upload, request.POST)
+    if form.is_valid():
+        try:
+            name_columns(upload, form.mapping())
+        except ImportRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            _begin(upload)
+            return redirect("import", slug, pk)
+    return _page(request, project, upload, columns=form)
+
+
+def _begin(upload: PromptUpload) -> None:
+    """What takes no time is done before the next page; a worker has been asked for the rest."""
+    with suppress(FileNotFoundError):
+        if upload.file.stat().st_size <= SHORT:
+            work_on_upload(upload.pk)
+
+
+@require_POST
+def add(request: Request, slug: str, pk: int) -> HttpResponse:
+    project = project_for_admin(request.user, slug)
+    upload = _upload(project, pk)
+    form = AddForm(request.POST)
+    if upload.status == Status.WAITING and form.is_valid():
+        try:
+            begin_to_add(upload, **form.cleaned_data)
+        except ImportRefused as refusal:
+            form.add_error("leaves_out", str(refusal))
+        else:
+            _begin(upload)
+    if upload.status == Status.WAITING and form.errors:
+        return _page(request, project, upload, add=form)
+    return redirect("import", slug, pk)
+
+
+@require_POST
+def cancel(request: Request, slug: str, pk: int) -> HttpResponse:
+    """Before anything was added it is given up; later, what was added is taken back."""
+    project = project_for_admin(request.user, slug)
+    upload = _upload(project, pk)
+    if give_up(upload):
+        messages.info(request, _("The import is cancelled; nothing was added."))
+        return redirect("imports", slug)
+    return _undone(request, upload)
+
+
+@require_POST
+def undo(request: Request, slug: str, pk: int) -> HttpResponse:
+    project = project_for_admin(request.user, slug)
+    return _undone(request, _upload(project, pk))
+
+
+def _undone(request: Request, upload: PromptUpload) -> HttpResponse:
+    try:
+        undo_import(upload)
+    except ImportRefused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("import", upload.project.slug, upload.pk)

@@ -1,0 +1,82 @@
+"""Rankings of some of the answers only: nothing is learned of those that nobody compared."""
+
+import math
+
+import torch
+
+from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking, group_of, sort_groups
+from rewardmodel.learning.policy.losses import plackett_luce_loss
+from rewardmodel.learning.reward.head import comparisons_of
+from rewardmodel.learning.reward.losses import listwise_loss
+from rewardmodel.learning.reward.metrics import metrics_of
+from rewardmodel.learning.reward.preferences import (
+    Target,
+    preference_shares,
+    ranks_tensor,
+    strict_votes,
+    tied_votes,
+)
+
+BEST_OF_THREE = [[1, 2, None], [1, None, 2]]
+
+
+def row(*ranks: list[int | None]) -> GroupRow:
+    said = [{"labeler": "one", "ranks": each} for each in ranks]
+    value = {"prompt": [{"role": "user", "content": "?"}], "answers": ["a", "b", "c"]}
+    return group_of("here", {**value, "rankings": said, "split": "heldout"}, 20)
+
+
+def test_a_snapshot_may_leave_answers_unranked() -> None:
+    assert row([1, 2, None]).rankings == [LabelerRanking("one", [1, 2, None])]
+
+
+def test_a_ranking_of_one_answer_alone_orders_nothing() -> None:
+    value = {"prompt": [{"role": "user", "content": "?"}], "answers": ["a", "b"]}
+    rows = [("here", {**value, "rankings": [{"labeler": "one", "ranks": [1, None]}]})]
+    assert sort_groups(rows, "here", 20).skipped == {"only ties": 1}
+
+
+def test_what_nobody_compared_is_neither_a_vote_nor_a_tie() -> None:
+    assert strict_votes(BEST_OF_THREE).tolist() == [[0, 1, 1], [0, 0, 0], [0, 0, 0]]
+    assert tied_votes(BEST_OF_THREE).sum() == 0
+    shares = preference_shares(BEST_OF_THREE)
+    assert shares[0, 1:].tolist() == [1, 1]
+    assert math.isnan(shares[1, 2])
+
+
+def test_the_share_is_of_those_who_compared_the_two() -> None:
+    shares = preference_shares([[1, 2, None], [2, 1, None], [1, 2, 3]])
+    assert shares[0, 1] == torch.tensor(2 / 3)
+    assert shares[0, 2] == 1
+
+
+def test_the_loss_is_over_the_comparisons_that_were_made() -> None:
+    scores = torch.tensor([1.0, 0.0, -5.0])
+    only = listwise_loss(scores[:2], preference_shares([[1, 2]]))
+    assert listwise_loss(scores, preference_shares([[1, 2, None]])) == only
+
+
+def test_the_linear_head_weighs_what_was_not_compared_with_nothing() -> None:
+    def weights(*ranks: list[int | None]) -> torch.Tensor:
+        shares = preference_shares(list(ranks))
+        target = Target(shares, torch.zeros_like(shares), 1.0)
+        return comparisons_of([torch.eye(len(shares))], [target]).weights[0]
+
+    assert weights([1, 2, None])[2].sum() == 0
+    assert weights([1, 2, None]).sum() / 2 == weights([1, 2]).sum() / 2 == 1
+    assert weights(*BEST_OF_THREE).sum() / 2 == 2  # as many as a whole order sets apart
+    assert weights([1, 2, 3]).sum() / 2 == 2
+
+
+def test_a_partial_ranking_is_as_likely_as_one_of_its_answers_alone() -> None:
+    rewards, weight = torch.tensor([0.3, -1.0, 2.0], requires_grad=True), torch.ones(1)
+    partial = plackett_luce_loss(rewards, ranks_tensor([[1, 2, None]]), weight)
+    assert torch.isclose(partial, plackett_luce_loss(rewards[:2], ranks_tensor([[1, 2]]), weight))
+    partial.backward()
+    assert rewards.grad is not None
+    assert rewards.grad[2] == 0
+
+
+def test_metrics_count_the_comparisons_that_were_made() -> None:
+    found = metrics_of([torch.tensor([2.0, 1.0, 3.0])], [row([1, 2, None], [1, None, 2])])
+    assert (found.pairs, found.accuracy, found.ties) == (2, 0.5, 0)
