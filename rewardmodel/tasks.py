@@ -11,6 +11,7 @@ from annotation.services.generation import MESSAGE_LIFE
 from config.celery import app
 from rewardmodel.selectors import automatic_projects, is_behind, new_rankings, runs_to_pick_up
 from rewardmodel.services import RunRefused, cleaning, start_due_run, start_reward_run, start_run
+from rewardmodel.services.comparisons import decide_comparisons
 from rewardmodel.services.runs import enqueue
 
 logger = logging.getLogger(__name__)
@@ -18,10 +19,11 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def tend_training() -> None:
-    """Beat: picks up runs that nobody supervises, starts what has become due, and calls the live
-    heads that have not followed what was ranked."""
+    """Beat: picks up runs that nobody supervises, ends comparisons that people have decided, starts
+    what has become due, and calls the live heads that have not followed what was ranked."""
     for run_id in runs_to_pick_up():
         enqueue(run_id)
+    decide_comparisons()
     for project in automatic_projects():
         start_what_is_due.delay(project.pk)
     for project in active_projects():

@@ -1,7 +1,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from rewardmodel.views import loop, projects, runs, versions
+from rewardmodel.views import comparisons, loop, projects, runs, versions
 
 _to_labeling = RedirectView.as_view(url="../settings/#labeling", permanent=True)
 
@@ -11,6 +11,12 @@ urlpatterns = [
     path("projects/<slug:slug>/settings/", projects.settings, name="project_settings"),
     path("projects/<slug:slug>/desk/", _to_labeling),
     path("projects/<slug:slug>/generate/", loop.generate, name="generate"),
+    path("projects/<slug:slug>/comparisons/", comparisons.comparisons, name="comparisons"),
+    path(
+        "projects/<slug:slug>/comparisons/<int:pk>/cancel/",
+        comparisons.cancel,
+        name="comparison_cancel",
+    ),
     path("projects/<slug:slug>/runs/", runs.runs, name="runs"),
     path("projects/<slug:slug>/runs/compare/", runs.compare, name="runs_compare"),
     path("projects/<slug:slug>/runs/curves.json", runs.curves, name="runs_curves"),

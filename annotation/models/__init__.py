@@ -1,6 +1,7 @@
 """Tables and their constraints, a file a noun; reads are in selectors, writes in services."""
 
 from annotation.models.answer import Answer, PromptGroup
+from annotation.models.comparison import Comparison
 from annotation.models.demonstration import Demonstration, Writing
 from annotation.models.desk import Draft, Flag, Skip
 from annotation.models.export import Export
@@ -15,6 +16,7 @@ __all__ = [
     "Answer",
     "AnswerFlag",
     "Assignment",
+    "Comparison",
     "Demonstration",
     "Draft",
     "Export",

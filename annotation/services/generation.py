@@ -95,7 +95,7 @@ def _answer(groups: Sequence[PromptGroup]) -> None:
     requests = [
         AnswerRequest(
             prompt=with_system(group.prompt.messages, project.system_prompt),
-            count=max(group.answer_count, project.answers_drawn),
+            count=group_service.answers_to_draw(group),
             seed=group.seed,
         )
         for group in groups

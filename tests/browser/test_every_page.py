@@ -14,7 +14,7 @@ from tests.people import ready_group
 
 ADMIN_PAGES = (
     *("", "prompts/", "imports/", "groups/", "triples/", "exports/", "flags/", "skips/"),
-    *("versions/", "runs/", "people/", "settings/", "rank/", "mine/"),
+    *("versions/", "comparisons/", "runs/", "people/", "settings/", "rank/", "mine/"),
 )
 
 

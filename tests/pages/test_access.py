@@ -15,7 +15,7 @@ from tests.people import answer_everything, ask, champion, ready_group
 
 ADMIN_PAGES = [
     *("project", "prompts", "imports", "groups", "triples", "exports", "flags", "skips"),
-    *("versions", "runs"),
+    *("versions", "comparisons", "runs"),
     "people",
     "project_settings",
 ]
