@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
 from annotation.judgment.win_rate import interval, is_decided
-from annotation.models import Comparison, PolicyVersion, Project, PromptGroup, Ranking
+from annotation.models import (
+    Comparison,
+    PolicyVersion,
+    Project,
+    Prompt,
+    PromptGroup,
+    Ranking,
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ def met(comparisons: Iterable[Comparison]) -> dict[tuple[int, int], Standing]:
 
 def prompts_to_compare(
     project: Project, first: PolicyVersion, second: PolicyVersion
-) -> QuerySet[PromptGroup]:
+) -> QuerySet[Prompt]:
     """Held-out prompts on which the two have not met, in an order that has nothing to do with what
     they say."""
     known = PromptGroup.objects.filter(
@@ -99,5 +106,5 @@ def prompts_to_compare(
         comparison__first__in=(first, second),
         comparison__second__in=(first, second),
     )
-    heldout = project.prompts.filter(~Exists(known), split="heldout")
-    return heldout.order_by("key")  # type: ignore[return-value]
+    heldout = project.prompts.filter(~Exists(known), split=Prompt.Split.HELDOUT)
+    return heldout.order_by("key")

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from annotation.models import Comparison, PolicyVersion, Project
 from annotation.selectors.comparisons import Standing, comparisons_of, met, standing_of
+from annotation.selectors.policies import champion_policy
 from annotation.services.comparisons import (
     MOST_PROMPTS,
     ComparisonRefused,
@@ -23,13 +24,17 @@ from annotation.views.requests import Request
 from rewardmodel.selectors import policies_of
 
 
+class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    def __init__(self, label: Any) -> None:
+        super().__init__(PolicyVersion.objects.none(), label=label, empty_label=None)
+
+    def label_from_instance(self, version: PolicyVersion) -> str:
+        return f"{version.number} ({version.get_status_display()})"
+
+
 class ComparisonForm(forms.Form):
-    first = forms.ModelChoiceField(
-        PolicyVersion.objects.none(), label=gettext_lazy("Version"), empty_label=None
-    )
-    second = forms.ModelChoiceField(
-        PolicyVersion.objects.none(), label=gettext_lazy("Against"), empty_label=None
-    )
+    first = VersionField(gettext_lazy("Policy"))
+    second = VersionField(gettext_lazy("Against"))
     prompts = forms.IntegerField(
         label=gettext_lazy("Held-out prompts, at most"),
         min_value=1,
@@ -42,6 +47,7 @@ class ComparisonForm(forms.Form):
         super().__init__(*given)
         for name in ("first", "second"):
             self.fields[name].queryset = policies_of(project)  # type: ignore[attr-defined]
+        self.fields["first"].initial = champion_policy(project)
 
 
 def comparisons(request: Request, slug: str) -> HttpResponse:
