@@ -42,6 +42,9 @@ urlpatterns = [
     path("projects/<slug:slug>/flags/", flags.flags, name="flags"),
     path("projects/<slug:slug>/skips/", flags.skips, name="skips"),
     path("projects/<slug:slug>/prompts/", prompts.prompts, name="prompts"),
+    path("projects/<slug:slug>/prompts/change/", prompts.change, name="prompts_change"),
+    path("projects/<slug:slug>/prompts/write/", prompts.write, name="prompt_write"),
+    path("projects/<slug:slug>/prompts/<int:pk>/", prompts.prompt, name="prompt"),
     path(
         "projects/<slug:slug>/prompts/uploads/<int:pk>/cancel/",
         prompts.cancel_upload,

@@ -106,5 +106,5 @@ def prompts_to_compare(
         comparison__first__in=(first, second),
         comparison__second__in=(first, second),
     )
-    heldout = project.prompts.filter(~Exists(known), split=Prompt.Split.HELDOUT)
+    heldout = project.prompts.filter(~Exists(known), split=Prompt.Split.HELDOUT, is_withdrawn=False)
     return heldout.order_by("key")

@@ -134,8 +134,9 @@ def _ranking_row(labeler: str, judgment: Judgment) -> dict[str, Any]:
 
 
 def prompt_rows(project: Project) -> Iterator[dict[str, Any]]:
-    """Every prompt as the policy will read it."""
-    for prompt in project.prompts.order_by("id").iterator(chunk_size=1000):
+    """Every prompt that is not withdrawn, as the policy will read it."""
+    asked = project.prompts.filter(is_withdrawn=False)
+    for prompt in asked.order_by("id").iterator(chunk_size=1000):
         yield {
             "id": f"prompt-{prompt.pk}",
             "lang": prompt.language,

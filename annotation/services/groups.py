@@ -34,9 +34,9 @@ def top_up(project: Project) -> int:
     missing = project.queue_target - unranked_groups(project)
     if missing > 0:
         prompts = list(
-            project.prompts.filter(last_policy_number__lt=policy.number).order_by(
-                "last_policy_number", "id"
-            )[:missing]
+            project.prompts.filter(
+                is_withdrawn=False, last_policy_number__lt=policy.number
+            ).order_by("last_policy_number", "id")[:missing]
         )
         PromptGroup.objects.bulk_create(
             PromptGroup(

@@ -44,6 +44,8 @@ def paths(project: Project) -> list[str]:
         f"{home}runs/{run.pk}/",
         f"{home}runs/compare/?run={run.pk}",
         f"{home}versions/policy/0/",
+        f"{home}prompts/write/",
+        f"{home}prompts/{group.prompt_id}/",
         "/",
         "/projects/new/",
         "/password/",
