@@ -1,6 +1,7 @@
 """What lists can be narrowed to: form and query in one, as the page's address asks for it."""
 
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -63,7 +64,7 @@ class PromptFilter(ListFilter):
     def with_words(self, found: QuerySet[Prompt], _name: str, text: str) -> QuerySet[Prompt]:
         return containing(found, text)
 
-    def in_state(self, found: QuerySet[Prompt], _name: str, state: str) -> QuerySet[Prompt]:
+    def in_state(self, found: QuerySet[Any], _name: str, state: str) -> QuerySet[Any]:
         if state == "withdrawn":
             return found.filter(is_withdrawn=True)
         return found.filter(is_withdrawn=False, is_used=state == "used")

@@ -1,5 +1,7 @@
 """Prompts as admins look for them."""
 
+from typing import Any
+
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotation.models import Demonstration, Flag, Project, Prompt, PromptGroup, Writing
@@ -9,7 +11,7 @@ UNANSWERED = (PromptGroup.Status.PENDING, PromptGroup.Status.FAILED)
 WAITING = (*UNANSWERED, PromptGroup.Status.WITHDRAWN)
 
 
-def listed_prompts(project: Project) -> QuerySet[Prompt]:
+def listed_prompts(project: Project) -> QuerySet[Any]:
     """Each with `is_used`: whether anybody, person or model, has made anything of it."""
     own = {"prompt": OuterRef("pk")}
     answered = PromptGroup.objects.filter(**own).exclude(status__in=WAITING, answers=None)
@@ -20,7 +22,7 @@ def listed_prompts(project: Project) -> QuerySet[Prompt]:
     return project.prompts.annotate(is_used=used)
 
 
-def unused(project: Project) -> QuerySet[Prompt]:
+def unused(project: Project) -> QuerySet[Any]:
     return listed_prompts(project).filter(is_used=False)
 
 

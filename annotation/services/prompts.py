@@ -89,6 +89,6 @@ def change_prompt(prompt: Prompt, messages: list[dict[str, str]], language: str)
     key = prompt_key(messages)
     if project.prompts.filter(key=key).exclude(pk=prompt.pk).exists():
         raise PromptRefused(_("The project has this prompt already."))
-    prompt.messages, prompt.language, prompt.key = messages, language, key  # type: ignore[assignment]
+    prompt.messages, prompt.language, prompt.key = messages, language, key
     prompt.split = split_of(key, project.heldout_percent)
     prompt.save(update_fields=["messages", "language", "key", "split"])
