@@ -26,7 +26,7 @@ from annotation.services.upload_claims import call_worker, end, go_on, held, rem
 
 Status = PromptUpload.Status
 GROUPS = 100  # a transaction
-EXAMPLES = 10
+REMEMBERED = 50  # mappings of earlier files
 NOTHING = gettext_noop("Nothing in it can be taken: no row says what this program can use.")
 
 
@@ -107,7 +107,7 @@ def _check(upload: PromptUpload, until: float) -> bool:
     mapping = Mapping(**upload.mapping) if upload.mapping else None
     found = look_at(upload.file, mapping)
     if not found.is_readable:
-        guess = mapping or guessed(found.columns)
+        guess = _named_before(upload, found) or guessed(found.columns)
         report = {**_said_of(found), "guess": guess.columns}
         return stop(upload, Status.MAPPING, report=report)
     with staged_at(upload.staged) as staged:
@@ -125,6 +125,15 @@ def _check(upload: PromptUpload, until: float) -> bool:
             if time.monotonic() > until:
                 return True
         return _wait(upload, found, staged)
+
+
+def _named_before(upload: PromptUpload, found: Found) -> Mapping | None:
+    """What somebody said of the same columns last time."""
+    earlier = upload.project.uploads.filter(mapping__isnull=False).exclude(pk=upload.pk)
+    for mapping in earlier.values_list("mapping", flat=True)[:REMEMBERED]:
+        if mapping and set(mapping["columns"]) == set(found.columns):
+            return Mapping(**mapping)
+    return None
 
 
 def _known(project: Project, keys: Sequence[str]) -> set[str]:

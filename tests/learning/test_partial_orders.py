@@ -72,7 +72,7 @@ def test_a_partial_ranking_is_as_likely_as_one_of_its_answers_alone() -> None:
     rewards, weight = torch.tensor([0.3, -1.0, 2.0], requires_grad=True), torch.ones(1)
     partial = plackett_luce_loss(rewards, ranks_tensor([[1, 2, None]]), weight)
     assert torch.isclose(partial, plackett_luce_loss(rewards[:2], ranks_tensor([[1, 2]]), weight))
-    partial.backward()
+    partial.backward()  # type: ignore[no-untyped-call]
     assert rewards.grad is not None
     assert rewards.grad[2] == 0
 

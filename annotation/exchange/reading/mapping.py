@@ -29,7 +29,7 @@ MEANINGS = {
     names.TEXT: shape.TEXT,
 }
 
-NO_PROMPT = gettext_noop("Say which column holds the question, or the raw text.")
+NO_PROMPT = gettext_noop("Say which column holds the question, or which the raw text: one of them.")
 ONE_SIDE = gettext_noop("Say which columns hold the better and the worse answer: both are needed.")
 MANY = gettext_noop("Only one column can be: {meaning}.")
 NO_ANSWERS = gettext_noop("Say which columns hold the answers that are judged.")
@@ -59,7 +59,7 @@ class Mapping:
         """Raises Unreadable for one by which no row could be read."""
         if self.is_lines:
             return
-        if not self.of(names.PROMPT) and not self.of(names.TEXT):
+        if bool(self.of(names.PROMPT)) == bool(self.of(names.TEXT)):
             raise Unreadable(NO_PROMPT)
         once = (names.PROMPT, names.CHOSEN, names.REJECTED, names.WINNER, names.LABELER, names.TEXT)
         for meaning in (*once, names.LANGUAGE, names.SYSTEM, names.DEMONSTRATION, names.GOOD):
@@ -78,8 +78,8 @@ class Mapping:
 
     def read(self, row: Columns[str, Any]) -> Item:
         """Raises Unreadable."""
-        if text := self._one(row, names.TEXT):
-            return Item(text=text)
+        if not self.of(names.PROMPT):
+            return Item(text=self._one(row, names.TEXT))
         name = self.of(names.PROMPT)[0]
         messages = fields.messages_of(row.get(name), name)
         messages = fields.with_system(messages, self._one(row, names.SYSTEM))

@@ -4,7 +4,7 @@ from annotation.exchange.shapes import fields, shape
 from annotation.exchange.shapes.item import Candidate, Item, Judged, Message
 from annotation.exchange.shapes.preference import preference
 from annotation.exchange.shapes.shape import Object, Shape, has
-from annotation.exchange.wording import gettext_noop
+from annotation.exchange.wording import Unreadable, gettext_noop
 
 NAMES = ("messages", "conversations", "conversation")
 
@@ -50,7 +50,7 @@ def read_v1(row: Object) -> Item:
         fields.asked_and_answer(each, "messages") for each in pairs
     )
     if asked != other:
-        raise fields.Unreadable(fields.NOT_SAME_HEAD)
+        raise Unreadable(fields.NOT_SAME_HEAD)
     return preference(asked, chosen, rejected)
 
 
