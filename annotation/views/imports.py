@@ -25,7 +25,9 @@ from annotation.views.access import project_for_admin
 from annotation.views.requests import Request, takes_upload
 
 Status = PromptUpload.Status
-SHORT = 1_000_000  # bytes: read at once, so that its preview is the next page
+# What is no longer is done at once, so that the next page has the result.
+SHORT = 1_000_000  # bytes of a file
+FEW = 500  # of what is taken back
 
 
 @takes_upload
@@ -149,4 +151,7 @@ def _undone(request: Request, upload: PromptUpload) -> HttpResponse:
         undo_import(upload)
     except ImportRefused as refusal:
         messages.error(request, str(refusal))
+    else:
+        if upload.prompts + upload.added <= FEW:
+            work_on_upload(upload.pk)
     return redirect("import", upload.project.slug, upload.pk)

@@ -6,7 +6,9 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from annotation.models import Project, User
+from annotation.services.uploads import receive_upload, work_on_upload
 from tests.browser.conftest import Visit
+from tests.browser.test_accessible import STILL, in_both_themes_and_languages, serious
 
 ROWS = [
     {"prompt": f"What is {n} times two?", "chosen": f"{2 * n}", "rejected": "I do not know."}
@@ -29,7 +31,7 @@ def look_at(window: Page, project: Project, file: Path) -> None:
 
 def say_where_it_is_from(window: Page) -> None:
     window.get_by_label("Where it is from").fill("https://example.org")
-    window.get_by_label("Licence").fill("MIT")
+    window.get_by_label("Licence", exact=True).fill("MIT")
     window.get_by_label("Those who wrote and judged it agreed").check()
 
 
@@ -74,3 +76,24 @@ def test_columns_are_named_on_the_page(
     window.get_by_role("button", name="Read it so").click()
     expect(window.get_by_text("Columns as you named them")).to_be_visible()
     expect(window.get_by_text("file: A > B")).to_have_count(2)
+
+
+@in_both_themes_and_languages
+def test_axe_finds_nothing_serious_on_the_pages_of_an_import(
+    visit: Visit,
+    transactional_db: None,
+    project: Project,
+    owner: User,
+    scheme: str,
+    language: str,
+) -> None:
+    rows = b'{"prompt": "Why?", "chosen": "So.", "rejected": "No.", "other": 1}\n'
+    contents = (rows + b'{"prompt": 1}\n', b"a;b;c\n1;2;3\n", b"")
+    window = visit(owner, color_scheme=scheme, locale=language, **STILL)
+    window.goto(f"/projects/{project.slug}/imports/")
+    assert serious(window) == []
+    for content in contents:
+        upload = receive_upload(project, owner, [content], "rows.jsonl", with_preview=True)
+        work_on_upload(upload.pk)
+        window.goto(f"/projects/{project.slug}/imports/{upload.pk}/")
+        assert serious(window) == [], upload.status
