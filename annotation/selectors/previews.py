@@ -119,6 +119,13 @@ def _suspicions(report: dict[str, Any]) -> list[str]:
             partial,
         )
         found.append(text % {"count": partial})
+    if alone := counts.get("alone", 0):
+        text = ngettext(
+            "%(count)d question has one judged answer only: no teacher model learns from it.",
+            "%(count)d questions have one judged answer only: no teacher model learns from them.",
+            alone,
+        )
+        found.append(text % {"count": alone})
     listed, long = counts.get("as_listed", 0), counts.get("long", 0)
     if long > 2 and listed > long / 2:
         text = _(

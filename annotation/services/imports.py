@@ -4,6 +4,7 @@ Each step is some seconds of a worker's time. What was read waits in a file besi
 that whoever goes on after a worker died begins where it was, and nothing is added twice.
 """
 
+import sqlite3
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -22,10 +23,18 @@ from annotation.exchange.wording import Unreadable
 from annotation.models import Assignment, Project, PromptGroup, PromptUpload
 from annotation.selectors.uploads import built_on
 from annotation.services.imported import store_groups, store_texts, take_back
-from annotation.services.upload_claims import call_worker, end, go_on, held, remove_files, stop
+from annotation.services.upload_claims import (
+    call_worker,
+    end,
+    go_on,
+    held,
+    remove_files,
+    remove_staged,
+    stop,
+)
 
 Status = PromptUpload.Status
-GROUPS = 100  # a transaction
+GROUPS = 250  # a transaction
 REMEMBERED = 50  # mappings of earlier files
 NOTHING = gettext_noop("Nothing in it can be taken: no row says what this program can use.")
 
@@ -37,7 +46,13 @@ class ImportRefused(Exception):
 def work(upload: PromptUpload, until: float) -> bool:
     """One turn; True when there is more to do. Raises Unreadable for a file that cannot be read."""
     steps = {Status.CHECKING: _check, Status.ADDING: _add, Status.UNDOING: _undo}
-    return steps[Status(upload.status)](upload, until)
+    try:
+        return steps[Status(upload.status)](upload, until)
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError or upload.status != Status.CHECKING:
+            raise
+        remove_staged(upload)  # a power cut broke it
+        return True
 
 
 def name_columns(upload: PromptUpload, mapping: Mapping) -> None:
@@ -99,7 +114,7 @@ def _start(
     if not found.update(status=status, claim=None, claimed_until=None, **values):
         raise ImportRefused(_("This import has gone on meanwhile: look again."))
     if status == Status.CHECKING:
-        upload.staged.unlink(missing_ok=True)
+        remove_staged(upload)
     transaction.on_commit(partial(call_worker, upload.pk), robust=True)
 
 

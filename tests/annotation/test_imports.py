@@ -310,6 +310,13 @@ def test_what_cannot_be_read_is_refused_with_a_sentence(
     assert problem in upload.problem_said
 
 
+def test_what_a_power_cut_broke_is_read_anew(project: Project) -> None:
+    by = User.objects.get(username="owner")
+    upload = receive_upload(project, by, [PAIRS], "data.jsonl", with_preview=True)
+    upload.staged.write_bytes(b"SQLite format 3\0" + b"broken" * 999)
+    assert worked(upload).status == Status.WAITING
+
+
 def test_groups_of_an_import_do_not_keep_the_queue_full(project: Project) -> None:
     added(received(project, PAIRS))
     ask(project, "Mine?")
