@@ -72,9 +72,10 @@ def preview_of(upload: PromptUpload, first_problem: int = 0) -> Preview:
 
 
 def _columns(report: dict[str, Any]) -> list[tuple[str, str, str]]:
-    examples = report.get("columns", {})
-    fields = report.get("fields", {})
-    return [(name, _(meaning), examples.get(name, "")) for name, meaning in fields.items()]
+    examples = dict(report.get("columns", ()))
+    return [
+        (name, _(meaning), examples.get(name, "")) for name, meaning in report.get("fields", ())
+    ]
 
 
 def _counts(counts: dict[str, int]) -> list[tuple[str, int]]:

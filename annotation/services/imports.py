@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from annotation.exchange.reading.mapping import Mapping, guessed
+from annotation.exchange.reading.mapping import Mapping, guessed, mapping_of
 from annotation.exchange.reading.reading import Found, look_at
 from annotation.exchange.reading.staged import Staged, batches, staged_at
 from annotation.exchange.wording import Unreadable
@@ -119,11 +119,11 @@ def _start(
 
 
 def _check(upload: PromptUpload, until: float) -> bool:
-    mapping = Mapping(**upload.mapping) if upload.mapping else None
+    mapping = mapping_of(upload.mapping) if upload.mapping else None
     found = look_at(upload.file, mapping)
     if not found.is_readable:
         guess = _named_before(upload, found) or guessed(found.columns)
-        report = {**_said_of(found), "guess": guess.columns}
+        report = {**_said_of(found), "guess": list(guess.columns.items())}
         return stop(upload, Status.MAPPING, report=report)
     with staged_at(upload.staged) as staged:
         if not staged.tally.is_read:
@@ -146,8 +146,8 @@ def _named_before(upload: PromptUpload, found: Found) -> Mapping | None:
     """What somebody said of the same columns last time."""
     earlier = upload.project.uploads.filter(mapping__isnull=False).exclude(pk=upload.pk)
     for mapping in earlier.values_list("mapping", flat=True)[:REMEMBERED]:
-        if mapping and set(mapping["columns"]) == set(found.columns):
-            return Mapping(**mapping)
+        if mapping and set(dict(mapping["columns"])) == set(found.columns):
+            return mapping_of(mapping)
     return None
 
 
@@ -168,6 +168,7 @@ def _wait(upload: PromptUpload, found: Found, staged: Staged) -> bool:
 
 
 def _said_of(found: Found) -> dict[str, Any]:
+    """Columns are pairs in their order, which a database does not keep of an object."""
     return {
         "container": found.container.kind,
         "is_packed": found.container.is_packed,
@@ -175,8 +176,8 @@ def _said_of(found: Found) -> dict[str, Any]:
         "delimiter": found.container.table.delimiter if found.container.table.columns else "",
         "has_header": found.container.table.has_header,
         "shape": found.name,
-        "columns": found.columns,
-        "fields": found.fields,
+        "columns": list(found.columns.items()),
+        "fields": list(found.fields.items()),
     }
 
 

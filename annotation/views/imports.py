@@ -80,11 +80,12 @@ def _page(
 
 def _columns_form(upload: PromptUpload, data: object = None) -> ColumnsForm:
     report = upload.report
-    meanings = (upload.mapping or {}).get("columns") or report.get("guess", {})
-    initial = {f"column{n}": meanings.get(name, "") for n, name in enumerate(report["columns"])}
+    columns = dict(report["columns"])
+    meanings = dict((upload.mapping or {}).get("columns") or report.get("guess", ()))
+    initial = {f"column{n}": meanings.get(name, "") for n, name in enumerate(columns)}
     named = ColumnsForm.NAMED if report.get("has_header", True) else ColumnsForm.UNNAMED
     is_table = bool(report.get("delimiter"))
-    return ColumnsForm(report["columns"], is_table, data, initial=initial | {"first_row": named})
+    return ColumnsForm(columns, is_table, data, initial=initial | {"first_row": named})
 
 
 @require_POST

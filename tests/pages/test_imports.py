@@ -89,7 +89,7 @@ def test_an_unknown_shape_is_asked_for_with_a_guess(as_: As, project: Project, a
     rows = "question,answer_a,answer_b,winner,rater\nWhy?,So.,Because.,answer_b,Ann\n"
     html = sent(browser, project, rows.encode(), "data.csv").content.decode()
     assert "What do the columns mean?" in html
-    guess = PromptUpload.objects.get().report["guess"]
+    guess = dict(PromptUpload.objects.get().report["guess"])
     assert list(guess.values()) == ["prompt", "answer", "answer", "winner", "labeler"]
     meanings = {f"column{n}": its for n, its in enumerate(guess.values())}
     html = post(browser, project, "import_columns", **meanings, first_row="named").content.decode()

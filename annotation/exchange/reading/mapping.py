@@ -47,7 +47,8 @@ class Mapping:
     is_lines: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """The columns in their order, which a database does not keep of an object."""
+        return {**asdict(self), "columns": list(self.columns.items())}
 
     def meanings(self) -> dict[str, str]:
         return {name: MEANINGS[meaning] for name, meaning in self.columns.items() if meaning}
@@ -133,6 +134,11 @@ class Mapping:
             is_good = float(fields.one_of(row, good[0], GOOD_OR_BAD))
             return Judged(labeler, grades=(is_good,), is_thumbs=True) if len(columns) == 1 else None
         return None
+
+
+def mapping_of(value: Columns[str, Any]) -> Mapping:
+    """What `as_json` wrote."""
+    return Mapping(**{**value, "columns": dict(value["columns"])})
 
 
 def guessed(columns: Columns[str, str]) -> Mapping:
