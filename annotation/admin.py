@@ -91,7 +91,7 @@ class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]
     rights = ("is_staff", "is_superuser", "groups", "user_permissions")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        people: QuerySet[User] = super().get_queryset(request)
+        people: QuerySet[User] = super().get_queryset(request).filter(is_foreign=False)
         user = cast(User, request.user)
         if user.is_superuser:
             return people

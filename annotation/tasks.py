@@ -6,6 +6,7 @@ from annotation.selectors.projects import active_projects
 from annotation.services import exports, uploads
 from annotation.services.generation import answer_pending_groups, ask_for_answers, call_worker
 from annotation.services.groups import release_lapsed_claims
+from annotation.services.upload_claims import call_worker as call_worker_for_upload
 
 GROUPS_A_BATCH = 4
 
@@ -32,7 +33,7 @@ def generate_answers(project_id: int) -> None:
 def add_uploaded_prompts(upload_id: int) -> None:
     """One turn, then back into the queue, so that other short jobs get theirs."""
     if uploads.work_on_upload(upload_id):
-        uploads.call_worker(upload_id)
+        call_worker_for_upload(upload_id)
 
 
 @shared_task

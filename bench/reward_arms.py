@@ -99,7 +99,7 @@ def strict_pairs(groups: Encoded) -> Iterator[tuple[list[int], list[int], list[i
         for ranking in row.counted:
             ranked = list(zip(group.answers, ranking.ranks, strict=True))
             for (better, above), (worse, below) in permutations(ranked, 2):
-                if above < below:
+                if above and below and above < below:
                     yield group.prompt, better, worse
 
 

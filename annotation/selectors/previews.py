@@ -72,9 +72,10 @@ def preview_of(upload: PromptUpload, first_problem: int = 0) -> Preview:
 
 
 def _columns(report: dict[str, Any]) -> list[tuple[str, str, str]]:
-    examples = report.get("columns", {})
-    fields = report.get("fields", {})
-    return [(name, _(meaning), examples.get(name, "")) for name, meaning in fields.items()]
+    examples = dict(report.get("columns", ()))
+    return [
+        (name, _(meaning), examples.get(name, "")) for name, meaning in report.get("fields", ())
+    ]
 
 
 def _counts(counts: dict[str, int]) -> list[tuple[str, int]]:
@@ -119,6 +120,13 @@ def _suspicions(report: dict[str, Any]) -> list[str]:
             partial,
         )
         found.append(text % {"count": partial})
+    if alone := counts.get("alone", 0):
+        text = ngettext(
+            "%(count)d question has one judged answer only: no teacher model learns from it.",
+            "%(count)d questions have one judged answer only: no teacher model learns from them.",
+            alone,
+        )
+        found.append(text % {"count": alone})
     listed, long = counts.get("as_listed", 0), counts.get("long", 0)
     if long > 2 and listed > long / 2:
         text = _(

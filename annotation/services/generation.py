@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
+from typing import cast
 
 from django.db import DatabaseError, connection, transaction
 
 from annotation.lm.chat import with_system
-from annotation.models import Project, PromptGroup
+from annotation.models import PolicyVersion, Project, PromptGroup
 from annotation.services import groups as group_service
 from config.celery import app
 
@@ -86,7 +87,8 @@ def _answer(groups: Sequence[PromptGroup]) -> None:
     from annotation.lm.loading import PolicySource, PolicyUnavailable, warm_policy
     from annotation.lm.sampler import SamplingParameters
 
-    project, policy = groups[0].project, groups[0].policy
+    project = groups[0].project
+    policy = cast(PolicyVersion, groups[0].policy)  # a group that waits for answers has one
     parameters = SamplingParameters(
         temperature=project.temperature,
         top_p=project.top_p,

@@ -4,6 +4,7 @@ Each step is some seconds of a worker's time. What was read waits in a file besi
 that whoever goes on after a worker died begins where it was, and nothing is added twice.
 """
 
+import sqlite3
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -15,18 +16,26 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from annotation.exchange.reading.mapping import Mapping, guessed
+from annotation.exchange.reading.mapping import Mapping, guessed, mapping_of
 from annotation.exchange.reading.reading import Found, look_at
 from annotation.exchange.reading.staged import Staged, batches, staged_at
 from annotation.exchange.wording import Unreadable
 from annotation.models import Assignment, Project, PromptGroup, PromptUpload
 from annotation.selectors.uploads import built_on
 from annotation.services.imported import store_groups, store_texts, take_back
-from annotation.services.upload_claims import call_worker, end, go_on, held, remove_files, stop
+from annotation.services.upload_claims import (
+    call_worker,
+    end,
+    go_on,
+    held,
+    remove_files,
+    remove_staged,
+    stop,
+)
 
 Status = PromptUpload.Status
-GROUPS = 100  # a transaction
-EXAMPLES = 10
+GROUPS = 250  # a transaction
+REMEMBERED = 50  # mappings of earlier files
 NOTHING = gettext_noop("Nothing in it can be taken: no row says what this program can use.")
 
 
@@ -37,7 +46,13 @@ class ImportRefused(Exception):
 def work(upload: PromptUpload, until: float) -> bool:
     """One turn; True when there is more to do. Raises Unreadable for a file that cannot be read."""
     steps = {Status.CHECKING: _check, Status.ADDING: _add, Status.UNDOING: _undo}
-    return steps[Status(upload.status)](upload, until)
+    try:
+        return steps[Status(upload.status)](upload, until)
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError or upload.status != Status.CHECKING:
+            raise
+        remove_staged(upload)  # a power cut broke it
+        return True
 
 
 def name_columns(upload: PromptUpload, mapping: Mapping) -> None:
@@ -99,16 +114,16 @@ def _start(
     if not found.update(status=status, claim=None, claimed_until=None, **values):
         raise ImportRefused(_("This import has gone on meanwhile: look again."))
     if status == Status.CHECKING:
-        upload.staged.unlink(missing_ok=True)
+        remove_staged(upload)
     transaction.on_commit(partial(call_worker, upload.pk), robust=True)
 
 
 def _check(upload: PromptUpload, until: float) -> bool:
-    mapping = Mapping(**upload.mapping) if upload.mapping else None
+    mapping = mapping_of(upload.mapping) if upload.mapping else None
     found = look_at(upload.file, mapping)
     if not found.is_readable:
-        guess = mapping or guessed(found.columns)
-        report = {**_said_of(found), "guess": guess.columns}
+        guess = _named_before(upload, found) or guessed(found.columns)
+        report = {**_said_of(found), "guess": list(guess.columns.items())}
         return stop(upload, Status.MAPPING, report=report)
     with staged_at(upload.staged) as staged:
         if not staged.tally.is_read:
@@ -125,6 +140,15 @@ def _check(upload: PromptUpload, until: float) -> bool:
             if time.monotonic() > until:
                 return True
         return _wait(upload, found, staged)
+
+
+def _named_before(upload: PromptUpload, found: Found) -> Mapping | None:
+    """What somebody said of the same columns last time."""
+    earlier = upload.project.uploads.filter(mapping__isnull=False).exclude(pk=upload.pk)
+    for mapping in earlier.values_list("mapping", flat=True)[:REMEMBERED]:
+        if mapping and set(dict(mapping["columns"])) == set(found.columns):
+            return mapping_of(mapping)
+    return None
 
 
 def _known(project: Project, keys: Sequence[str]) -> set[str]:
@@ -144,6 +168,7 @@ def _wait(upload: PromptUpload, found: Found, staged: Staged) -> bool:
 
 
 def _said_of(found: Found) -> dict[str, Any]:
+    """Columns are pairs in their order, which a database does not keep of an object."""
     return {
         "container": found.container.kind,
         "is_packed": found.container.is_packed,
@@ -151,8 +176,8 @@ def _said_of(found: Found) -> dict[str, Any]:
         "delimiter": found.container.table.delimiter if found.container.table.columns else "",
         "has_header": found.container.table.has_header,
         "shape": found.name,
-        "columns": found.columns,
-        "fields": found.fields,
+        "columns": list(found.columns.items()),
+        "fields": list(found.fields.items()),
     }
 
 

@@ -65,4 +65,9 @@ def refuse(upload: PromptUpload, problem: Unreadable) -> bool:
 
 def remove_files(upload: PromptUpload) -> None:
     upload.file.unlink(missing_ok=True)
+    remove_staged(upload)
+
+
+def remove_staged(upload: PromptUpload) -> None:
     upload.staged.unlink(missing_ok=True)
+    upload.staged.with_name(f"{upload.staged.name}-journal").unlink(missing_ok=True)

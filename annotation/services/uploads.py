@@ -23,8 +23,15 @@ from annotation.models import Project, PromptUpload, User
 from annotation.selectors.uploads import CLAIM, free_uploads
 from annotation.services import imports
 from annotation.services.prompts import add_prompts
-from annotation.services.upload_claims import call_worker, end, held, refuse, release, remove_files
-from annotation.services.upload_claims import claim as _claim
+from annotation.services.upload_claims import (
+    call_worker,
+    claim,
+    end,
+    held,
+    refuse,
+    release,
+    remove_files,
+)
 
 Status = PromptUpload.Status
 BATCH = 1000  # lines a transaction
@@ -76,7 +83,7 @@ def work_on_upload(upload_id: int) -> bool:
 
     Raises nothing for what is wrong with the file: that ends the upload with a sentence.
     """
-    upload = _claim(upload_id)
+    upload = claim(upload_id)
     if upload is None:
         return False
     work = imports.work if upload.with_preview else _work

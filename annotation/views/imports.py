@@ -25,7 +25,9 @@ from annotation.views.access import project_for_admin
 from annotation.views.requests import Request, takes_upload
 
 Status = PromptUpload.Status
-SHORT = 1_000_000  # bytes: read at once, so that its preview is the next page
+# What is no longer is done at once, so that the next page has the result.
+SHORT = 1_000_000  # bytes of a file
+FEW = 500  # of what is taken back
 
 
 @takes_upload
@@ -78,11 +80,12 @@ def _page(
 
 def _columns_form(upload: PromptUpload, data: object = None) -> ColumnsForm:
     report = upload.report
-    meanings = (upload.mapping or {}).get("columns") or report.get("guess", {})
-    initial = {f"column{n}": meanings.get(name, "") for n, name in enumerate(report["columns"])}
+    columns = dict(report["columns"])
+    meanings = dict((upload.mapping or {}).get("columns") or report.get("guess", ()))
+    initial = {f"column{n}": meanings.get(name, "") for n, name in enumerate(columns)}
     named = ColumnsForm.NAMED if report.get("has_header", True) else ColumnsForm.UNNAMED
     is_table = bool(report.get("delimiter"))
-    return ColumnsForm(report["columns"], is_table, data, initial=initial | {"first_row": named})
+    return ColumnsForm(columns, is_table, data, initial=initial | {"first_row": named})
 
 
 @require_POST
@@ -149,4 +152,7 @@ def _undone(request: Request, upload: PromptUpload) -> HttpResponse:
         undo_import(upload)
     except ImportRefused as refusal:
         messages.error(request, str(refusal))
+    else:
+        if upload.prompts + upload.added <= FEW:
+            work_on_upload(upload.pk)
     return redirect("import", upload.project.slug, upload.pk)

@@ -33,6 +33,7 @@ from annotation.services.imports import (
 from annotation.services.people import PersonRefused, add_member
 from annotation.services.rankings import submit_ranking
 from annotation.services.snapshots import take_groups_snapshot
+from annotation.services.upload_claims import claim
 from annotation.services.uploads import receive_upload, work_on_upload
 from rewardmodel.learning.core.snapshot import read_groups
 from tests.annotation.desk import rank
@@ -204,7 +205,7 @@ def test_an_import_in_the_middle_goes_on_without_duplicates(
     upload = received(project, PAIRS)
     begin_to_add(upload, source="", licence="", has_consent=True, leaves_out=False)
     work_on_upload(upload.pk)
-    assert uploads._claim(upload.pk) is not None  # and this worker dies
+    assert claim(upload.pk) is not None  # and this worker dies
     assert not work_on_upload(upload.pk)
     PromptUpload.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
     assert worked(upload).status == Status.DONE
@@ -242,6 +243,13 @@ def test_unknown_columns_are_named_by_somebody(project: Project) -> None:
     assert upload.status == Status.WAITING
     added(upload)
     assert [ranking.ranks for ranking in Ranking.objects.order_by("id")] == [[2, 1], [1, 2]]
+
+
+def test_what_columns_mean_is_remembered_for_the_next_file(project: Project) -> None:
+    rows = b"q;x;y\nWhy?;a;b\nWho?;c;d\n"
+    meanings = {"q": "prompt", "x": "chosen", "y": "rejected"}
+    name_columns(received(project, rows), Mapping(meanings))
+    assert received(project, rows).report["guess"] == list(map(list, meanings.items()))
 
 
 def test_demonstrations_are_stored_under_a_pseudonym(project: Project) -> None:
@@ -300,6 +308,13 @@ def test_what_cannot_be_read_is_refused_with_a_sentence(
     upload = received(project, content)
     assert upload.status == Status.REFUSED
     assert problem in upload.problem_said
+
+
+def test_what_a_power_cut_broke_is_read_anew(project: Project) -> None:
+    by = User.objects.get(username="owner")
+    upload = receive_upload(project, by, [PAIRS], "data.jsonl", with_preview=True)
+    upload.staged.write_bytes(b"SQLite format 3\0" + b"broken" * 999)
+    assert worked(upload).status == Status.WAITING
 
 
 def test_groups_of_an_import_do_not_keep_the_queue_full(project: Project) -> None:

@@ -15,6 +15,7 @@ from annotation.models import Project, PromptUpload, User
 from annotation.selectors.uploads import free_uploads
 from annotation.services import uploads
 from annotation.services.drafts import save_draft
+from annotation.services.upload_claims import claim
 from annotation.services.uploads import BATCH, cancel_upload, receive_upload, work_on_upload
 from annotation.tasks import keep_queues_full
 from tests.annotation.desk import take
@@ -95,7 +96,7 @@ def test_an_upload_whose_worker_died_is_gone_on_with_where_it_was(
     upload = received(project, lines(3 * BATCH))
     for _ in range(4):
         work_on_upload(upload.pk)
-    dead = uploads._claim(upload.pk)
+    dead = claim(upload.pk)
     assert dead is not None
     assert not work_on_upload(upload.pk)
     PromptUpload.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
@@ -107,8 +108,8 @@ def test_an_upload_whose_worker_died_is_gone_on_with_where_it_was(
 
 def test_two_workers_have_an_upload_in_turn_and_never_at_once(project: Project) -> None:
     upload = received(project, lines(10))
-    assert uploads._claim(upload.pk) is not None
-    assert uploads._claim(upload.pk) is None
+    assert claim(upload.pk) is not None
+    assert claim(upload.pk) is None
 
 
 def test_a_cancelled_upload_keeps_what_was_added_and_adds_no_more(
@@ -118,7 +119,7 @@ def test_a_cancelled_upload_keeps_what_was_added_and_adds_no_more(
     upload = received(project, lines(3 * BATCH))
     for _ in range(4):
         work_on_upload(upload.pk)
-    at_work = uploads._claim(upload.pk)
+    at_work = claim(upload.pk)
     assert at_work is not None
     assert cancel_upload(upload)
     assert not uploads._keep(at_work, 1, [NewPrompt([{"role": "user", "content": "Late?"}])])

@@ -7,6 +7,7 @@ from annotation.judgment.judgment import Judgment
 from annotation.models import Project, User
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
+from annotation.services.uploads import receive_upload, work_on_upload
 from rewardmodel.models import TrainingRun
 from rewardmodel.services import start_reward_run
 from tests.browser.conftest import Visit
@@ -29,6 +30,10 @@ def lived_in(transactional_db: None, project: Project, owner: User, labeler: Use
     assert assignment.token is not None
     submit_ranking(labeler, Judgment({0: 1, 1: 2, 2: 3}), token=assignment.token)
     ready_group(project, "天为什么是蓝的？")
+    rows = b'{"prompt": "Why?", "chosen": "So.", "rejected": "No.", "a_column_nobody_knows": 1}\n'
+    for content in (rows * 2, b"a;b;c\n1;2;3\n", rows + b'{"prompt": 1}\n'):
+        upload = receive_upload(project, owner, [content], "rows.jsonl", with_preview=True)
+        work_on_upload(upload.pk)
     run = start_reward_run(project)
     TrainingRun.objects.filter(pk=run.pk).update(
         status="running", phase="training", step=3, total_steps=9, metrics={"loss": 0.6}
@@ -46,6 +51,7 @@ def paths(project: Project) -> list[str]:
         f"{home}versions/policy/0/",
         f"{home}prompts/write/",
         f"{home}prompts/{group.prompt_id}/",
+        *(f"{home}imports/{upload.pk}/" for upload in project.uploads.all()),
         "/",
         "/projects/new/",
         "/password/",

@@ -122,7 +122,7 @@ def trl_gradients(policy: AdaptedPolicy, folder: Path) -> tuple[dict[str, Tensor
         for ranking in row.rankings
         for better, above in zip(group.answers, ranking.ranks, strict=True)
         for worse, below in zip(group.answers, ranking.ranks, strict=True)
-        if above < below
+        if above and below and above < below
     ]
     assert len(pairs) == 5 + 6 + 3
     inputs = DataCollatorForPreference(policy.chat.pad)(pairs)

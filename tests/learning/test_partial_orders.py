@@ -1,7 +1,10 @@
 """Rankings of some of the answers only: nothing is learned of those that nobody compared."""
 
+import json
 import math
+from pathlib import Path
 
+import pytest
 import torch
 
 from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking, group_of, sort_groups
@@ -16,6 +19,8 @@ from rewardmodel.learning.reward.preferences import (
     strict_votes,
     tied_votes,
 )
+from tests.learning.conftest import shorter_is_better
+from tests.learning.runs import learn_from_rankings, result_of, train_reward_model
 
 BEST_OF_THREE = [[1, 2, None], [1, None, 2]]
 
@@ -72,7 +77,7 @@ def test_a_partial_ranking_is_as_likely_as_one_of_its_answers_alone() -> None:
     rewards, weight = torch.tensor([0.3, -1.0, 2.0], requires_grad=True), torch.ones(1)
     partial = plackett_luce_loss(rewards, ranks_tensor([[1, 2, None]]), weight)
     assert torch.isclose(partial, plackett_luce_loss(rewards[:2], ranks_tensor([[1, 2]]), weight))
-    partial.backward()
+    partial.backward()  # type: ignore[no-untyped-call]
     assert rewards.grad is not None
     assert rewards.grad[2] == 0
 
@@ -80,3 +85,41 @@ def test_a_partial_ranking_is_as_likely_as_one_of_its_answers_alone() -> None:
 def test_metrics_count_the_comparisons_that_were_made() -> None:
     found = metrics_of([torch.tensor([2.0, 1.0, 3.0])], [row([1, 2, None], [1, None, 2])])
     assert (found.pairs, found.accuracy, found.ties) == (2, 0.5, 0)
+
+
+@pytest.fixture(scope="module")
+def partial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of each group it is said only that the best answer is better than each other one."""
+    rows = shorter_is_better(48)
+    for row in rows:
+        ranks = row["rankings"][0]["ranks"]
+        best, others = ranks.index(1), [at for at, rank in enumerate(ranks) if rank > 1]
+        row["rankings"] = [
+            {"labeler": "one", "ranks": [{best: 1, other: 2}.get(at) for at in range(4)]}
+            for other in others
+        ]
+    path = tmp_path_factory.mktemp("partial") / "snapshot.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize("method", ["probe", "finetune"])
+def test_a_reward_model_learns_from_them(
+    tiny: Path, partial: Path, tmp_path: Path, method: str
+) -> None:
+    output = tmp_path / "model"
+    fields = {"method": method, "epochs": 6} if method == "finetune" else {"method": method}
+    assert train_reward_model(output, partial, tiny, **fields) == 0
+    heldout = result_of(output)["metrics"]["heldout"]
+    assert heldout["pairs"] == 3 * 12
+    assert heldout["accuracy"] > 0.8
+
+
+@pytest.mark.parametrize("loss", ["pairwise", "listwise"])
+def test_a_policy_learns_from_them(tiny: Path, partial: Path, tmp_path: Path, loss: str) -> None:
+    output = tmp_path / "adapter"
+    fields = {"epochs": 3, "groups_per_step": 6, "preference_loss": loss}
+    assert learn_from_rankings(output, partial, tiny, **fields) == 0
+    found = result_of(output)["metrics"]["preferences"]
+    assert found["new"]["pairs"] == 3 * 12
+    assert found["new"]["log_loss"] < found["parent"]["log_loss"]

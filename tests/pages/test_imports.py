@@ -89,7 +89,7 @@ def test_an_unknown_shape_is_asked_for_with_a_guess(as_: As, project: Project, a
     rows = "question,answer_a,answer_b,winner,rater\nWhy?,So.,Because.,answer_b,Ann\n"
     html = sent(browser, project, rows.encode(), "data.csv").content.decode()
     assert "What do the columns mean?" in html
-    guess = PromptUpload.objects.get().report["guess"]
+    guess = dict(PromptUpload.objects.get().report["guess"])
     assert list(guess.values()) == ["prompt", "answer", "answer", "winner", "labeler"]
     meanings = {f"column{n}": its for n, its in enumerate(guess.values())}
     html = post(browser, project, "import_columns", **meanings, first_row="named").content.decode()
@@ -133,6 +133,32 @@ def test_only_admins_see_an_import(
     path = reverse("import", args=[project.slug, PromptUpload.objects.get().pk])
     assert as_(labeler).get(path).status_code == 403
     assert as_(stranger).get(path).status_code == 404
+
+
+def test_labelers_do_not_learn_which_model_answered(
+    as_: As, project: Project, owner: User, labeler: User
+) -> None:
+    rows = [{"instruction": "Why?", "output": t, "generator": f"model-{t}"} for t in ("one", "two")]
+    browser = as_(owner)
+    sent(browser, project, jsonl(*rows))
+    post(browser, project, "import_add", **SAID)
+    html = as_(labeler).get(reverse("rank", args=[project.slug])).content.decode()
+    assert "Why?" in html
+    assert "model-" not in html
+    group = project.groups.get()
+    html = browser.get(reverse("group", args=[project.slug, group.pk])).content.decode()
+    assert "Answered by model-one." in html
+
+
+def test_a_partial_order_is_shown_as_one(as_: As, project: Project, owner: User) -> None:
+    browser = as_(owner)
+    row = {"prompt": "Which?", "chosen": ["a"], "rejected": ["b", "c"]}
+    html = sent(browser, project, jsonl(row)).content.decode()
+    assert "file: A &gt; B, A &gt; C" in html
+    post(browser, project, "import_add", **SAID)
+    group = project.groups.get()
+    html = browser.get(reverse("group", args=[project.slug, group.pk])).content.decode()
+    assert "A &gt; B, A &gt; C" in html
 
 
 def test_what_is_under_way_follows_by_itself(as_: As, project: Project, owner: User) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pyarrow import parquet
 
 from annotation.exchange.reading import source
 from annotation.exchange.reading.container import Row, container_of
+from annotation.exchange.reading.mapping import guessed
 from annotation.exchange.reading.reading import look_at
 from annotation.exchange.reading.tables import Table
 from annotation.exchange.untrusted_json import MOST_CHARACTERS
@@ -51,12 +53,13 @@ def problem(file: Path, content: bytes) -> str:
         json.dumps(ROWS).encode(),
         json.dumps(ROWS, indent=2).encode(),
         json.dumps({"version": 1, "data": ROWS}).encode(),
+        json.dumps({"version": "1.0", "rows": ROWS, "note": "a" * 300_000}).encode(),
         json.dumps({"rows": [{"row_idx": n, "row": row} for n, row in enumerate(ROWS)]}).encode(),
         "prompt,lang\nWhy?,en\n为什么？,zh\n".encode(),
         'prompt\tlang\r\n"Why?"\ten\r\n为什么？\tzh\r\n'.encode(),
         "prompt;lang\nWhy?;en\n为什么？;zh".encode(),
     ],
-    ids=["lines", "array", "indented", "wrapped", "viewer", "CSV", "TSV", "semicolons"],
+    ids=["lines", "array", "indented", "wrapped", "long", "viewer", "CSV", "TSV", "semicolons"],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gzip"])
 def test_all_of_them_hold_the_same_rows(file: Path, content: bytes, encoding: str) -> None:
@@ -158,6 +161,10 @@ def test_what_is_wrong_with_one_row_is_said_of_that_row(
         (b"prompt,prompt\na,b\n", "Two columns"),
         (b'prompt,answer\na,b\nc,"' + b"d" * (MOST_CHARACTERS + 9), "From row 3 on"),
     ],
+    ids=[
+        *("empty", "blank", "null", "GB18030", "Latin", "zip", "Parquet", "cut", "twice", "open"),
+        *("more", "names", "quote"),
+    ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(
     file: Path, content: bytes, said: str
@@ -237,9 +244,14 @@ def test_any_objects_give_items_or_a_sentence(tmp_path: Path, objects: list[Any]
         found = look_at(file)
     except Unreadable:
         return
-    if found.is_readable:
-        for row in found.container.rows():
+    named = replace(found, shape=None, mapping=guessed(found.columns))
+    for row in found.container.rows():
+        if found.is_readable:
             said_of(found, row)
+        if named.mapping is not None and named.columns:
+            with suppress(Unreadable):
+                named.mapping.check()
+                said_of(named, row)
 
 
 def said_of(found: Any, row: Row) -> None:

@@ -159,6 +159,7 @@ def test_what_nothing_learns_from_is_refused_whole(
 CALL = {"role": "assistant", "content": "x", "tool_calls": [{"id": "1"}]}
 IMAGE = {"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}
 PROBLEMS = [
+    ({"messages": [ASKED, {**said(GOOD), "weight": 0}]}, "weight 0"),
     ({"messages": [ASKED, CALL]}, "calls of tools"),
     ({"messages": [from_("human", Q), from_("observation", "x"), said(GOOD)]}, "calls of tools"),
     ({"messages": [IMAGE, said(GOOD)]}, "no text, such as images"),

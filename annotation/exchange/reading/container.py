@@ -2,9 +2,11 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib import import_module
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,10 @@ from annotation.exchange.untrusted_json import (
 )
 from annotation.exchange.wording import Unreadable, gettext_noop
 
+# An object that wraps all rows, whose line does not end where it is looked at.
+_WRAPPING = re.compile(
+    r'\{(?:\s*"[^"]{0,40}"\s*:\s*(?:"[^"]{0,200}"|[-.\w]+)\s*,){0,9}\s*"(\w+)"\s*:\s*\[\s*\{'
+)
 WRAPPERS = {"data", "rows", "records", "examples", "train", "items", "samples", "dataset"}
 PARQUET_ROWS, LARGEST_ROW_GROUP = 64, 1 << 30
 csv.field_size_limit(MOST_CHARACTERS)
@@ -175,6 +181,9 @@ def _is_row(text: str, is_whole: bool) -> bool:
     except UnreadableJson:
         return True
     except JSONDecodeError:
+        wrapping = _WRAPPING.match(text)
+        if wrapping and wrapping[1] in WRAPPERS:
+            return False
         return bool(rest.lstrip().startswith("{")) or (not _end and not is_whole)
     return bool(rest.strip()) or not (_wrapped(value) or _is_dataset_info(value))
 
@@ -253,8 +262,7 @@ def _csv_lines(file: io.TextIOBase) -> Iterator[str]:
 
 def _parquet_rows(path: Path, after: int) -> Iterator[Row]:
     """Read by pyarrow, which is large and so is imported only here."""
-    import pyarrow
-    from pyarrow import parquet
+    pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
 
     place = 0
     try:

@@ -1,6 +1,6 @@
 """Rows of one prompt that belong together become one group; what contradicts is named."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -210,9 +210,7 @@ class _Voice:
                 raise Contradiction
         ranks = _by_place(judged.ranks, places, self.order.count)
         pairs = [(places[b], places[w]) for b, w in judged.given.get("pairs", ())]
-        self.order.add(
-            [None if g is None else -g for g in map(grades.get, range(self.order.count))]
-        )  # type: ignore[misc]
+        self.order.add(_ranks_of(grades, self.order.count))
         self.order.add(ranks, pairs)
         self.grades = grades
         self.has_spoken = True
@@ -244,6 +242,13 @@ class _Voice:
             self.ratings if any(self.ratings) else [],
             given,
         )
+
+
+def _ranks_of(grades: Mapping[int, float], count: int) -> list[int | None]:
+    order = {
+        grade: rank for rank, grade in enumerate(sorted(set(grades.values()), reverse=True), 1)
+    }
+    return [order[grades[at]] if at in grades else None for at in range(count)]
 
 
 def _by_place(ranks: Sequence[int | None], places: Sequence[int], count: int) -> list[int | None]:

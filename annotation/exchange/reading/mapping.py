@@ -29,7 +29,7 @@ MEANINGS = {
     names.TEXT: shape.TEXT,
 }
 
-NO_PROMPT = gettext_noop("Say which column holds the question, or the raw text.")
+NO_PROMPT = gettext_noop("Say which column holds the question, or which the raw text: one of them.")
 ONE_SIDE = gettext_noop("Say which columns hold the better and the worse answer: both are needed.")
 MANY = gettext_noop("Only one column can be: {meaning}.")
 NO_ANSWERS = gettext_noop("Say which columns hold the answers that are judged.")
@@ -47,7 +47,8 @@ class Mapping:
     is_lines: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """The columns in their order, which a database does not keep of an object."""
+        return {**asdict(self), "columns": list(self.columns.items())}
 
     def meanings(self) -> dict[str, str]:
         return {name: MEANINGS[meaning] for name, meaning in self.columns.items() if meaning}
@@ -59,7 +60,7 @@ class Mapping:
         """Raises Unreadable for one by which no row could be read."""
         if self.is_lines:
             return
-        if not self.of(names.PROMPT) and not self.of(names.TEXT):
+        if bool(self.of(names.PROMPT)) == bool(self.of(names.TEXT)):
             raise Unreadable(NO_PROMPT)
         once = (names.PROMPT, names.CHOSEN, names.REJECTED, names.WINNER, names.LABELER, names.TEXT)
         for meaning in (*once, names.LANGUAGE, names.SYSTEM, names.DEMONSTRATION, names.GOOD):
@@ -78,8 +79,8 @@ class Mapping:
 
     def read(self, row: Columns[str, Any]) -> Item:
         """Raises Unreadable."""
-        if text := self._one(row, names.TEXT):
-            return Item(text=text)
+        if not self.of(names.PROMPT):
+            return Item(text=self._one(row, names.TEXT))
         name = self.of(names.PROMPT)[0]
         messages = fields.messages_of(row.get(name), name)
         messages = fields.with_system(messages, self._one(row, names.SYSTEM))
@@ -133,6 +134,11 @@ class Mapping:
             is_good = float(fields.one_of(row, good[0], GOOD_OR_BAD))
             return Judged(labeler, grades=(is_good,), is_thumbs=True) if len(columns) == 1 else None
         return None
+
+
+def mapping_of(value: Columns[str, Any]) -> Mapping:
+    """What `as_json` wrote."""
+    return Mapping(**{**value, "columns": dict(value["columns"])})
 
 
 def guessed(columns: Columns[str, str]) -> Mapping:

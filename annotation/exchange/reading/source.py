@@ -115,7 +115,8 @@ def decodes(head: bytes, encoding: str) -> bool:
 def open_text(path: Path, encoding: str, newline: str) -> io.TextIOWrapper:
     """Bytes that are not in the encoding come as what `holds_bytes` finds."""
     errors = "surrogateescape" if encoding != "utf-16" else "replace"
-    return io.TextIOWrapper(open_bytes(path), encoding, errors=errors, newline=newline)
+    file = cast(io.BufferedReader, open_bytes(path))
+    return io.TextIOWrapper(file, encoding, errors=errors, newline=newline)
 
 
 def holds_bytes(text: str) -> bool:

@@ -238,6 +238,7 @@ def _count(counts: Counter[str], group: Group) -> None:
         return
     counts["judged" if group.judgments else "to_rank"] += 1
     counts["answers"] += len(group.candidates)
+    counts["alone"] += len(group.candidates) == 1
     for said in group.judgments:
         counts["rankings"] += 1
         counts["ties"] += _ties(said)

@@ -1,5 +1,7 @@
 """The table of known shapes, the most particular first; a module a family."""
 
+from collections.abc import Sequence
+
 from annotation.exchange.shapes import (
     argilla,
     comparisons,
@@ -30,7 +32,7 @@ SHAPES: tuple[Shape, ...] = (
 )
 
 
-def shape_of(rows: list[Object]) -> Shape | None:
+def shape_of(rows: Sequence[Object]) -> Shape | None:
     """The first shape that nine of ten rows have; None: nobody knows it."""
     for shape in SHAPES:
         if rows and sum(map(shape.fits, rows)) >= 0.9 * len(rows):

@@ -165,8 +165,8 @@ def _texts(row: Object, name: str) -> list[str]:
 
 def read_auto_j(row: Object) -> Item:
     answers = (fields.text_of(row, "response 1"), fields.text_of(row, "response 2"))
-    table = {0: fields.FIRST, 1: fields.SECOND, 2: fields.TIE}
-    table |= {str(key): ranks for key, ranks in table.items()}
+    words = (fields.FIRST, fields.SECOND, fields.TIE)
+    table = {key: ranks for n, ranks in enumerate(words) for key in (n, str(n))}
     judged = Judged(ranks=fields.one_of(row, "label", table))
     return Item(fields.messages_of(row["prompt"], "prompt"), fields.pair(*answers), (judged,))
 

@@ -4,8 +4,9 @@ from annotation.exchange.shapes import fields, shape
 from annotation.exchange.shapes.item import Candidate, Item, Judged, Message
 from annotation.exchange.shapes.preference import preference
 from annotation.exchange.shapes.shape import Object, Shape, has
-from annotation.exchange.wording import gettext_noop
+from annotation.exchange.wording import Unreadable, gettext_noop
 
+NOT_TO_LEARN = gettext_noop("its last answer has the weight 0: it is not to be learned.")
 NAMES = ("messages", "conversations", "conversation")
 
 
@@ -23,8 +24,15 @@ def read_conversation(row: Object) -> Item:
     messages, notes = _turns(row)
     if not messages or messages[-1]["role"] != fields.ASSISTANT:
         return Item(messages, notes=notes, language=_language(row))
+    if _last_weighs_nothing(row):
+        raise Unreadable(NOT_TO_LEARN)
     asked, answer = fields.asked_and_answer(messages, "messages")
     return Item(asked, demonstration=answer, notes=notes, language=_language(row))
+
+
+def _last_weighs_nothing(row: Object) -> bool:
+    turns = next(fields.cell_of(row[name]) for name in NAMES if name in row)
+    return isinstance(turns, list) and turns[-1].get("weight") == 0
 
 
 def read_pair(row: Object) -> Item:
@@ -50,7 +58,7 @@ def read_v1(row: Object) -> Item:
         fields.asked_and_answer(each, "messages") for each in pairs
     )
     if asked != other:
-        raise fields.Unreadable(fields.NOT_SAME_HEAD)
+        raise Unreadable(fields.NOT_SAME_HEAD)
     return preference(asked, chosen, rejected)
 
 

@@ -15,6 +15,10 @@ from annotation.exchange.shapes.item import (
 from annotation.exchange.shapes.shape import Object, Shape, has
 from annotation.exchange.wording import Unreadable, gettext_noop
 
+TOO_GOOD = gettext_noop(
+    "an overall score of 10 beside ratings of 2 or less, a known error of older files"
+)
+
 
 def read_nectar(row: Object) -> Item:
     prompt = fields.text_of(row, "prompt")
@@ -47,7 +51,15 @@ def read_ultrafeedback(row: Object) -> Item:
     )
     grades = [_overall(part) for part in answers]
     judged = (Judged(grades=tuple(grades)),) if any(g is not None for g in grades) else ()
-    return Item(fields.messages_of(row["instruction"], "instruction"), candidates, judged)
+    notes = (TOO_GOOD,) if any(map(_is_too_good, answers)) else ()
+    messages = fields.messages_of(row["instruction"], "instruction")
+    return Item(messages, candidates, judged, notes=notes)
+
+
+def _is_too_good(part: dict[str, Any]) -> bool:
+    """Of the first releases 2,628 overall scores of 10 were to be 1."""
+    fine = fields.number_of(part, "fine-grained_score")
+    return fields.number_of(part, "overall_score") == 10 and fine is not None and fine <= 2
 
 
 def _overall(part: dict[str, Any]) -> float | None:

@@ -41,7 +41,9 @@ def read_pair(row: Object) -> Item:
     messages = heads[0] if heads else fields.messages_of(prompt, "prompt")
     authors = (fields.name_of(row.get("chosen_model")), fields.name_of(row.get("rejected_model")))
     given = {name: row[name] for name in KEPT if isinstance(row.get(name), int | float)}
-    return preference(fields.with_system(messages, system), *answers, authors, given=given)
+    return preference(
+        fields.with_system(messages, system), answers[0], answers[1], authors, given=given
+    )
 
 
 def read_texts(row: Object) -> Item:
@@ -52,7 +54,7 @@ def read_texts(row: Object) -> Item:
     if at < 0:
         raise Unreadable(NO_PROMPT)
     answers = [text[at + len(mark) :].removeprefix(" ") for text in (chosen, rejected)]
-    return preference(fields.transcript_of(chosen[:at]), *answers)
+    return preference(fields.transcript_of(chosen[:at]), answers[0], answers[1])
 
 
 def read_implicit(row: Object) -> Item:

@@ -81,10 +81,11 @@ class Command(BaseCommand):
             raise CommandError(upload.problem_said)
         report = upload.report
         if upload.status == Status.MAPPING:
-            guess = [f"--column '{name}={its}'" for name, its in report["guess"].items() if its]
+            guess = [f"--column '{name}={its}'" for name, its in report["guess"] if its]
+            columns = ", ".join(name for name, _example in report["columns"])
             raise CommandError(
-                f"Its shape is not known. Columns: {', '.join(report['columns'])}. Say what they "
-                f"mean; a guess: {' '.join(guess) or 'none'}"
+                f"Its shape is not known. Columns: {columns}. Say what they mean; a guess: "
+                f"{' '.join(guess) or 'none'}"
             )
         self.stdout.write(f"{report['container']}, {report['shape'] or 'columns as named'}")
         preview = preview_of(upload)

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +43,7 @@ class LabelerRanking:
     """
 
     labeler: str
-    ranks: list[int | None]
+    ranks: Sequence[int | None]
     ratings: list[float] | None = None
     weight: float = 1.0
 

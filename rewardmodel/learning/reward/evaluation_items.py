@@ -93,15 +93,13 @@ def _ranked(where: str, row: dict[str, Any], heldout_percent: int | None) -> Ite
         return "a prompt to train on"
     if not group.counted:
         return "not ranked"
-    whole = [
-        ranks for r in group.counted if len(ranks := [n for n in r.ranks if n]) == len(r.ranks)
-    ]
-    if len(whole) < len(group.counted):
+    whole = [[rank for rank in ranking.ranks if rank] for ranking in group.counted]
+    if any(len(ranks) < len(group.answers) for ranks in whole):
         return "not all answers are compared"
-    ranks = mean_ranks(whole)
-    best = min(ranks, default=0.0)
-    chosen = [answer for answer, rank in zip(group.answers, ranks, strict=True) if rank == best]
-    rejected = [answer for answer, rank in zip(group.answers, ranks, strict=True) if rank > best]
+    places = mean_ranks(whole)
+    best = min(places, default=0.0)
+    chosen = [answer for answer, rank in zip(group.answers, places, strict=True) if rank == best]
+    rejected = [answer for answer, rank in zip(group.answers, places, strict=True) if rank > best]
     if not rejected:
         return "nothing that is worse"
     subset = TIES if len(chosen) > 1 else str(row.get("subset") or row.get("source") or "groups")

@@ -65,7 +65,8 @@ def _weights(target: Target) -> Float[Tensor, "K K"]:
         return 2 / count * target.weight * made
     laplacian = made.sum(0).diag() - made
     set_apart = torch.linalg.matrix_rank(laplacian, hermitian=True)
-    return 2 * set_apart / made.sum() * target.weight * made
+    each: Tensor = 2 * set_apart / made.sum() * target.weight
+    return each * made
 
 
 @dataclass(frozen=True)
