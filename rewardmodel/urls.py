@@ -1,7 +1,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from rewardmodel.views import loop, projects, versions
+from rewardmodel.views import loop, projects, versions, word_chain
 
 _to_labeling = RedirectView.as_view(url="../settings/#labeling", permanent=True)
 
@@ -15,5 +15,7 @@ urlpatterns = [
     path("projects/<slug:slug>/runs/<int:pk>/", loop.run, name="run"),
     path("projects/<slug:slug>/runs/<int:pk>/cancel/", loop.cancel, name="run_cancel"),
     path("projects/<slug:slug>/versions/", versions.versions, name="versions"),
+    path("projects/<slug:slug>/word-chain/", word_chain.page, name="word_chain"),
+    path("projects/<slug:slug>/word-chain/ask/", word_chain.ask, name="word_chain_ask"),
     path("projects/<slug:slug>/versions/<str:kind>/<int:pk>/serve/", versions.serve, name="serve"),
 ]

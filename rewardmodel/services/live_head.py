@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from annotation.exchange.files import require_room
 from annotation.lm.chat import Chat
-from annotation.lm.loading import PolicySource, PolicyUnavailable, warm_policy
+from annotation.lm.loading import PolicySource, PolicyUnavailable
+from annotation.lm.warm import warm_policy
 from annotation.models import Project, PromptGroup
 from annotation.selectors.policies import champion_policy
 from annotation.selectors.rankings import group_rows

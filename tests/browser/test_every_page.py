@@ -14,7 +14,7 @@ from tests.people import ready_group
 
 ADMIN_PAGES = (
     *("", "prompts/", "groups/", "triples/", "flags/", "skips/", "versions/", "people/"),
-    *("settings/", "rank/", "mine/"),
+    *("settings/", "rank/", "mine/", "word-chain/"),
 )
 
 
