@@ -42,13 +42,14 @@ class Page:
         self.browser = Labeler(port, session)
         self.path = f"/projects/{SLUG}/word-chain/"
         self.browser.ask("GET", self.path)
+        self.how = dict(HOW)
 
     def ask(self, **fields: str) -> tuple[Answer, float]:
         """The answer, and the seconds until it came, however often the page had to ask."""
         began = time.monotonic()
         while True:
             status, text = self.browser.ask(
-                "POST", f"{self.path}ask/", prompt=PROMPT, is_chat="on", **HOW, **fields
+                "POST", f"{self.path}ask/", prompt=PROMPT, is_chat="on", **self.how, **fields
             )
             answer = json.loads(text)
             if status != 200:
@@ -57,6 +58,7 @@ class Page:
                 return answer, time.monotonic() - began
 
     def steps(self, versions: str, count: int) -> list[float]:
+        self.how["seed"] = str(int(self.how["seed"]) + 1)  # what was asked before is known
         tokens: list[int] = []
         times = []
         for _step in range(count):

@@ -69,8 +69,8 @@ def build_tiny_tokenizer() -> PreTrainedTokenizerFast:
 def build_tiny_adapter(base: Path, folder: Path, seed: int = 0) -> Path:
     """Saves an adapter in `folder` with which the model in `base` answers otherwise; returns it."""
     model, _ = load_plain_policy(PolicySource(str(base)))
-    adapted = with_fresh_adapter(model, 4)
     torch.manual_seed(seed)
+    adapted = with_fresh_adapter(model, 4)
     for name, weights in adapted.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weights, std=0.2)

@@ -33,13 +33,16 @@ def ask(box: str, task: str, question: Question, patience: float = PATIENCE) -> 
     """
     redis, text = _redis(), json.dumps(question, sort_keys=True)
     key = hashlib.sha256(f"{box} {text}".encode()).hexdigest()
+    if known := redis.lindex(_answer(key), 0):
+        return dict(json.loads(known))
     if redis.set(_body(key), text, ex=ASKED_FOR, nx=True):
         redis.rpush(_waiting(box), key)
     else:
         redis.expire(_body(key), ASKED_FOR)
     app.send_task(task, expires=ASKED_FOR)
-    found = redis.blpop([_answer(key)], patience)
-    return None if found is None else json.loads(found[1])
+    # It stays there for whoever else asks the same.
+    found = redis.blmove(_answer(key), _answer(key), patience)
+    return None if found is None else dict(json.loads(found))
 
 
 def answer_waiting(box: str, answer: Callable[[Question], Answer]) -> None:

@@ -69,6 +69,13 @@ def test_who_asks_again_gets_the_answer_that_came_meanwhile(box: str) -> None:
     assert asked == [{"number": 1}]
 
 
+def test_two_who_ask_the_same_both_get_the_answer(box: str, elsewhere: ThreadPoolExecutor) -> None:
+    both = [elsewhere.submit(ask, box, TASK, {"number": 4}, 5.0) for _ in range(2)]
+    time.sleep(0.2)
+    answer_waiting(box, double)
+    assert [one.result(1) for one in both] == [{"number": 8}] * 2
+
+
 def test_what_nobody_waits_for_any_more_is_not_answered(
     box: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

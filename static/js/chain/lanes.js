@@ -75,7 +75,7 @@ function figures(lane, first, say) {
   return list;
 }
 
-function laneOf(lane, lanes, start, { say, choose, goTo }) {
+function laneOf(lane, lanes, start, barsBefore, { say, choose, goTo }) {
   const [first] = lanes;
   const nodes = lane.node.path.slice(start);
   const heading = element("h3", {}, lane.name);
@@ -84,12 +84,15 @@ function laneOf(lane, lanes, start, { say, choose, goTo }) {
   const look = lane.node.looks.get(lane.version);
   if (lane.node.hasEnded) card.append(element("p", { className: "ended" }, say("ended")));
   else if (look) card.append(bars(look, say, (token) => choose(lane, token)));
+  else card.append(barsBefore);
   return card;
 }
 
-/** Everything anew; whatever had the focus, or what stands in its place, has it again. */
+let focused = null; // the bar, by its place, that had the focus, until what is in its place has it
+
+/** Everything anew; the bar that had the focus, or the one that stands in its place, has it again. */
 export function showLanes({ lanes, common, columns, say, choose, goTo }) {
-  const focus = focused(columns);
+  rememberFocus(columns);
   const together = lanes.length > 1 ? commonLength(lanes.map((lane) => lane.node)) : lanes[0].node.path.length;
   const nodes = lanes[0].node.path.slice(0, together);
   common.hidden = !nodes.length;
@@ -97,18 +100,26 @@ export function showLanes({ lanes, common, columns, say, choose, goTo }) {
   const words = lanes.length > 1 ? element("p", { className: "quiet" }, say(haveParted ? "partHere" : "together")) : null;
   common.replaceChildren(chain(nodes, lanes.slice(1), say, goTo));
   if (words && nodes.length) common.append(words);
-  columns.replaceChildren(...lanes.map((lane) => laneOf(lane, lanes, together, { say, choose, goTo })));
-  focus?.();
+  // Until the next bars are here the last ones stay, so that nothing jumps.
+  const before = [...columns.children].map((each) => each.querySelector(".bars"));
+  for (const each of before) each?.setAttribute("aria-busy", "true");
+  const cards = lanes.map((lane, i) => laneOf(lane, lanes, together, before[i] ?? "", { say, choose, goTo }));
+  columns.replaceChildren(...cards);
+  giveFocusBack(columns, lanes);
 }
 
-function focused(columns) {
+function rememberFocus(columns) {
   const at = document.activeElement;
   const lane = at?.closest(".lane");
-  if (!lane || !columns.contains(at)) return null;
-  const place = [...columns.children].indexOf(lane);
-  const index = [...lane.querySelectorAll(".bar")].indexOf(at);
-  return () => {
-    const buttons = columns.children[place]?.querySelectorAll("button.bar") ?? [];
-    (buttons[Math.max(index, 0)] ?? document.getElementById("step")).focus({ preventScroll: true });
-  };
+  if (lane && columns.contains(at)) {
+    const index = [...lane.querySelectorAll(".bar")].indexOf(at);
+    focused = { place: [...columns.children].indexOf(lane), index: Math.max(index, 0) };
+  } else if (at !== document.body) focused = null;
+}
+
+function giveFocusBack(columns, lanes) {
+  if (!focused) return;
+  const bar = columns.children[focused.place]?.querySelectorAll("button.bar")[focused.index];
+  const step = lanes[focused.place]?.node.hasEnded ? document.getElementById("step") : null;
+  (bar ?? step)?.focus({ preventScroll: true });
 }

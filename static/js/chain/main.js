@@ -73,12 +73,13 @@ async function judge(mine) {
   const isStale = () => mine !== looking;
   for (const lane of lanes) {
     const { node, version } = lane;
-    if (!node.parent || typeof node.scores.get(version) === "number") continue;
+    if (!node.parent || node.scores.has(version)) continue;
     const tell = (text) => {
       node.scores.set(version, text);
       show();
     };
     try {
+      node.scores.set(version, "…");
       const tokens = node.tokens.map((token) => token.id).join();
       const answer = await ask({ form, say, wait: tell, isStale, fields: { way: "score", versions: version, tokens } });
       if (!answer) return void node.scores.delete(version);
@@ -102,18 +103,22 @@ async function step() {
   return look();
 }
 
+function rest() {
+  isPlaying = false;
+  show();
+  judge(looking);
+}
+
 async function play() {
-  isPlaying = !isPlaying;
+  if (isPlaying) return rest();
+  isPlaying = true;
   show();
   while (isPlaying) {
     const began = performance.now();
     if (!(await step()) || lanes.every((lane) => lane.node.hasEnded)) break;
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, SLOWEST - performance.now() + began)));
   }
-  if (!isPlaying) return;
-  isPlaying = false;
-  show();
-  judge(looking);
+  if (isPlaying) rest();
 }
 
 function back() {
@@ -127,6 +132,7 @@ function back() {
 
 /** Another token than the one that was drawn: for every version that is at the same text. */
 function choose(lane, token) {
+  if (!chosenAt(lane)) return; // these bars are the last ones
   isPlaying = false;
   const here = lane.node;
   for (const each of lanes) if (each.node === here) each.node = here.child(token);
@@ -173,11 +179,13 @@ form.addEventListener("submit", (event) => {
 });
 form.addEventListener("change", ({ target }) => {
   if (target.matches("#prompt, select.version, [name=is_chat]")) begin();
-  else if (target.closest(".numbers") && target.checkValidity()) drawAnew();
+});
+form.addEventListener("input", ({ target }) => {
+  if (target.closest(".numbers") && target.value && target.checkValidity()) drawAnew();
 });
 for (const example of form.querySelectorAll(".example")) {
   example.addEventListener("click", () => {
-    form.elements.prompt.value = example.textContent;
+    form.elements.prompt.value = example.dataset.prompt;
     form.elements.is_chat.value = example.dataset.chat;
     begin();
   });

@@ -64,7 +64,7 @@ export function startRace({ form, say, wait, fail, version }) {
 
   async function playOn() {
     const goesOn = !isPlaying;
-    if (goesOn && isOver()) begin();
+    if (goesOn && (!race || isOver())) begin();
     isPlaying = goesOn;
     show();
     while (isPlaying && !isOver()) {
