@@ -200,18 +200,13 @@ def with_adapter(model: PreTrainedModel, adapter: str, *, is_trainable: bool) ->
     """The model with the adapter of that folder. Raises PolicyUnavailable."""
     from peft import PeftModel
 
-    with _fitting(adapter):
+    with fitting(adapter):
         return PeftModel.from_pretrained(model, adapter, is_trainable=is_trainable)
 
 
-def add_adapter(adapted: PeftModel, adapter: str, name: str) -> None:
-    """Beside those that the model has; none of them changes. Raises PolicyUnavailable."""
-    with _fitting(adapter):
-        adapted.load_adapter(adapter, name, is_trainable=False)
-
-
 @contextmanager
-def _fitting(adapter: str) -> Iterator[None]:
+def fitting(adapter: str) -> Iterator[None]:
+    """Around reading that folder. Raises PolicyUnavailable."""
     if not Path(adapter).is_dir():
         raise PolicyUnavailable(f"There is no adapter folder at {adapter}.")
     _require_folder(adapter, "adapter")

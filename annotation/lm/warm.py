@@ -1,88 +1,63 @@
-"""Policies that a worker keeps loaded: each base model once, with its versions' adapters beside."""
+"""Policies that a worker keeps loaded: each base model once, read as any of its versions."""
 
 from __future__ import annotations
 
 import gc
-import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from annotation.lm.fused_lora import fuse_adapters
-from annotation.lm.loading import (
-    PolicySource,
-    PolicyUnavailable,
-    add_adapter,
-    load_policy,
-    with_adapter,
-)
+from annotation.lm.adapter_terms import Terms, load_terms, reading_with
+from annotation.lm.loading import PolicySource, PolicyUnavailable, load_policy
 
 if TYPE_CHECKING:
-    from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-MOST_ADAPTERS = 4  # on one base
 MOST_BASES = 3
+MOST_ADAPTERS = 8  # of one base
 LOOKED_AT_FOR = 300.0
 """Seconds for which a base that somebody looked into is not replaced by the policy that answers."""
 
 
 class Base:
-    """A base model in memory, read as one of its versions at a time.
+    """A base model in memory, with the adapter of one version merged into it or none.
 
     `beside` is what was made for it and leaves memory with it.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, source: PolicySource) -> None:
         """Raises PolicyUnavailable."""
-        self.model, self.tokenizer = load_policy(PolicySource(name))
-        self.adapter: str | None = None
+        with torch.inference_mode(False):  # whoever asks: its weights are for all
+            self.model, self.tokenizer = load_policy(source)
+        self.source = source
         self.beside: dict[str, Any] = {}
         self.looked_at = float("-inf")
-        self._adapted: PeftModel | None = None
-        self._names: dict[str, str] = {}  # of the adapters loaded, the longest unused first
+        self._terms: dict[str, Terms] = {}  # the longest unused first
 
-    def use(self, adapter: str | None) -> None:
-        """The model is the version with the adapter of that folder from now on.
+    @contextmanager
+    def read_as(self, adapter: str | None) -> Iterator[PreTrainedModel]:
+        """The model is that version inside, and what it was before afterwards.
 
-        Raises PolicyUnavailable, and is the base model then.
+        Raises PolicyUnavailable.
         """
-        if adapter == self.adapter:
-            return
-        # Not in inference mode: what is loaded there could not be used anywhere else.
-        with torch.inference_mode(False), torch.no_grad():
-            if self._adapted is not None:
-                self._adapted.base_model.disable_adapter_layers()
-            self.adapter = None
-            if adapter is not None:
-                name = self._loaded(adapter)
-                assert self._adapted is not None  # noqa: S101 (for mypy)
-                self._adapted.set_adapter(name)
-                self._adapted.base_model.enable_adapter_layers()
-                self.adapter = adapter
+        with ExitStack() as stack:
+            if adapter != self.source.adapter:
+                for sign, name in ((-1, self.source.adapter), (1, adapter)):
+                    if name is not None:
+                        stack.enter_context(reading_with(self.model, self._of(name), sign))
+            yield self.model
 
-    def _loaded(self, adapter: str) -> str:
-        name = self._names.pop(adapter, None)
-        if name is None:
-            name = self._load(adapter)
-        self._names[adapter] = name
-        return name
-
-    def _load(self, adapter: str) -> str:
-        if self._adapted is None:
-            self._adapted = with_adapter(self.model, adapter, is_trainable=False)
-            self.model.train(False)
-            name = str(self._adapted.active_adapter)
-        else:
-            while len(self._names) >= MOST_ADAPTERS:
-                self._adapted.delete_adapter(self._names.pop(next(iter(self._names))))
-            name = hashlib.sha256(adapter.encode()).hexdigest()[:16]
-            add_adapter(self._adapted, adapter, name)
-        fuse_adapters(self.model)
-        return name
+    def _of(self, adapter: str) -> Terms:
+        terms = self._terms.pop(adapter, None)
+        if terms is None:
+            while len(self._terms) >= MOST_ADAPTERS:
+                del self._terms[next(iter(self._terms))]
+            terms = load_terms(adapter, self.model.device)
+        self._terms[adapter] = terms
+        return terms
 
 
 class WarmPolicy:
@@ -92,66 +67,54 @@ class WarmPolicy:
         self._bases: dict[str, Base] = {}  # the longest unused first
 
     def get(self, source: PolicySource) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        """The policy of `source`, until the next call; another base that is held is dropped first.
+        """The policy of `source`; another one that is held is dropped first.
 
         Raises PolicyUnavailable.
         """
-        now = monotonic()
-        for name, base in list(self._bases.items()):
-            if name != source.base_model and base.looked_at < now - LOOKED_AT_FOR:
-                del self._bases[name]
-        base = self._read_as(source)
+        self._bases = {name: base for name, base in self._bases.items() if _stays(base, source)}
+        base = self._base(source)
         return base.model, base.tokenizer
 
-    def look_into(self, source: PolicySource) -> Base:
-        """As `get`, for somebody who looks into several: other bases stay for some minutes."""
-        base = self._read_as(source)
+    def look_into(self, base_model: str) -> Base:
+        """For somebody who looks into several, each read as any version: others stay for minutes.
+
+        Raises PolicyUnavailable.
+        """
+        base = self._base(PolicySource(base_model))
         base.looked_at = monotonic()
         return base
-
-    @contextmanager
-    def as_it_was(self) -> Iterator[None]:
-        """Whoever reads a policy while this looks into others reads the same one afterwards."""
-        before = [(base, base.adapter) for base in self._bases.values()]
-        try:
-            yield
-        finally:
-            for base, adapter in before:
-                base.use(adapter)
 
     def release(self) -> None:
         """Gives the memory back."""
         self._bases.clear()
         _free()
 
-    def _read_as(self, source: PolicySource) -> Base:
-        base = self._base(source.base_model)
-        try:
-            base.use(source.adapter)
-        except PolicyUnavailable:
-            self._bases.pop(source.base_model, None)  # who knows what of it was changed already
-            raise
-        return base
-
-    def _base(self, name: str) -> Base:
-        base = self._bases.pop(name, None)
+    def _base(self, source: PolicySource) -> Base:
+        base = self._bases.pop(source.base_model, None)
         if base is None:
             while len(self._bases) >= MOST_BASES:
                 del self._bases[next(iter(self._bases))]
             _free()
-            base = self._loaded(name)
-        self._bases[name] = base
+            base = self._loaded(source)
+        self._bases[source.base_model] = base
         return base
 
-    def _loaded(self, name: str) -> Base:
+    def _loaded(self, source: PolicySource) -> Base:
         """Once more with all memory, where there is not enough beside the others."""
         try:
-            return Base(name)
+            return Base(source)
         except PolicyUnavailable:
             if not self._bases:
                 raise
         self.release()
-        return Base(name)
+        return Base(source)
+
+
+def _stays(base: Base, source: PolicySource) -> bool:
+    """In memory, when the policy of `source` is to answer."""
+    if base.source.base_model == source.base_model:
+        return base.source == source
+    return base.looked_at > monotonic() - LOOKED_AT_FOR
 
 
 def _free() -> None:

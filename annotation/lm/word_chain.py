@@ -95,33 +95,34 @@ class Beginning:
 
 
 class Version:
-    """One version, ready to be read; the base that it shares is read as it until another one is."""
+    """One version, read where its base is in memory."""
 
     def __init__(self, source: PolicySource, warm: WarmPolicy) -> None:
         """Raises PolicyUnavailable."""
-        self.source, self.warm = source, warm
-        self.base = warm.look_into(source)
-        self.chat = self._once("chat", lambda base: Chat(base.tokenizer))
-        self.bytes = self._once("bytes", lambda base: TokenBytes(base.tokenizer))
-        self.ends = self._once("ends", lambda base: set(stop_ids(base.model, self.chat)))
-
-    def _once(self, name: str, make: Any) -> Any:
-        if name not in self.base.beside:
-            self.base.beside[name] = make(self.base)
-        return self.base.beside[name]
+        self.adapter, self.base = source.adapter, warm.look_into(source.base_model)
+        beside = self.base.beside
+        if "chat" not in beside:
+            chat = Chat(self.base.tokenizer)
+            ends = set(stop_ids(self.base.model, chat))
+            beside |= {"chat": chat, "bytes": TokenBytes(self.base.tokenizer), "ends": ends}
+        self.chat: Chat = beside["chat"]
+        self.bytes: TokenBytes = beside["bytes"]
+        self.ends: set[int] = beside["ends"]
 
     def token(self, index: int) -> Token:
         is_special = index in self.bytes.special
         return Token(index, self.bytes.of(index).hex(), is_special, index in self.ends)
 
+    @torch.inference_mode()
     def read(self, ids: Sequence[int], last: int = 1) -> Tensor:
         """Logits [last, vocabulary] after each of the last tokens, in float32."""
-        self.warm.look_into(self.source)
         self._require_room(len(ids))
-        logits = _read(self.base, list(ids), last)
+        with self.base.read_as(self.adapter):
+            logits = _read(self.base, self.adapter, list(ids), last)
         require_numbers(logits)
         return logits
 
+    @torch.inference_mode()
     def likeliest(self, logits: Tensor, ids: Sequence[int]) -> int:
         """The likeliest token after `ids`, of which the logits [vocabulary] were read somehow.
 
@@ -131,8 +132,7 @@ class Version:
         best, second = logits.topk(2).values
         if best - second > TIE[self.base.model.dtype] * logits.abs().max():
             return int(logits.argmax())
-        self.warm.look_into(self.source)
-        with torch.inference_mode():
+        with self.base.read_as(self.adapter):
             return int(_plain(self.base, list(ids), 1)[-1].argmax())
 
     def _require_room(self, tokens: int) -> None:
@@ -224,13 +224,12 @@ def sweep(
     return Sweep([version.token(token) for token in new], place)
 
 
-@torch.inference_mode()
-def _read(base: Base, ids: list[int], last: int) -> Tensor:
+def _read(base: Base, adapter: str | None, ids: list[int], last: int) -> Tensor:
     """Logits after the last tokens; what was read of the same version before is not read again."""
     kept = base.beside.setdefault("read", {})
     if not way_to_decode(base.model, len(ids)).shares:  # whose cache can be cut anywhere
         return _plain(base, ids, last)
-    before, cache = kept.pop(base.adapter, ([], None))
+    before, cache = kept.pop(adapter, ([], None))
     known = min(_common(before, ids), len(ids) - last)
     if 0 < known < len(before):
         cache.crop(known - len(before))
@@ -242,7 +241,7 @@ def _read(base: Base, ids: list[int], last: int) -> Tensor:
     )
     while len(kept) >= MOST_READ:
         del kept[next(iter(kept))]
-    kept[base.adapter] = ids, output.past_key_values
+    kept[adapter] = ids, output.past_key_values
     return cast(Tensor, output.logits[0, -last:].float())
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
 
 from redis import RedisError
 
@@ -47,19 +47,11 @@ def sweep(
 
 
 def answer_lookers() -> None:
-    """In the worker, when it is free and between two steps of what else it does; what it reads
-    with is as it was afterwards."""
-    import torch
-
+    """In the worker, when it is free and between two steps of what else it does."""
     from annotation.lm.warm import warm_policy
     from annotation.lm.word_chain import answer
 
-    def answered(question: Question) -> dict[str, Any]:
-        with warm_policy.as_it_was():
-            return answer(question, warm_policy)
-
-    with torch.inference_mode(False), torch.no_grad():
-        answer_waiting(BOX, answered)
+    answer_waiting(BOX, partial(answer, warm=warm_policy))
 
 
 class BetweenSteps:

@@ -43,22 +43,23 @@ def answer_askers() -> None:
 
 def _scored(question: Question) -> dict[str, Any]:
     from annotation.lm.chat import Chat, ChatError
-    from annotation.lm.loading import PolicySource, PolicyUnavailable
+    from annotation.lm.loading import PolicyUnavailable
     from annotation.lm.warm import warm_policy
     from rewardmodel.learning.reward.probe import is_probe
     from rewardmodel.learning.reward.scorer import RewardScorer
 
     folder = question["folder"]
     try:
-        writer = warm_policy.look_into(PolicySource(question["tokenizer"]))
+        writer = warm_policy.look_into(question["tokenizer"])
         text = Chat(writer.tokenizer).answer_text(question["tokens"])
         base = writer
         if is_probe(folder):  # it reads its base model, which may be loaded
-            base = warm_policy.look_into(PolicySource(question["base_model"]))
+            base = warm_policy.look_into(question["base_model"])
         if folder not in base.beside:
-            base.beside[folder] = RewardScorer(folder, base.model.device, base.model)
-        asked = [(question["messages"], [text])]
-        [scores] = base.beside[folder].scores(asked, TOKENS_PER_PASS)
+            base.beside[folder] = RewardScorer(folder, base.model.device, base.model, is_its=True)
+        with base.read_as(None):
+            asked = [(question["messages"], [text])]
+            [scores] = base.beside[folder].scores(asked, TOKENS_PER_PASS)
     except (PolicyUnavailable, ChatError) as problem:
         return {"problem": str(problem)}
     return {"score": float(scores[0])}

@@ -8,9 +8,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 from transformers import MambaConfig, MambaForCausalLM
 
-from annotation.lm.fused_lora import FusedLora, fuse_adapters
 from annotation.lm.loading import PolicyUnavailable
-from rewardmodel.learning.core.adapters import with_fresh_adapter
+from rewardmodel.learning.core.adapters import FusedLora, fuse_adapters, with_fresh_adapter
 from tests.learning.gradients import results
 
 

@@ -20,7 +20,7 @@ from annotation.lm.token_bytes import TokenBytes
 from annotation.lm.warm import WarmPolicy
 from annotation.lm.word_chain import Beginning, Draw, Look, Version, answer, look, sweep
 from tests.learning.conftest import user
-from tests.tiny import build_tiny_adapter, build_tiny_tokenizer
+from tests.tiny import build_tiny_adapter, build_tiny_model, build_tiny_tokenizer
 
 HELLO = Beginning(user("台湾最高的山是哪座山？"))
 SO_FAR = [70, 81, 90]
@@ -124,7 +124,7 @@ def test_steps_back_and_other_branches_are_read_as_if_anew(
 def test_a_step_reads_one_token(base: PolicySource, monkeypatch: pytest.MonkeyPatch) -> None:
     warm = WarmPolicy()
     look([base], HELLO, SO_FAR, Draw(), warm)
-    model = warm.look_into(base).model
+    model = warm.look_into(base.base_model).model
     read: list[int] = []
     model.register_forward_pre_hook(lambda _model, given: read.append(given[0].shape[1]))
     look([base], HELLO, [*SO_FAR, 5], Draw(), warm)
@@ -175,7 +175,7 @@ def test_one_at_a_time_and_all_at_once_end_in_the_same_text(
 def test_a_real_tie_is_decided_alike_however_it_was_read(base: PolicySource) -> None:
     """Two tokens with one embedding have equal logits, but for the rounding of each pass."""
     warm = WarmPolicy()
-    model = warm.look_into(base).model
+    model = warm.look_into(base.base_model).model
     first = one_at_a_time(base, 1, warm)[0]
     make_twins(model, first)
     noise = torch.Generator().manual_seed(0)
@@ -203,26 +203,42 @@ def make_twins(model: PreTrainedModel, token: int) -> None:
         weights[token - 1 if token % 2 == 0 else token + 1] = weights[token]  # type: ignore[index]
 
 
-def test_the_versions_of_one_base_share_its_weights(
-    base: PolicySource, taught: PolicySource, tiny: Path, tmp_path: Path
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_every_version_is_read_on_the_one_base_in_memory(
+    base: PolicySource, taught: PolicySource, tiny: Path, tmp_path: Path, is_merged: bool
 ) -> None:
+    """Also where the adapter of the version that answers is merged into its weights."""
     warm, other = WarmPolicy(), PolicySource(str(tiny), str(build_tiny_adapter(tiny, tmp_path, 2)))
-    models = [warm.look_into(source).model for source in (base, taught, other, base)]
-    assert len(set(map(id, models))) == 1
-    assert warm.get(taught)[0] is models[0]
+    model, _ = warm.get(taught if is_merged else base)
+    seen = look([base, taught, other], HELLO, SO_FAR, Draw(), warm)
+    for source, each in zip([base, taught, other], seen, strict=True):
+        expected = plain_logits(source, SO_FAR).softmax(-1)
+        assert [bar.plain for bar in each.bars] == pytest.approx(
+            expected.topk(20).values.tolist(), abs=1e-5
+        )
+    assert warm.look_into(base.base_model).model is model
 
 
+@pytest.mark.parametrize("is_merged", [False, True])
 def test_a_policy_that_is_answering_is_the_same_after_a_look(
-    base: PolicySource, taught: PolicySource
+    base: PolicySource, taught: PolicySource, is_merged: bool
 ) -> None:
     warm = WarmPolicy()
-    model, _ = warm.get(taught)
+    model, _ = warm.get(taught if is_merged else base)
     ids = torch.tensor([[5, 6, 7]])
     with torch.inference_mode():
         before = model(ids).logits
-        with warm.as_it_was():
-            look([base], HELLO, [], Draw(), warm)
+        look([base, taught], HELLO, [], Draw(), warm)
         assert torch.equal(model(ids).logits, before)
+
+
+def test_a_base_that_was_looked_into_stays_beside_the_policy_that_answers(
+    base: PolicySource, tmp_path: Path
+) -> None:
+    other, warm = PolicySource(str(build_tiny_model(tmp_path, 1))), WarmPolicy()
+    looked_into = warm.look_into(other.base_model)
+    warm.get(base)
+    assert warm.look_into(other.base_model) is looked_into
 
 
 def test_bytes_of_byte_level_tokens_are_those_of_the_text() -> None:

@@ -12,7 +12,6 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from annotation.lm.chat import Chat
-from annotation.lm.loading import PolicySource
 from annotation.lm.warm import warm_policy
 from annotation.models import PolicyVersion, Project, Snapshot, User
 from annotation.services import asking
@@ -172,7 +171,7 @@ def test_the_score_is_the_serving_reward_model_s_on_the_base_that_is_loaded(
     text = Chat(alone.chat.tokenizer).answer_text([70, 71])
     [[expected]] = alone.scores([([{"role": "user", "content": "Hi"}], [text])], 512)
     assert found == pytest.approx(float(expected), abs=1e-4)
-    base = warm_policy.look_into(PolicySource(str(tiny_model)))
+    base = warm_policy.look_into(str(tiny_model))
     assert base.beside[str(tiny_reward_model)].reads_base
 
 

@@ -25,8 +25,8 @@ from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from annotation.lm.cpu_linear import use_onednn
-from annotation.lm.fused_lora import fuse_adapters
 from rewardmodel.learning.configs import Config
+from rewardmodel.learning.core.adapters import fuse_adapters
 from rewardmodel.learning.core.checkpoints import Checkpoint, newest_checkpoint, save_checkpoint
 from rewardmodel.learning.core.distributed import Processes, gathered, sharded, share_of
 from rewardmodel.learning.core.run_folder import TrainingFailure

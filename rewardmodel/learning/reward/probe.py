@@ -142,10 +142,8 @@ def is_probe(folder: str) -> bool:
 
 
 def reads(folder: str, network: PreTrainedModel) -> bool:
-    """Whether a probe's backbone has exactly the weights of `network`, adapters beside."""
-    own_weights = network.state_dict().items()
-    weights = {name.replace(".base_layer.", "."): value for name, value in own_weights}
-    files = sorted(Path(folder, BACKBONE).glob("*.safetensors"))
+    """Whether a probe's backbone has exactly the weights of `network`."""
+    weights, files = network.state_dict(), sorted(Path(folder, BACKBONE).glob("*.safetensors"))
     for file in files:
         with safe_open(file, "pt") as stored:
             for name in stored.keys():  # noqa: SIM118 (no dictionary)
