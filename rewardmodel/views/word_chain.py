@@ -118,7 +118,7 @@ def _words() -> dict[str, str]:
         "drawnOther": _("Drawn:"),
         "others": _("{count} others"),
         "divergence": _("KL {now} nats here, {sum} in all"),
-        "score": _("teacher model: {score}"),
+        "score": _("reward model: {score}"),
         "scoreMeans": _(
             "Of the text so far, in deviations: 0 is a middling answer, +1 a good one."
         ),
