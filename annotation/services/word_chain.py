@@ -60,7 +60,7 @@ class BetweenSteps:
     def __init__(self) -> None:
         self.can_be_asked = True
 
-    def __call__(self, _finished: int, _of: int) -> None:
+    def __call__(self, *_progress: int) -> None:
         if self.can_be_asked:
             try:
                 answer_lookers()

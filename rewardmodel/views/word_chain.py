@@ -35,7 +35,7 @@ EXAMPLES = [
 """Each with whether it is to be answered."""
 ENGLISH_EXAMPLE = 2
 IMPATIENCE = 0.2  # seconds, where an answer is hardly to be expected
-AGAIN, AGAIN_LATER = 0, 5  # seconds until the page asks once more
+AGAIN, AGAIN_LATER = 1, 5  # seconds until the page asks once more
 
 
 def page(request: Request, slug: str) -> HttpResponse:
@@ -122,6 +122,7 @@ def _words() -> dict[str, str]:
         "scoreMeans": _(
             "Of the text so far, in deviations: 0 is a middling answer, +1 a good one."
         ),
+        "appended": _("Appended: {token}"),
         "ended": _("The end token: the model says no more."),
         "together": _("All versions have written the same so far."),
         "partHere": _("Here the versions part."),

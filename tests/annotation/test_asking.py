@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from annotation.models import Project, PromptGroup
+from annotation.models import PolicyVersion, Project, PromptGroup
 from annotation.services import asking, word_chain
 from annotation.services.asking import answer_waiting, ask
 from annotation.services.generation import answer_pending_groups
@@ -97,6 +97,18 @@ def test_a_worker_that_died_over_a_question_is_asked_again(box: str) -> None:
     assert ask(box, TASK, {"number": 1}, patience=0.05) == {"number": 2}
 
 
+def look(project: Project, policy: PolicyVersion, tokens: list[int], patience: float) -> Any:
+    return word_chain.look(
+        project,
+        [policy],
+        prompt="Hi",
+        is_chat=True,
+        tokens=tokens,
+        how=HOW,
+        patience=patience,
+    )
+
+
 @pytest.mark.django_db
 def test_a_worker_that_writes_answers_is_asked_between_two_steps(
     project: Project, tiny_model: Path, elsewhere: ThreadPoolExecutor
@@ -106,8 +118,8 @@ def test_a_worker_that_writes_answers_is_asked_between_two_steps(
     project.save()
     add_questions(project, *"abcd")
     top_up(project)
-    policy, given = project.policyversions.get(), {"prompt": "Hi", "is_chat": True, "tokens": []}
-    looked = elsewhere.submit(word_chain.look, project, [policy], **given, how=HOW, patience=60.0)
+    policy = project.policyversions.get()
+    looked = elsewhere.submit(look, project, policy, [], 60.0)
     time.sleep(0.3)  # it is asked before the batch begins, which alone can answer it
     answer_pending_groups(project.pk, 4)
     found = looked.result(1)
@@ -131,21 +143,12 @@ def test_answers_are_the_same_whether_or_not_somebody_looks(
         group = project.groups.get()
         group.answers.all().delete()
         looks = [
-            elsewhere.submit(
-                word_chain.look,
-                project,
-                [policy],
-                prompt="Hi",
-                is_chat=True,
-                tokens=[number],
-                how=HOW,
-                patience=30.0,
-            )
+            elsewhere.submit(look, project, policy, [number], 30.0)
             for number in range(2)
             if is_looked_at
         ]
         time.sleep(0.3 * is_looked_at)
         answer_pending_groups(project.pk, 1)
-        assert all(look.result(1) for look in looks)
+        assert all(looked.result(1) for looked in looks)
         texts.append(list(group.answers.values_list("text", flat=True)))
     assert texts[0] == texts[1]

@@ -197,10 +197,10 @@ def test_a_real_tie_is_decided_alike_however_it_was_read(base: PolicySource) -> 
 
 def make_twins(model: PreTrainedModel, token: int) -> None:
     """Every second token gets the embedding of the one before it."""
-    weights = model.get_output_embeddings().weight  # type: ignore[union-attr]
+    weights = cast(Tensor, model.lm_head.weight)
     with torch.no_grad():
-        weights[4::2] = weights[3:-1:2]  # type: ignore[index]
-        weights[token - 1 if token % 2 == 0 else token + 1] = weights[token]  # type: ignore[index]
+        weights[4::2] = weights[3:-1:2].clone()
+        weights[token - 1 if token % 2 == 0 else token + 1] = weights[token]
 
 
 @pytest.mark.parametrize("is_merged", [False, True])

@@ -1,10 +1,11 @@
 // The word chain: asked step by step, played, taken back, branched, with up to three versions.
-import { wordsOf } from "../desk/words.js";
+import { announce, wordsOf } from "../desk/words.js";
 import { ask, Problem } from "./asking.js";
 import { showBranches } from "./branches.js";
 import { startKeys } from "./keys.js";
 import { showLanes } from "./lanes.js";
 import { startRace } from "./race.js";
+import { shown } from "./tokens.js";
 import { Node } from "./tree.js";
 
 const form = document.getElementById("chain");
@@ -99,6 +100,7 @@ async function step() {
   const going = lanes.filter((lane) => !lane.node.hasEnded && chosenAt(lane));
   if (!going.length) return false;
   for (const lane of going) lane.node = lane.node.child(chosenAt(lane));
+  if (!isPlaying) announce(say("appended", { token: going.map((lane) => shown(lane.node.token).text).join(", ") }));
   show();
   return look();
 }
