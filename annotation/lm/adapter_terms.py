@@ -6,8 +6,10 @@ away again where it is merged into the weights, as the layer is read; the weight
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +20,7 @@ from annotation.lm.loading import PolicyUnavailable, fitting
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+UNLIKE = ("use_rslora", "use_dora", "lora_bias", "rank_pattern", "alpha_pattern")
 PREFIX, A, B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
 
 Terms = dict[str, tuple[Tensor, Tensor]]
@@ -26,20 +29,18 @@ Terms = dict[str, tuple[Tensor, Tensor]]
 
 def load_terms(adapter: str, device: torch.device) -> Terms:
     """Of a plain LoRA adapter, as Laoshi trains them. Raises PolicyUnavailable."""
-    from peft import PeftConfig
     from peft.utils import load_peft_weights
 
     with fitting(adapter):
-        config: Any = PeftConfig.from_pretrained(adapter)
+        config = json.loads(Path(adapter, "adapter_config.json").read_text(encoding="utf-8"))
+        if any(config.get(name) for name in UNLIKE):
+            raise PolicyUnavailable(f"The adapter at {adapter} is no plain LoRA adapter.")
         weights = load_peft_weights(adapter, device=str(device))
         names = {name.removeprefix(PREFIX).removesuffix(A).removesuffix(B) for name in weights}
-        scale = config.lora_alpha / config.r
-        terms = {
+        scale = config["lora_alpha"] / config["r"]
+        return {
             name: (weights[PREFIX + name + A], scale * weights[PREFIX + name + B]) for name in names
         }
-    if config.use_rslora or config.use_dora or config.rank_pattern or config.alpha_pattern:
-        raise PolicyUnavailable(f"The adapter at {adapter} is no plain LoRA adapter.")
-    return terms
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What a reward model makes of texts that somebody looks at, finished or not."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,8 @@ from annotation.lm.chat import with_system
 from annotation.models import PolicyVersion, Project
 from annotation.services.asking import Answer, Question, answer_waiting, ask
 from rewardmodel.models import RewardModelVersion
+
+logger = logging.getLogger(__name__)
 
 BOX = "text-scores"
 TASK = "rewardmodel.tasks.score_texts"
@@ -43,7 +46,7 @@ def answer_askers() -> None:
 
 def _scored(question: Question) -> dict[str, Any]:
     from annotation.lm.chat import Chat, ChatError
-    from annotation.lm.loading import PolicyUnavailable
+    from annotation.lm.loading import DAMAGE, PolicyUnavailable, brief
     from annotation.lm.warm import warm_policy
     from rewardmodel.learning.reward.probe import is_probe
     from rewardmodel.learning.reward.scorer import RewardScorer
@@ -62,4 +65,7 @@ def _scored(question: Question) -> dict[str, Any]:
             [scores] = base.beside[folder].scores(asked, TOKENS_PER_PASS)
     except (PolicyUnavailable, ChatError) as problem:
         return {"problem": str(problem)}
+    except DAMAGE as problem:
+        logger.exception("A text is not scored by %s", folder)
+        return {"problem": brief(problem)}
     return {"score": float(scores[0])}
