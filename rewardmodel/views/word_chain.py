@@ -29,7 +29,7 @@ EXAMPLES = [
     ("台湾最高的山是哪座山", True),
     ("台湾最高的山是哪座山", False),
     ("What is the capital of France?", True),
-    ("Name three colours.", True),
+    ("What is the largest ocean?", True),
     ("The capital of Japan is Tokyo. The capital of Italy is", False),
 ]
 """Each with whether it is to be answered."""
@@ -118,6 +118,7 @@ def _words() -> dict[str, str]:
         "drawnOther": _("Drawn:"),
         "others": _("{count} others"),
         "divergence": _("KL {now} nats here, {sum} in all"),
+        "divergenceSum": _("KL {sum} nats in all"),
         "score": _("reward model: {score}"),
         "scoreMeans": _(
             "Of the text so far, in deviations: 0 is a middling answer, +1 a good one."

@@ -63,8 +63,10 @@ function figures(lane, first, say) {
   const list = element("p", { className: "figures-line quiet" });
   if (lane !== first) {
     const along = [lane.node, ...lane.node.path.map((node) => node.parent)];
-    const known = along.map((node) => node.divergences.get(lane.version) ?? 0);
-    list.append(element("span", {}, say("divergence", { now: nats(known[0]), sum: nats(known.reduce((a, b) => a + b, 0)) })));
+    const known = along.map((node) => node.divergences.get(lane.version)).filter((each) => each !== undefined);
+    const sum = nats(known.reduce((a, b) => a + b, 0));
+    const here = lane.node.divergences.get(lane.version);
+    list.append(element("span", {}, here === undefined ? say("divergenceSum", { sum }) : say("divergence", { now: nats(here), sum })));
   }
   const score = lane.node.scores.get(lane.version);
   if (typeof score === "string") list.append(element("span", {}, score));

@@ -1,6 +1,6 @@
 // One token at a time against all at once: pass by pass, until both have written.
 import { ask } from "./asking.js";
-import { chip, element } from "./tokens.js";
+import { chip, element, textOf } from "./tokens.js";
 
 const GREEDY = { temperature: 0, top_k: 0, top_p: 1 };
 const BETWEEN = 350; // milliseconds, so that one can follow
@@ -82,7 +82,7 @@ export function startRace({ form, say, wait, fail, version }) {
     play.setAttribute("aria-pressed", String(isPlaying));
     play.textContent = say(isPlaying ? "pause" : "play");
     if (!race) return;
-    const one = element("article", {}, element("h3", {}, say("oneAtATime")), row(say("passes", { count: race.written.length }), race.written.map((token) => chip(token))));
+    const one = element("article", {}, element("h3", {}, say("oneAtATime")), row(say("passes", { count: race.written.length }), race.written.map((token) => chip(token))), element("p", { className: "read", dir: "auto" }, textOf(race.written)));
     const all = element("article", {}, element("h3", {}, say("allAtOnce")), ...race.sweeps.map(sweepRow));
     ways.replaceChildren(one, all);
     verdict.hidden = !isOver();

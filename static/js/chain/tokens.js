@@ -30,7 +30,9 @@ export function shown(token) {
   return text === null ? { text: hex(token), kind: "bytes" } : { text: visible(text), kind: "text" };
 }
 
-export const textOf = (tokens) => visible(lenient.decode(joined(tokens.filter((token) => !token.special))));
+/** As one reads it, on one line. */
+export const textOf = (tokens) =>
+  lenient.decode(joined(tokens.filter((token) => !token.special))).replaceAll("\n", SEEN["\n"]);
 
 /** Runs of tokens that are whole characters only together; every other token is a run of its own. */
 export function runs(tokens) {
