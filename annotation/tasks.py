@@ -7,6 +7,7 @@ from annotation.services import exports, uploads
 from annotation.services.generation import answer_pending_groups, ask_for_answers, call_worker
 from annotation.services.groups import release_lapsed_claims
 from annotation.services.upload_claims import call_worker as call_worker_for_upload
+from annotation.services.word_chain import answer_lookers
 
 GROUPS_A_BATCH = 4
 
@@ -27,6 +28,12 @@ def generate_answers(project_id: int) -> None:
     """One batch, then back into the queue, so that training and other projects get their turn."""
     if answer_pending_groups(project_id, GROUPS_A_BATCH):
         call_worker(project_id)
+
+
+@shared_task
+def look_into_policies() -> None:
+    """For those who look at a page now; a worker that writes answers looks between two steps."""
+    answer_lookers()
 
 
 @shared_task

@@ -13,6 +13,7 @@ from rewardmodel.selectors import automatic_projects, is_behind, new_rankings, r
 from rewardmodel.services import RunRefused, cleaning, start_due_run, start_reward_run, start_run
 from rewardmodel.services.comparisons import decide_comparisons
 from rewardmodel.services.runs import enqueue
+from rewardmodel.services.text_scores import answer_askers
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,12 @@ def follow_rankings(project_id: int) -> None:
 
 def call_follower(project_id: int) -> None:
     app.send_task("rewardmodel.tasks.follow_rankings", (project_id,), expires=MESSAGE_LIFE)
+
+
+@shared_task
+def score_texts() -> None:
+    """For those who look at a page now."""
+    answer_askers()
 
 
 @shared_task
@@ -85,7 +92,7 @@ def train(slug: str, kind: str) -> None:
 @shared_task
 def supervise_run(run_id: int) -> None:
     """Occupies the accelerator until the training process has ended."""
-    from annotation.lm.loading import warm_policy
+    from annotation.lm.warm import warm_policy
     from rewardmodel.services.supervision import supervise
 
     warm_policy.release()

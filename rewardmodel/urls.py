@@ -1,7 +1,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from rewardmodel.views import comparisons, loop, projects, runs, versions
+from rewardmodel.views import comparisons, loop, projects, runs, versions, word_chain
 
 _to_labeling = RedirectView.as_view(url="../settings/#labeling", permanent=True)
 
@@ -33,5 +33,7 @@ urlpatterns = [
         versions.archive,
         name="version_archive",
     ),
+    path("projects/<slug:slug>/word-chain/", word_chain.page, name="word_chain"),
+    path("projects/<slug:slug>/word-chain/ask/", word_chain.ask, name="word_chain_ask"),
     path("projects/<slug:slug>/versions/<str:kind>/<int:pk>/serve/", versions.serve, name="serve"),
 ]

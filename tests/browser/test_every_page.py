@@ -15,7 +15,16 @@ from tests.people import ready_group
 
 ADMIN_PAGES = (
     *("", "prompts/", "imports/", "groups/", "triples/", "exports/", "flags/", "skips/"),
-    *("versions/", "comparisons/", "runs/", "people/", "settings/", "rank/", "mine/"),
+    *(
+        "versions/",
+        "comparisons/",
+        "runs/",
+        "word-chain/",
+        "people/",
+        "settings/",
+        "rank/",
+        "mine/",
+    ),
 )
 
 
