@@ -14,6 +14,7 @@ from annotation.views import (
     prompts,
     ranking,
     session,
+    tokens,
     triples,
     write,
 )
@@ -65,6 +66,8 @@ urlpatterns = [
     path("projects/<slug:slug>/exports/<int:pk>/file/", exports.download, name="export_file"),
     path("projects/<slug:slug>/exports/<int:pk>/cancel/", exports.cancel, name="export_cancel"),
     path("projects/<slug:slug>/exports/<int:pk>/delete/", exports.delete, name="export_delete"),
+    path("tokens/", tokens.tokens, name="tokens"),
+    path("tokens/<int:pk>/revoke/", tokens.revoke, name="token_revoke"),
     path("exports/<str:token>/", exports.linked, name="export_link"),
     path("projects/<slug:slug>/people/", people.people, name="people"),
     path("projects/<slug:slug>/people/<int:pk>/", people.member, name="member"),

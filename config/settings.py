@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "rewardmodel",
     "django_celery_beat",
     "django_htmx",
+    "ninja",
     "csp",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -69,6 +70,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     # Who is not logged in is led to the login before anything of a form is read.
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "annotation.api.access.TokenMiddleware",
     "annotation.middleware.NoStoreMiddleware",
     "annotation.views.login_required.LoginRequired",
     "annotation.middleware.OneTimePasswordMiddleware",

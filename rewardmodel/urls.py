@@ -1,11 +1,15 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
+from rewardmodel.api import root
 from rewardmodel.views import comparisons, loop, projects, runs, versions, word_chain
 
 _to_labeling = RedirectView.as_view(url="../settings/#labeling", permanent=True)
 
 urlpatterns = [
+    path("api/v1/", root.api.urls),
+    path("api/openapi.json", root.description, name="api_description"),
+    path("api/docs/", root.docs, name="api_docs"),
     path("projects/new/", projects.new, name="project_new"),
     path("projects/<slug:slug>/", loop.project, name="project"),
     path("projects/<slug:slug>/settings/", projects.settings, name="project_settings"),

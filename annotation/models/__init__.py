@@ -10,11 +10,13 @@ from annotation.models.project import Membership, Project, User
 from annotation.models.prompt import Message, Prompt, PromptUpload
 from annotation.models.ranking import AnswerFlag, Assignment, PromptMark, Ranking, Rating
 from annotation.models.snapshot import Snapshot
+from annotation.models.token import ApiToken
 from annotation.models.triple import Triple
 
 __all__ = [
     "Answer",
     "AnswerFlag",
+    "ApiToken",
     "Assignment",
     "Comparison",
     "Demonstration",

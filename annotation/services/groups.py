@@ -140,11 +140,11 @@ def store_answers(
         held.status = Status.DRAWN
         held.save()
     else:
-        _open(held)
+        open_group(held)
     return True
 
 
-def _open(group: PromptGroup) -> None:
+def open_group(group: PromptGroup) -> None:
     """From now on labelers may rank the group, as many as the overlap is by now."""
     fit_assignments(Project.objects.get(pk=group.project_id), group)
     group.status, group.ready_at = Status.READY, timezone.now()
@@ -165,7 +165,7 @@ def pick_answers(group: PromptGroup, positions: Sequence[int], picked: str) -> b
     for place, answer in enumerate(held.answers.order_by("position")):
         Answer.objects.filter(pk=answer.pk).update(position=place)
     held.picked = picked
-    _open(held)
+    open_group(held)
     return True
 
 

@@ -64,6 +64,7 @@ def paths(project: Project) -> list[str]:
         "/",
         "/projects/new/",
         "/password/",
+        "/tokens/",
     ]
     return [*(home + page for page in ADMIN_PAGES), *more]
 

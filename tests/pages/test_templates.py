@@ -9,7 +9,7 @@ from django.conf import settings
 from rewardmodel.urls import urlpatterns
 
 ROOT = Path(settings.BASE_FOLDER)
-LEARNING_URLS = {pattern.name for pattern in urlpatterns}
+LEARNING_URLS = {getattr(pattern, "name", None) for pattern in urlpatterns} - {None}
 LEARNING_TAGS = {file.stem for file in (ROOT / "rewardmodel" / "templatetags").glob("*.py")}
 
 

@@ -1,0 +1,24 @@
+"""What is wrong with a request, as a problem document (RFC 9457)."""
+
+from typing import Any
+
+from django.http import JsonResponse
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    def __init__(self, status: int, title: str, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.status, self.title, self.detail, self.more = status, title, detail, more
+
+
+def problem_response(problem: Problem) -> JsonResponse:
+    content = {
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        **problem.more,
+    }
+    return JsonResponse(content, status=problem.status, content_type=CONTENT_TYPE)

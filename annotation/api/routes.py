@@ -1,0 +1,163 @@
+"""Prompts, groups with their rankings, exports."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import FileResponse, HttpRequest
+from django.urls import reverse
+from ninja import Query, Router, Status
+
+from annotation.api import schemas
+from annotation.api.access import project_for
+from annotation.api.problems import Problem
+from annotation.exchange.prompts import NewPrompt, check_messages
+from annotation.exchange.shapes.item import Candidate
+from annotation.exchange.wording import Unreadable
+from annotation.exchange.writing.formats import FORMATS
+from annotation.exchange.writing.wanted import Wanted
+from annotation.models import Export, Project
+from annotation.selectors.exports import native_groups
+from annotation.selectors.projects import administered_projects
+from annotation.selectors.rankings import current_rankings
+from annotation.services.answered import add_answered_group
+from annotation.services.exports import ask_for_export, link_token
+from annotation.services.prompts import add_prompts
+
+router = Router()
+MOST = 200  # rows a page
+Limit: int = Query(50, ge=1, le=MOST)  # type: ignore[type-arg]
+After: int = Query(0, ge=0, le=2**63 - 1)  # type: ignore[type-arg]
+
+
+@router.get("/projects", response=list[schemas.ProjectOut], tags=["projects"])
+def projects(request: Any) -> Any:
+    """Those that the token's user runs."""
+    found = administered_projects(request.token.user).order_by("slug")
+    only = request.token.project_id
+    return found.filter(pk=only) if only is not None else found
+
+
+@router.get("/projects/{slug}/prompts", response=schemas.PromptPage, tags=["prompts"])
+def prompts(request: Any, slug: str, after: int = After, limit: int = Limit) -> Any:
+    """Oldest first."""
+    found = project_for(request, slug).prompts.filter(pk__gt=after).order_by("pk")
+    return page(list(found[: limit + 1]), limit)
+
+
+@router.post("/projects/{slug}/prompts", response=schemas.Added, tags=["prompts"])
+def create_prompts(request: Any, slug: str, given: schemas.PromptsIn) -> Any:
+    """All or none; those that are there already are counted, not doubled."""
+    project = project_for(request, slug, to_write=True)
+    rows = []
+    for number, each in enumerate(given.prompts):
+        messages = messages_of(each.prompt, f"prompts[{number}]")
+        rows.append(NewPrompt(messages, each.lang, each.answers))
+    added = add_prompts(project, rows)
+    return {"added": added, "known": len(rows) - added}
+
+
+@router.post(
+    "/projects/{slug}/groups",
+    response={200: schemas.GroupCreated, 201: schemas.GroupCreated},
+    tags=["groups"],
+)
+def create_group(request: Any, slug: str, given: schemas.GroupIn) -> Any:
+    """Answers of yours for people to rank. Sent twice, it is there once (200)."""
+    project = project_for(request, slug, to_write=True)
+    messages = messages_of(given.prompt, "prompt")
+    answers = [Candidate(each.text, each.author) for each in given.answers]
+    try:
+        group, is_new = add_answered_group(project, messages, answers, given.lang)
+    except Unreadable as problem:
+        raise Problem(422, "Not usable", str(problem)) from problem
+    return Status(201 if is_new else 200, {"id": group.pk, "status": group.status})
+
+
+@router.get("/projects/{slug}/groups/{pk}", response=schemas.GroupOut, tags=["groups"])
+def group(request: Any, slug: str, pk: int) -> Any:
+    """One group with what was said of it so far, as docs/formats.md describes its native row."""
+    project = project_for(request, slug)
+    found = project.groups.filter(pk=pk).first()
+    if found is None:
+        raise Problem(404, "Not found", f"There is no group {pk}.")
+    rankings = current_rankings(project).filter(group=found)
+    [row] = [*native_groups(project, rankings, salt_of(request)), *[{}]][:1]
+    return {
+        "id": found.pk,
+        "status": found.status,
+        "rankings_wanted": project.overlap,
+        "group": row,
+    }
+
+
+@router.get("/projects/{slug}/groups", response=schemas.GroupPage, tags=["groups"])
+def groups(request: Any, slug: str, after: int = After, limit: int = Limit) -> Any:
+    """Ranked ones, oldest first, as native rows."""
+    project = project_for(request, slug)
+    ranked = current_rankings(project).filter(group__gt=after).order_by("group")
+    keys = list(ranked.values_list("group", flat=True).distinct()[: limit + 1])
+    shown = current_rankings(project).filter(group__in=keys[:limit])
+    rows = list(native_groups(project, shown, salt_of(request)))
+    return {"items": rows, "next": keys[limit - 1] if len(keys) > limit else None}
+
+
+@router.post("/projects/{slug}/exports", response={202: schemas.ExportOut}, tags=["exports"])
+def create_export(request: Any, slug: str, given: schemas.ExportIn) -> Any:
+    """A worker makes the file: ask for its state until `status` is `done`."""
+    project = project_for(request, slug, to_write=True)
+    if given.format not in FORMATS:
+        names = ", ".join(FORMATS)
+        raise Problem(422, "Not usable", f"There is no format {given.format!r}: {names}.")
+    asked = given.model_dump(exclude={"format"})
+    export = ask_for_export(project, request.token.user, FORMATS[given.format], Wanted(**asked))
+    return Status(202, shown(request, export))
+
+
+@router.get("/projects/{slug}/exports/{pk}", response=schemas.ExportOut, tags=["exports"])
+def export(request: Any, slug: str, pk: int) -> Any:
+    return shown(request, found_export(project_for(request, slug), pk))
+
+
+@router.get("/projects/{slug}/exports/{pk}/file", tags=["exports"])
+def export_file(request: Any, slug: str, pk: int) -> Any:
+    """The file itself. `link` of the export opens it without a token, until it expires."""
+    found = found_export(project_for(request, slug), pk)
+    if found.status != Export.Status.DONE or not found.file.is_file():
+        raise Problem(409, "Not ready", f"The export is {found.status}.")
+    return FileResponse(found.file.open("rb"), as_attachment=True, filename=found.file_name)
+
+
+def found_export(project: Project, pk: int) -> Export:
+    found = project.exports.filter(pk=pk).first()
+    if found is None:
+        raise Problem(404, "Not found", f"There is no export {pk}.")
+    return found
+
+
+def shown(request: HttpRequest, export: Export) -> dict[str, Any]:
+    path = reverse("export_link", args=[link_token(export)])
+    link = request.build_absolute_uri(path) if export.status == Export.Status.DONE else None
+    fields = ("id", "format", "status", "rows", "left_out", "size", "sha256")
+    return {**{name: getattr(export, name) for name in fields}, "link": link}
+
+
+def salt_of(request: Any) -> uuid.UUID:
+    """The same labelers have the same pseudonyms for one token."""
+    return uuid.UUID(request.token.sha256[:32])
+
+
+def messages_of(prompt: str | list[schemas.MessageSchema], where: str) -> list[dict[str, str]]:
+    """Raises Problem."""
+    if isinstance(prompt, str):
+        said = [{"role": "user", "content": prompt}]
+    else:
+        said = [message.model_dump() for message in prompt]
+    try:
+        return check_messages(said)
+    except Unreadable as problem:
+        raise Problem(422, "Not usable", f"{where}: {problem}") from problem
+
+
+def page(rows: Sequence[Any], limit: int) -> dict[str, Any]:
+    return {"items": rows[:limit], "next": rows[limit - 1].pk if len(rows) > limit else None}

@@ -1,0 +1,111 @@
+"""What goes in and out, field by field."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from ninja import Schema
+from pydantic import Field
+
+from annotation.exchange.prompts import FEWEST_ANSWERS, LONGEST_LANGUAGE, MOST_ANSWERS
+from annotation.exchange.shapes.item import LONGEST_NAME
+
+
+class MessageSchema(Schema):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class ProjectOut(Schema):
+    slug: str
+    name: str
+    is_active: bool
+    answers_per_group: int
+    overlap: int
+
+
+class PromptIn(Schema):
+    prompt: str | list[MessageSchema]
+    lang: str = Field("", max_length=LONGEST_LANGUAGE)
+    answers: int | None = Field(None, ge=FEWEST_ANSWERS, le=MOST_ANSWERS)
+
+
+class PromptsIn(Schema):
+    prompts: list[PromptIn] = Field(max_length=1000)
+
+
+class Added(Schema):
+    added: int
+    known: int
+
+
+class PromptOut(Schema):
+    id: int
+    messages: list[MessageSchema]
+    language: str
+    split: str
+    is_withdrawn: bool
+
+
+class AnswerIn(Schema):
+    text: str
+    author: str = Field("", max_length=LONGEST_NAME)
+
+
+class GroupIn(Schema):
+    """A prompt and its answers, for people to rank."""
+
+    prompt: str | list[MessageSchema]
+    answers: list[AnswerIn] = Field(min_length=FEWEST_ANSWERS, max_length=MOST_ANSWERS)
+    lang: str = Field("", max_length=LONGEST_LANGUAGE)
+
+
+class GroupCreated(Schema):
+    id: int
+    status: str
+
+
+class GroupOut(Schema):
+    """`group` is the native row of docs/formats.md."""
+
+    id: int
+    status: str
+    rankings_wanted: int
+    group: dict[str, Any]
+
+
+class Page(Schema):
+    """`next` is the cursor of what follows: `?after=`; null at the end."""
+
+    next: int | None
+
+
+class PromptPage(Page):
+    items: list[PromptOut]
+
+
+class GroupPage(Page):
+    items: list[dict[str, Any]]
+
+
+class ExportIn(Schema):
+    format: str
+    labeler: int | None = None
+    policy: int | None = None
+    language: str = ""
+    split: Literal["", "train", "heldout"] = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    agreement: float | None = Field(None, ge=0, le=1)
+    ties: bool = True
+    judgments: Literal["each", "consensus"] = "each"
+
+
+class ExportOut(Schema):
+    id: int
+    format: str
+    status: str
+    rows: int
+    left_out: int
+    size: int
+    sha256: str
+    link: str | None

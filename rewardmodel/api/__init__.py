@@ -1,0 +1,1 @@
+"""The API whole: what learning offers, beside what annotation does."""

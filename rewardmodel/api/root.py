@@ -1,0 +1,56 @@
+"""The API whole: its routes, and what is said where something is wrong."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from ninja import NinjaAPI
+from ninja.errors import ValidationError
+
+from annotation.api.problems import Problem, problem_response
+from annotation.api.routes import router
+from rewardmodel.api.learning import router as learning
+
+api = NinjaAPI(
+    title="Laoshi",
+    version="1",
+    description="Send a token with each request: `Authorization: Bearer laoshi_...`. Errors are "
+    "problem documents (RFC 9457).",
+    docs_url=None,
+    openapi_url=None,
+)
+api.add_router("", router)
+api.add_router("", learning)
+
+
+@api.exception_handler(Problem)
+def on_problem(request: HttpRequest, problem: Problem) -> HttpResponse:
+    return problem_response(problem)
+
+
+@api.exception_handler(ValidationError)
+def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    errors: list[Any] = error.errors
+    first = errors[0] if errors else {"loc": (), "msg": "not valid"}
+    where = ".".join(map(str, first["loc"][1:]))
+    return problem_response(
+        Problem(
+            422,
+            "Not valid",
+            f"{where}: {first['msg']}",
+            errors=[
+                {"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in errors
+            ],
+        )
+    )
+
+
+def description(request: HttpRequest) -> JsonResponse:
+    """OpenAPI 3.1, for whoever is logged in."""
+    schema = api.get_openapi_schema(path_prefix="/api/v1/")
+    schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    return JsonResponse({**schema, "security": [{"token": []}]})
+
+
+def docs(request: HttpRequest) -> HttpResponse:
+    return render(request, "api_docs.html")
