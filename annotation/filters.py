@@ -1,6 +1,7 @@
 """What lists can be narrowed to: form and query in one, as the page's address asks for it."""
 
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -20,6 +21,7 @@ from annotation.exchange.prompts import LONGEST_LANGUAGE
 from annotation.models import Project, Prompt, PromptGroup, Triple
 from annotation.selectors.groups import RANKED, standing_at
 from annotation.selectors.projects import labelers_of
+from annotation.selectors.prompts import containing
 from annotation.selectors.triples import triples, with_text
 
 
@@ -44,6 +46,28 @@ class GroupFilter(ListFilter):
         self, groups: QuerySet[PromptGroup], _name: str, status: str
     ) -> QuerySet[PromptGroup]:
         return standing_at(groups, status)
+
+
+class PromptFilter(ListFilter):
+    """Of `listed_prompts`."""
+
+    STATES = [
+        ("unused", _("nothing made of it yet")),
+        ("used", _("answered")),
+        ("withdrawn", _("withdrawn")),
+    ]
+    q = CharFilter(label=_("Text"), method="with_words")
+    state = ChoiceFilter(label=_("State"), choices=STATES, method="in_state", empty_label=_("all"))
+    split = ChoiceFilter(label=_("Split"), choices=Prompt.Split.choices, empty_label=_("all"))
+    language = CharFilter(label=_("Language"), max_length=LONGEST_LANGUAGE)
+
+    def with_words(self, found: QuerySet[Prompt], _name: str, text: str) -> QuerySet[Prompt]:
+        return containing(found, text)
+
+    def in_state(self, found: QuerySet[Any], _name: str, state: str) -> QuerySet[Any]:
+        if state == "withdrawn":
+            return found.filter(is_withdrawn=True)
+        return found.filter(is_withdrawn=False, is_used=state == "used")
 
 
 def day_filter(label: object, method: str) -> DateFilter:

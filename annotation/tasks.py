@@ -3,10 +3,11 @@
 from celery import shared_task
 
 from annotation.selectors.projects import active_projects
-from annotation.services import uploads
+from annotation.services import exports, uploads
 from annotation.services.generation import answer_pending_groups, ask_for_answers, call_worker
 from annotation.services.groups import release_lapsed_claims
 from annotation.services.upload_claims import call_worker as call_worker_for_upload
+from annotation.services.word_chain import answer_lookers
 
 GROUPS_A_BATCH = 4
 
@@ -14,8 +15,9 @@ GROUPS_A_BATCH = 4
 @shared_task
 def keep_queues_full() -> None:
     """Beat: asks for answers wherever fewer groups are ready than the project wants, and for the
-    work on uploads that nobody has."""
+    work on uploads and exports that nobody has."""
     uploads.call_worker_for_free_uploads()
+    exports.call_worker_for_free_exports()
     release_lapsed_claims()
     for project in active_projects():
         ask_for_answers(project)
@@ -29,7 +31,20 @@ def generate_answers(project_id: int) -> None:
 
 
 @shared_task
+def look_into_policies() -> None:
+    """For those who look at a page now; a worker that writes answers looks between two steps."""
+    answer_lookers()
+
+
+@shared_task
 def add_uploaded_prompts(upload_id: int) -> None:
     """One turn, then back into the queue, so that other short jobs get theirs."""
     if uploads.work_on_upload(upload_id):
         call_worker_for_upload(upload_id)
+
+
+@shared_task
+def write_exports() -> None:
+    """One file, then back into the queue, so that other short jobs get their turn."""
+    if exports.write_next_export():
+        exports.call_worker()

@@ -4,6 +4,7 @@ from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from annotation.views import (
+    exports,
     flags,
     groups,
     home,
@@ -41,6 +42,9 @@ urlpatterns = [
     path("projects/<slug:slug>/flags/", flags.flags, name="flags"),
     path("projects/<slug:slug>/skips/", flags.skips, name="skips"),
     path("projects/<slug:slug>/prompts/", prompts.prompts, name="prompts"),
+    path("projects/<slug:slug>/prompts/change/", prompts.change, name="prompts_change"),
+    path("projects/<slug:slug>/prompts/write/", prompts.write, name="prompt_write"),
+    path("projects/<slug:slug>/prompts/<int:pk>/", prompts.prompt, name="prompt"),
     path(
         "projects/<slug:slug>/prompts/uploads/<int:pk>/cancel/",
         prompts.cancel_upload,
@@ -57,6 +61,11 @@ urlpatterns = [
     path("projects/<slug:slug>/groups/<int:pk>/", groups.group, name="group"),
     path("projects/<slug:slug>/triples/", triples.triples, name="triples"),
     path("projects/<slug:slug>/triples/download.<str:form>", triples.download, name="triples_file"),
+    path("projects/<slug:slug>/exports/", exports.exports, name="exports"),
+    path("projects/<slug:slug>/exports/<int:pk>/file/", exports.download, name="export_file"),
+    path("projects/<slug:slug>/exports/<int:pk>/cancel/", exports.cancel, name="export_cancel"),
+    path("projects/<slug:slug>/exports/<int:pk>/delete/", exports.delete, name="export_delete"),
+    path("exports/<str:token>/", exports.linked, name="export_link"),
     path("projects/<slug:slug>/people/", people.people, name="people"),
     path("projects/<slug:slug>/people/<int:pk>/", people.member, name="member"),
     path("projects/<slug:slug>/people/<int:pk>/remove/", people.remove, name="member_remove"),

@@ -5,9 +5,13 @@ import secrets
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from django.db import models
+
+if TYPE_CHECKING:
+    from annotation.models import User
 
 Row = dict[str, str | int | bool]
 ANSWERS = 4
@@ -144,10 +148,6 @@ def copy_in(model: type[models.Model], wanted: Iterable[Row]) -> None:
 
 def prepare(labelers: int) -> list[str]:
     """The project and its labelers, each logged in; their session keys."""
-    from importlib import import_module
-
-    from django.conf import settings
-    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.core.management import call_command
 
     from annotation.models import Membership, Project, User
@@ -158,15 +158,24 @@ def prepare(labelers: int) -> list[str]:
     project = create_project(
         Project(name="Bench", slug=SLUG, answers_per_group=ANSWERS, overlap=1), owner
     )
-    store = import_module(settings.SESSION_ENGINE).SessionStore
     keys = []
     for number in range(labelers):
         user = User.objects.create_user(f"labeler-{number}")
         set_member(project, user, Membership.Role.LABELER)
-        session = store()
-        session[SESSION_KEY] = str(user.pk)
-        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-        session.save()
-        keys.append(session.session_key)
+        keys.append(session_of(user))
     return keys
+
+
+def session_of(user: "User") -> str:
+    """The key of a session in which the user is logged in."""
+    from importlib import import_module
+
+    from django.conf import settings
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return str(session.session_key)

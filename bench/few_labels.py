@@ -6,7 +6,8 @@ prompts that were held out. Each row is the median over seeds, which draw other 
 from, with the least and the most. With --people a file of ranked groups stands in for the teachers,
 its held-out prompts drawn by each seed.
 
-`length` is the head on the length alone, `last token` the head on the last token in the last layer.
+`length` is the head on the length alone, `last token` the head on the last token in the last layer,
+`error` the chosen head's expected calibration error.
 """
 
 import argparse
@@ -102,7 +103,9 @@ def main() -> None:
         compare(name, own, options)
 
 
-def answered(model: str, prompts: Sequence[Path], kept: Path | None, count: int) -> list[GroupRow]:
+def answered(
+    model: str, prompts: Sequence[Path], kept: Path | None, count: int, answers: int = ANSWERS
+) -> list[GroupRow]:
     """The model's answers to so many English prompts; read from `kept` where it is there."""
     if kept is None or not kept.exists():
         rows = [row for path in prompts for _, row in json_rows(path) if row["lang"] == "en"]
@@ -113,7 +116,7 @@ def answered(model: str, prompts: Sequence[Path], kept: Path | None, count: int)
         for start in range(0, min(count, len(rows)), BATCH):
             part = rows[start : start + BATCH]
             asked = [row.get("prompt") or row["messages"][:-1] for row in part]
-            groups = sample_groups(network, tokenizer, asked, ANSWERS, parameters, start)
+            groups = sample_groups(network, tokenizer, asked, answers, parameters, start)
             for row, prompt, group in zip(part, asked, groups, strict=True):
                 said = [completion.text for completion in group]
                 lines.append({"id": row["id"], "prompt": prompt, "answers": said})
@@ -153,7 +156,8 @@ def rank(row: GroupRow, teacher: Teacher) -> GroupRow:
 def compare(name: str, read: Read, options: argparse.Namespace) -> None:
     """Prints a table: a line for each budget of groups."""
     print(
-        f"\n{name}\n{'groups':>7} {'chosen':>26} {'length':>14} {'last token':>14}  seconds  reads"
+        f"\n{name}\n{'groups':>7} {'chosen':>37} {'error':>5} {'length':>14} {'last token':>14}"
+        "  seconds  reads"
     )
     prompts = sorted({json.dumps(row.prompt) for row in read.rows})
     for budget in options.budgets:
@@ -176,9 +180,10 @@ def compare(name: str, read: Read, options: argparse.Namespace) -> None:
             found.append([judged(read, test, arm) for arm in arms])
         if found:
             cell = shown([each[0] for each in found])
+            error = statistics.median(each[0].calibration_error or 0 for each in found)
             print(
-                f"{budget:>7} {cell:>37} {short(found, 1):>14} {short(found, 2):>14}  "
-                f"{statistics.median(seconds):7.1f}  {'; '.join(recipes)}",
+                f"{budget:>7} {cell:>37} {error:5.3f} {short(found, 1):>14} {short(found, 2):>14}"
+                f"  {statistics.median(seconds):7.1f}  {'; '.join(recipes)}",
                 flush=True,
             )
 

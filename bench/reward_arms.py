@@ -141,9 +141,14 @@ class Stopwatch(TrainerCallback):
 
 
 def train_pairs(
-    model: RewardModel, groups: Encoded, chat: Chat, config: RewardConfig, pairs_per_pass: int
+    model: RewardModel,
+    groups: Encoded,
+    chat: Chat,
+    config: RewardConfig,
+    pairs_per_pass: int,
+    epochs: int = 1,
 ) -> float:
-    """One pass of TRL's trainer over the pairs, as many a step as a step's groups have; seconds."""
+    """Passes of TRL's trainer over the pairs, as many a step as a step's groups have; seconds."""
     pairs = pairs_of(groups)
     per_step = len(pairs) * min(config.groups_per_step, len(groups)) / len(groups)
     stopwatch = Stopwatch()
@@ -152,7 +157,7 @@ def train_pairs(
             output_dir=folder,
             per_device_train_batch_size=pairs_per_pass,
             gradient_accumulation_steps=max(1, round(per_step / pairs_per_pass)),
-            num_train_epochs=1,
+            num_train_epochs=epochs,
             max_length=None,
             **trainer_settings(config),
         )

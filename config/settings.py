@@ -139,7 +139,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "annotation.tasks.generate_answers": {"queue": "accelerator"},
+    "annotation.tasks.look_into_policies": {"queue": "accelerator"},
     "rewardmodel.tasks.follow_rankings": {"queue": "accelerator"},
+    "rewardmodel.tasks.score_texts": {"queue": "accelerator"},
     "rewardmodel.tasks.supervise_run": {"queue": "accelerator"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -1,15 +1,13 @@
 """The course of a run as line charts, made on the server from the run's progress file."""
 
-import json
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
+from rewardmodel.curves import curves_of
 from rewardmodel.models import LiveHead, TrainingRun
 
 WIDTH, HEIGHT = 320, 120
 SIDE = 120
-CHARTED_PHASE = "training"
 MOST_POINTS = 400
 
 
@@ -55,14 +53,7 @@ def reliability_of(run: TrainingRun) -> list[Mark]:
 
 def charts_of(run: TrainingRun) -> list[Chart]:
     """A chart for each metric that training reported at two or more steps."""
-    series: dict[str, dict[int, float]] = {}
-    for line in _progress_lines(run):
-        if line.get("phase") != CHARTED_PHASE:
-            continue
-        for name, value in line.get("metrics", {}).items():
-            if isinstance(value, int | float) and math.isfinite(value):
-                series.setdefault(name, {})[line["step"]] = float(value)
-    return [_chart(name, values) for name, values in series.items() if len(values) > 1]
+    return [_chart(name, values) for name, values in curves_of(run).items() if len(values) > 1]
 
 
 def charts_of_live(live: LiveHead) -> list[Chart]:
@@ -73,19 +64,6 @@ def charts_of_live(live: LiveHead) -> list[Chart]:
         if len(known) > 1:
             charts.append(replace(_chart(name, known), over="rankings"))
     return charts
-
-
-def _progress_lines(run: TrainingRun) -> list[dict[str, Any]]:
-    file = run.folder / "progress.jsonl"
-    if not file.is_file():
-        return []
-    lines = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:  # the last line, while it is being written
-            continue
-    return lines
 
 
 def _chart(name: str, values: dict[int, float]) -> Chart:

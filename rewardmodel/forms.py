@@ -55,6 +55,7 @@ SECTIONS = [
         "",
         [
             *("training_is_automatic", "training_threshold", "heldout_percent", "kl_budget"),
+            "promotion",
             *("reward_settings", "policy_settings"),
         ],
     ),

@@ -128,6 +128,34 @@ class TrainingRun(models.Model):
         return self.status in self.ACTIVE
 
 
+class Promotion(models.Model):
+    """A version was let serve instead of another one: by its gate, or by an admin."""
+
+    class Kind(models.TextChoices):
+        POLICY = "policy", _("policy")
+        REWARD = "reward", _("reward model")
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="promotions")
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    number = models.PositiveIntegerField(_("number"))
+    instead_of = models.PositiveIntegerField(_("instead of"), null=True, blank=True)
+    by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="promotions")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("promotion")
+        verbose_name_plural = _("promotions")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.number}"
+
+    @property
+    def is_rollback(self) -> bool:
+        """To an older version than the one that served."""
+        return self.instead_of is not None and self.number < self.instead_of
+
+
 class LiveHead(models.Model):
     """What a project's reward model would be if it were trained now: a head that follows the
     rankings as they come in. Nothing serves from here; it is made again from rankings at any time.

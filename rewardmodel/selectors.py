@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from annotation.exchange.files import read_json
 from annotation.models import PolicyVersion, Project, PromptGroup, Ranking
 from annotation.models.policy import ModelVersion
 from annotation.selectors.desks import midnight
@@ -19,9 +21,10 @@ from annotation.selectors.rankings import current_rankings
 from annotation.selectors.uploads import text_folder as text_folder
 from config import space
 from config.parts import missing_parts
-from rewardmodel.models import LiveHead, RewardModelVersion, TrainingRun
+from rewardmodel.models import LiveHead, Promotion, RewardModelVersion, TrainingRun
 
 RECENT_RUNS = 5
+SHOWN_PROMOTIONS = 50
 FEWEST_RANKINGS = 10  # before a head is fitted while people rank
 SILENCE = timedelta(seconds=30)
 RELOADS_REST = timedelta(minutes=2)
@@ -90,6 +93,46 @@ def policies_of(project: Project) -> QuerySet[PolicyVersion]:
 def reward_models_of(project: Project) -> QuerySet[RewardModelVersion]:
     """The newest first, each with its parent, its run and what it learned from."""
     return own_reward_models(project).select_related("parent", "produced_by", "snapshot")
+
+
+@dataclass(frozen=True)
+class Descent:
+    """A policy and what was taught from it."""
+
+    policy: PolicyVersion
+    children: list["Descent"]
+
+
+def family_of(project: Project) -> list[Descent]:
+    """The project's policies as a tree; two queries whatever its size."""
+    policies = list(policies_of(project).order_by("number"))
+    known = {policy.pk: Descent(policy, []) for policy in policies}
+    roots: list[Descent] = []
+    for policy in policies:
+        parent = known.get(policy.parent_id) if policy.parent_id else None
+        (parent.children if parent else roots).append(known[policy.pk])
+    return roots
+
+
+def taught_by(version: PolicyVersion | RewardModelVersion) -> list[PolicyVersion]:
+    """The policies that were trained from it, or towards what it prefers."""
+    own = policies_of(version.project)
+    if isinstance(version, PolicyVersion):
+        return list(own.filter(parent=version))
+    return list(own.filter(produced_by__reward_model=version))
+
+
+def promotions_of(project: Project) -> list[Promotion]:
+    """The newest first."""
+    return list(project.promotions.select_related("by")[:SHOWN_PROMOTIONS])
+
+
+def files_of(version: ModelVersion) -> Path | None:
+    """The folder with a version's own files; None where it is the base model that somebody named,
+    or its files are gone."""
+    folder = version.folder or Path(version.base_model)
+    is_own = folder.is_dir() and folder.resolve().is_relative_to(settings.VAR_FOLDER.resolve())
+    return folder if is_own and (version.path or version.sha256) else None
 
 
 def runs_of(project: Project) -> QuerySet[TrainingRun]:
@@ -187,6 +230,20 @@ def active_run(project: Project) -> TrainingRun | None:
     return project.runs.filter(status__in=TrainingRun.ACTIVE).first()
 
 
+def training_now() -> TrainingRun | None:
+    """A run that keeps an accelerator worker to itself, in whatever project."""
+    running = TrainingRun.objects.filter(status=Status.RUNNING).exclude(_not_lately("heartbeat_at"))
+    return running.first()
+
+
+def seconds_left(run: TrainingRun) -> float | None:
+    """Of its training, if it goes on as it went; None where nothing can be said yet."""
+    if run.phase != "training" or not run.step or run.started_at is None:
+        return None
+    so_far = (timezone.now() - run.started_at).total_seconds()
+    return so_far * (run.total_steps - run.step) / run.step
+
+
 def due_kinds(
     project: Project, judge: RewardModelVersion | None, rankings_new: int
 ) -> list[TrainingRun.Kind]:
@@ -280,6 +337,12 @@ def loop_status(project: Project) -> LoopStatus:
         free_gigabytes=free / 1e9,
         room_is_scarce=free < space.SCARCE,
     )
+
+
+def full_config(run: TrainingRun) -> dict[str, Any]:
+    """As it ran, defaults included; before it began, what it was given."""
+    file = run.folder / "config.json"
+    return read_json(file) if file.is_file() else dict(run.config)
 
 
 def log_tail(run: TrainingRun, lines: int = 40) -> str:

@@ -6,21 +6,25 @@ from celery import shared_task
 
 from annotation.models import Project
 from annotation.selectors.projects import active_projects
+from annotation.services.exports import delete_old_exports
 from annotation.services.generation import MESSAGE_LIFE
 from config.celery import app
 from rewardmodel.selectors import automatic_projects, is_behind, new_rankings, runs_to_pick_up
 from rewardmodel.services import RunRefused, cleaning, start_due_run, start_reward_run, start_run
+from rewardmodel.services.comparisons import decide_comparisons
 from rewardmodel.services.runs import enqueue
+from rewardmodel.services.text_scores import answer_askers
 
 logger = logging.getLogger(__name__)
 
 
 @shared_task
 def tend_training() -> None:
-    """Beat: picks up runs that nobody supervises, starts what has become due, and calls the live
-    heads that have not followed what was ranked."""
+    """Beat: picks up runs that nobody supervises, ends comparisons that people have decided, starts
+    what has become due, and calls the live heads that have not followed what was ranked."""
     for run_id in runs_to_pick_up():
         enqueue(run_id)
+    decide_comparisons()
     for project in automatic_projects():
         start_what_is_due.delay(project.pk)
     for project in active_projects():
@@ -40,6 +44,12 @@ def follow_rankings(project_id: int) -> None:
 
 def call_follower(project_id: int) -> None:
     app.send_task("rewardmodel.tasks.follow_rankings", (project_id,), expires=MESSAGE_LIFE)
+
+
+@shared_task
+def score_texts() -> None:
+    """For those who look at a page now."""
+    answer_askers()
 
 
 @shared_task
@@ -65,8 +75,9 @@ def train_on_schedule() -> None:
 
 @shared_task
 def clean_up() -> None:
-    """Beat, daily: removes files that no version needs."""
+    """Beat, daily: removes files that no version needs, and those that were taken out long ago."""
     cleaning.clean_up()
+    delete_old_exports()
 
 
 @shared_task
@@ -81,7 +92,7 @@ def train(slug: str, kind: str) -> None:
 @shared_task
 def supervise_run(run_id: int) -> None:
     """Occupies the accelerator until the training process has ended."""
-    from annotation.lm.loading import warm_policy
+    from annotation.lm.warm import warm_policy
     from rewardmodel.services.supervision import supervise
 
     warm_policy.release()

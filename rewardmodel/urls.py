@@ -1,7 +1,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from rewardmodel.views import loop, projects, versions
+from rewardmodel.views import comparisons, loop, projects, runs, versions, word_chain
 
 _to_labeling = RedirectView.as_view(url="../settings/#labeling", permanent=True)
 
@@ -11,9 +11,29 @@ urlpatterns = [
     path("projects/<slug:slug>/settings/", projects.settings, name="project_settings"),
     path("projects/<slug:slug>/desk/", _to_labeling),
     path("projects/<slug:slug>/generate/", loop.generate, name="generate"),
+    path("projects/<slug:slug>/comparisons/", comparisons.comparisons, name="comparisons"),
+    path(
+        "projects/<slug:slug>/comparisons/<int:pk>/cancel/",
+        comparisons.cancel,
+        name="comparison_cancel",
+    ),
+    path("projects/<slug:slug>/runs/", runs.runs, name="runs"),
+    path("projects/<slug:slug>/runs/compare/", runs.compare, name="runs_compare"),
+    path("projects/<slug:slug>/runs/curves.json", runs.curves, name="runs_curves"),
+    path("projects/<slug:slug>/runs/curves.csv", runs.curves_csv, name="runs_csv"),
     path("projects/<slug:slug>/runs/start/", loop.start, name="run_start"),
     path("projects/<slug:slug>/runs/<int:pk>/", loop.run, name="run"),
     path("projects/<slug:slug>/runs/<int:pk>/cancel/", loop.cancel, name="run_cancel"),
     path("projects/<slug:slug>/versions/", versions.versions, name="versions"),
+    path(
+        "projects/<slug:slug>/versions/<str:kind>/<int:number>/", versions.version, name="version"
+    ),
+    path(
+        "projects/<slug:slug>/versions/<str:kind>/<int:number>/archive.tar",
+        versions.archive,
+        name="version_archive",
+    ),
+    path("projects/<slug:slug>/word-chain/", word_chain.page, name="word_chain"),
+    path("projects/<slug:slug>/word-chain/ask/", word_chain.ask, name="word_chain_ask"),
     path("projects/<slug:slug>/versions/<str:kind>/<int:pk>/serve/", versions.serve, name="serve"),
 ]

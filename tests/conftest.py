@@ -46,6 +46,22 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an adapter with which the tiny model answers otherwise."""
+    from tests.tiny import build_tiny_adapter
+
+    return build_tiny_adapter(tiny_model, tmp_path_factory.mktemp("tiny-adapter"))
+
+
+@pytest.fixture(scope="session")
+def tiny_reward_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a reward model that is a head on the tiny model."""
+    from tests.tiny import build_tiny_reward_model
+
+    return build_tiny_reward_model(tiny_model, tmp_path_factory.mktemp("tiny-reward-model"))
+
+
+@pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     flags = [*chromium.FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     return {**browser_type_launch_args, "executable_path": chromium.of_the_system(), "args": flags}

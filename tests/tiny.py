@@ -8,6 +8,16 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from annotation.lm.chat import Chat
+from annotation.lm.loading import (
+    PolicySource,
+    load_causal_lm,
+    load_plain_policy,
+    load_tokenizer,
+)
+from rewardmodel.learning.core.adapters import save_adapter, with_fresh_adapter
+from rewardmodel.learning.reward.probe import Head, LinearProbe, Recipe
+
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = (
     "{% for message in messages %}"
@@ -54,3 +64,26 @@ def build_tiny_tokenizer() -> PreTrainedTokenizerFast:
         pad_token="<|endoftext|>",
         chat_template=TEMPLATE,
     )
+
+
+def build_tiny_adapter(base: Path, folder: Path, seed: int = 0) -> Path:
+    """Saves an adapter in `folder` with which the model in `base` answers otherwise; returns it."""
+    model, _ = load_plain_policy(PolicySource(str(base)))
+    torch.manual_seed(seed)
+    adapted = with_fresh_adapter(model, 4)
+    for name, weights in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weights, std=0.2)
+    save_adapter(adapted, folder)
+    return folder
+
+
+def build_tiny_reward_model(base: Path, folder: Path) -> Path:
+    """Saves a head on the model in `base`, which judges at random, in `folder`; returns it."""
+    network = load_causal_lm(str(base), torch.float32)
+    width = network.config.hidden_size
+    weights = torch.randn(width, generator=torch.Generator().manual_seed(0))
+    head = Head(Recipe((1,), ("mean",), length=False), weights, torch.eye(width))
+    folder.mkdir(parents=True, exist_ok=True)
+    LinearProbe(network, 512, head).save(folder, Chat(load_tokenizer(str(base))), 0.0, 1.0)
+    return folder

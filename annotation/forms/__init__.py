@@ -16,6 +16,7 @@ from annotation.forms.desk import (
 )
 from annotation.forms.imports import AddForm, ColumnsForm, ImportForm
 from annotation.forms.labeling import LabelingForm
+from annotation.forms.prompts import PromptForm
 from annotation.forms.said import typed
 from annotation.forms.untrusted_json import UntrustedJSONField
 
@@ -30,6 +31,7 @@ __all__ = [
     "JudgmentForm",
     "LabelingForm",
     "NewLabelerForm",
+    "PromptForm",
     "PromptsForm",
     "ShownAnswer",
     "SkipForm",

@@ -93,7 +93,7 @@ def _answer_readable(
 def _group_or_failure(
     answers: list[Completion], request: AnswerRequest
 ) -> list[Completion] | AnswerFailure:
-    if len(answers) >= 2:
+    if len(answers) >= min(2, request.count):
         return answers
     kind = "only one distinct answer" if answers else "only empty answers"
     tries = request.count * (1 + RESAMPLING_ROUNDS)

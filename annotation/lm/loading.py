@@ -1,8 +1,7 @@
-"""Where a policy comes from, and keeping one loaded between tasks."""
+"""Where a policy comes from."""
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -201,11 +200,18 @@ def with_adapter(model: PreTrainedModel, adapter: str, *, is_trainable: bool) ->
     """The model with the adapter of that folder. Raises PolicyUnavailable."""
     from peft import PeftModel
 
+    with fitting(adapter):
+        return PeftModel.from_pretrained(model, adapter, is_trainable=is_trainable)
+
+
+@contextmanager
+def fitting(adapter: str) -> Iterator[None]:
+    """Around reading that folder. Raises PolicyUnavailable."""
     if not Path(adapter).is_dir():
         raise PolicyUnavailable(f"There is no adapter folder at {adapter}.")
     _require_folder(adapter, "adapter")
     try:
-        return PeftModel.from_pretrained(model, adapter, is_trainable=is_trainable)
+        yield
     except DAMAGE as error:
         raise PolicyUnavailable(
             f"The adapter at {adapter} does not fit its base model: {brief(error)}"
@@ -220,33 +226,3 @@ def _require_folder(name: str, what: str) -> None:
     config = {"model": "config.json", "adapter": "adapter_config.json"}[what]
     if Path(name).is_dir() and not Path(name, config).is_file():
         raise PolicyUnavailable(f"The folder {name} holds no {what}: it has no {config}.")
-
-
-class WarmPolicy:
-    """Keeps the last policy loaded, so that the next task starts at once."""
-
-    def __init__(self) -> None:
-        self._source: PolicySource | None = None
-        self._loaded: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None = None
-
-    def get(self, source: PolicySource) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        """The policy of `source`; another one that is held is dropped first.
-
-        Raises PolicyUnavailable.
-        """
-        if self._loaded is None or source != self._source:
-            self.release()
-            self._loaded = load_policy(source)
-            self._source = source
-        return self._loaded
-
-    def release(self) -> None:
-        """Gives the memory back."""
-        self._source = self._loaded = None
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-
-
-warm_policy = WarmPolicy()
-"""The process's own: a worker keeps it between tasks."""

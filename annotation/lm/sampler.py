@@ -266,9 +266,24 @@ def choose_tokens(
     """
     if temperature == 0:
         return logits.argmax(-1)
-    probabilities = torch.softmax(logits.float() / temperature, dim=-1)
-    if top_p < 1:
-        probabilities = _nucleus(probabilities, top_p)
+    return draw(probabilities_of(logits, temperature, top_p), noise)
+
+
+def probabilities_of(
+    logits: Tensor, temperature: float, top_p: float = 1.0, top_k: int = 0
+) -> Tensor:
+    """What tokens are drawn by: of the `top_k` likeliest (0: of all) those of the nucleus, which
+    sum to `top_p` or more together; up to a factor. Shapes [rows, vocabulary]."""
+    logits = logits.float() / temperature
+    if 0 < top_k < logits.shape[-1]:
+        least = logits.topk(top_k).values[:, -1:]
+        logits = logits.masked_fill(logits < least, float("-inf"))
+    probabilities = torch.softmax(logits, dim=-1)
+    return _nucleus(probabilities, top_p) if top_p < 1 else probabilities
+
+
+def draw(probabilities: Tensor, noise: Tensor) -> Tensor:
+    """The winners of the races of `choose_tokens`; ids [rows]."""
     rows, vocabulary = probabilities.shape
     count = _blocks_of(vocabulary)
     blocks = pad(probabilities, (0, count * BLOCK - vocabulary)).view(rows, count, BLOCK)

@@ -1,8 +1,10 @@
 """Tables and their constraints, a file a noun; reads are in selectors, writes in services."""
 
 from annotation.models.answer import Answer, PromptGroup
+from annotation.models.comparison import Comparison
 from annotation.models.demonstration import Demonstration, Writing
 from annotation.models.desk import Draft, Flag, Skip
+from annotation.models.export import Export
 from annotation.models.policy import PolicyVersion
 from annotation.models.project import Membership, Project, User
 from annotation.models.prompt import Message, Prompt, PromptUpload
@@ -14,8 +16,10 @@ __all__ = [
     "Answer",
     "AnswerFlag",
     "Assignment",
+    "Comparison",
     "Demonstration",
     "Draft",
+    "Export",
     "Flag",
     "Membership",
     "Message",

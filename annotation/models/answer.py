@@ -4,6 +4,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotation.lm.chat import Message, with_system
+from annotation.models.comparison import Comparison
 from annotation.models.policy import PolicyVersion
 from annotation.models.project import Project
 from annotation.models.prompt import Prompt, PromptUpload
@@ -36,6 +37,14 @@ class PromptGroup(models.Model):
     upload = models.ForeignKey(
         PromptUpload, models.SET_NULL, null=True, blank=True, related_name="groups", editable=False
     )
+    comparison = models.ForeignKey(
+        Comparison,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="groups",
+        editable=False,
+    )
     # Of what an upload brought: the same answers, judged alike, are brought in once.
     content_key = models.CharField(max_length=64, blank=True, editable=False)
     status = models.CharField(
@@ -63,7 +72,9 @@ class PromptGroup(models.Model):
         verbose_name_plural = _("prompt groups")
         constraints = [
             models.UniqueConstraint(
-                fields=["prompt", "policy"], name="one_group_per_prompt_and_policy"
+                fields=["prompt", "policy"],
+                condition=models.Q(comparison__isnull=True),
+                name="one_group_per_prompt_and_policy",
             ),
             models.UniqueConstraint(
                 fields=["project", "content_key"],

@@ -87,6 +87,11 @@ class Project(models.Model):
         INFORMATION = "information", _("those whose ranking tells most")
         REWARD = "reward", _("those that the teacher model likes best")
 
+    class Promotion(models.TextChoices):
+        GATE = "gate", _("by itself, when it passes its gate")
+        PEOPLE = "people", _("when people prefer it, too, in a blind comparison")
+        ADMIN = "admin", _("when an admin says so")
+
     name = models.CharField(_("name"), max_length=100)
     slug = models.SlugField(_("address"), unique=True)
     guidelines = models.TextField(
@@ -204,6 +209,16 @@ class Project(models.Model):
     )
     training_threshold = models.PositiveIntegerField(
         _("new rankings before training"), default=100, validators=_within("training_threshold")
+    )
+    promotion = models.CharField(
+        _("a new policy serves"),
+        max_length=10,
+        choices=Promotion.choices,
+        default=Promotion.GATE,
+        help_text=_(
+            "In a comparison the old and the new version answer the same held-out prompts, and "
+            "labelers judge the pairs in their queue without knowing which is which."
+        ),
     )
     kl_budget = models.FloatField(
         _("KL budget"),

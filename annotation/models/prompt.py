@@ -129,6 +129,9 @@ class Prompt(models.Model):
         validators=[MinValueValidator(FEWEST_ANSWERS), MaxValueValidator(MOST_ANSWERS)],
         help_text=_("Empty: as many as the project asks for."),
     )
+    is_withdrawn = models.BooleanField(
+        _("withdrawn"), default=False, help_text=_("Nobody is asked it, until it is put back.")
+    )
     last_policy_number = models.IntegerField(
         default=-1, editable=False, help_text=_("Newest policy that was asked; -1: none yet.")
     )

@@ -38,7 +38,8 @@ def _wanting(prompts: QuerySet[Prompt], author: User, wanted: int | OuterRef) ->
     current = Demonstration.objects.filter(prompt=OuterRef("pk"), is_current=True)
     others = Writing.objects.filter(prompt=OuterRef("pk"), expires_at__isnull=False)
     under_way = others.exclude(author=author).exclude(ran_out())
-    unanswered = prompts.exclude(Exists(current.filter(author=author)))
+    asked = prompts.filter(is_withdrawn=False)
+    unanswered = asked.exclude(Exists(current.filter(author=author)))
     taken = unanswered.alias(
         taken=count_of(current, by="prompt") + count_of(under_way, by="prompt")
     )

@@ -62,7 +62,8 @@ def queue_counts(project: Project) -> QueueCounts:
     champion = PolicyVersion.Status.CHAMPION
     serving = project.policyversions.filter(status=champion).values("number")[:1]
     prompts = project.prompts.aggregate(
-        all=Count("id"), waiting=Count("id", filter=Q(last_policy_number__lt=serving))
+        all=Count("id"),
+        waiting=Count("id", filter=Q(last_policy_number__lt=serving, is_withdrawn=False)),
     )
     counts = dict(
         project.groups.exclude(status=PromptGroup.Status.READY)

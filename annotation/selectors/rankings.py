@@ -52,7 +52,7 @@ def group_rows(project: Project, last_ranking_id: int) -> Iterator[dict[str, Any
         alike = [(labeler, judgment) for labeler, judgment in judged if not judgment.is_led]
         if alike:
             row = _group_row(group, answers, alike)
-            yield {**row, "rankings": [*_in_parts(row["rankings"], compared)]}
+            yield {**row, "rankings": [*in_parts(row["rankings"], compared)]}
         for labeler, judgment in judged:
             if judgment.better and judgment.is_led:
                 row = _group_row(group, answers, [(labeler, judgment)])
@@ -74,7 +74,7 @@ def _group_row(
     }
 
 
-def _in_parts(
+def in_parts(
     rankings: list[dict[str, Any]], compared: Mapping[str, list[list[int]] | None]
 ) -> Iterator[dict[str, Any]]:
     """A ranking that says nothing of some pairs as rankings that have no rank for an answer: as one
@@ -134,8 +134,9 @@ def _ranking_row(labeler: str, judgment: Judgment) -> dict[str, Any]:
 
 
 def prompt_rows(project: Project) -> Iterator[dict[str, Any]]:
-    """Every prompt as the policy will read it."""
-    for prompt in project.prompts.order_by("id").iterator(chunk_size=1000):
+    """Every prompt that is not withdrawn, as the policy will read it."""
+    asked = project.prompts.filter(is_withdrawn=False)
+    for prompt in asked.order_by("id").iterator(chunk_size=1000):
         yield {
             "id": f"prompt-{prompt.pk}",
             "lang": prompt.language,

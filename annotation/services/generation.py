@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection, transaction
 from annotation.lm.chat import with_system
 from annotation.models import PolicyVersion, Project, PromptGroup
 from annotation.services import groups as group_service
+from annotation.services.word_chain import BetweenSteps
 from config.celery import app
 
 logger = logging.getLogger(__name__)
@@ -84,8 +85,9 @@ def answer_pending_groups(project_id: int, limit: int) -> int:
 def _answer(groups: Sequence[PromptGroup]) -> None:
     """Answers groups of one policy in one batch."""
     from annotation.lm.answers import AnswerFailure, AnswerRequest, answer_groups
-    from annotation.lm.loading import PolicySource, PolicyUnavailable, warm_policy
+    from annotation.lm.loading import PolicySource, PolicyUnavailable
     from annotation.lm.sampler import SamplingParameters
+    from annotation.lm.warm import warm_policy
 
     project = groups[0].project
     policy = cast(PolicyVersion, groups[0].policy)  # a group that waits for answers has one
@@ -97,14 +99,14 @@ def _answer(groups: Sequence[PromptGroup]) -> None:
     requests = [
         AnswerRequest(
             prompt=with_system(group.prompt.messages, project.system_prompt),
-            count=max(group.answer_count, project.answers_drawn),
+            count=group_service.answers_to_draw(group),
             seed=group.seed,
         )
         for group in groups
     ]
     try:
         model, tokenizer = warm_policy.get(PolicySource(policy.base_model, policy.adapter))
-        answered = answer_groups(model, tokenizer, requests, parameters)
+        answered = answer_groups(model, tokenizer, requests, parameters, BetweenSteps())
     except PolicyUnavailable as problem:
         for group in groups:
             group_service.fail_group(group, str(problem))

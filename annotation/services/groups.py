@@ -34,9 +34,9 @@ def top_up(project: Project) -> int:
     missing = project.queue_target - unranked_groups(project)
     if missing > 0:
         prompts = list(
-            project.prompts.filter(last_policy_number__lt=policy.number).order_by(
-                "last_policy_number", "id"
-            )[:missing]
+            project.prompts.filter(
+                is_withdrawn=False, last_policy_number__lt=policy.number
+            ).order_by("last_policy_number", "id")[:missing]
         )
         PromptGroup.objects.bulk_create(
             PromptGroup(
@@ -44,7 +44,7 @@ def top_up(project: Project) -> int:
                 prompt=prompt,
                 policy=policy,
                 answer_count=prompt.answers_wanted or project.answers_per_group,
-                seed=_seed(prompt, policy),
+                seed=seed_of(prompt, policy),
             )
             for prompt in prompts
         )
@@ -54,7 +54,7 @@ def top_up(project: Project) -> int:
     return project.groups.filter(status=Status.PENDING).count()
 
 
-def _seed(prompt: Prompt, policy: PolicyVersion) -> int:
+def seed_of(prompt: Prompt, policy: PolicyVersion) -> int:
     """The same prompt asked of the same version gives the same answers wherever it is asked."""
     digest = hashlib.sha256(f"{prompt.key} {policy.number}".encode()).digest()
     return int.from_bytes(digest[:6], "big")
@@ -76,6 +76,13 @@ def claim_groups(project_id: int, limit: int) -> list[PromptGroup]:
         group.attempts += 1
     PromptGroup.objects.bulk_update(groups, ["status", "claim", "claimed_until", "attempts"])
     return groups
+
+
+def answers_to_draw(group: PromptGroup) -> int:
+    """Of the version that is asked now: one, where two are compared."""
+    if group.comparison_id is not None:
+        return 1
+    return max(group.answer_count, group.project.answers_drawn)
 
 
 def renew_claim(group: PromptGroup) -> None:
@@ -104,7 +111,8 @@ def store_answers(
 ) -> bool:
     """Stores the answers and opens the group's assignments; False when the claim was lost.
 
-    Where more were drawn than are to be shown, the group waits for `pick_answers` instead.
+    Where two versions are compared, the second is asked after the first's answer is stored. Where
+    more were drawn than are to be shown, the group waits for `pick_answers` instead.
     `sampling` and `system_prompt` are those with which the answers were made.
     """
     held = _hold(group)
@@ -121,11 +129,14 @@ def store_answers(
             token_count=len(answer.token_ids),
             finish_reason=answer.finish_reason,
         )
-        for position, answer in enumerate(answers)
+        for position, answer in enumerate(answers, held.answers.count())
     )
     held.claim = held.claimed_until = None
     held.system_prompt, held.failure_reason = system_prompt, ""
-    if held.answers.count() > held.answer_count:
+    if held.comparison and held.policy_id == held.comparison.first_id:
+        held.policy, held.status, held.attempts = held.comparison.second, Status.PENDING, 0
+        held.save()
+    elif held.answers.count() > held.answer_count:
         held.status = Status.DRAWN
         held.save()
     else:

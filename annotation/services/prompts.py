@@ -1,12 +1,15 @@
-"""Adding prompts to a project."""
+"""Prompts: added, changed and deleted while nobody made anything of them, withdrawn after that."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotation.exchange.prompts import NewPrompt
 from annotation.exchange.split import prompt_key, split_of
-from annotation.models import Project, Prompt, PromptUpload
+from annotation.models import Project, Prompt, PromptGroup, PromptUpload
+from annotation.selectors.prompts import UNANSWERED, unused
+from annotation.services.groups import put_back_group, withdraw_group
 
 LOOKED_UP = 500  # keys a query
 
@@ -38,3 +41,54 @@ def add_prompts(
             del prompts[key]
     Prompt.objects.bulk_create(prompts.values(), batch_size=500, ignore_conflicts=True)
     return len(prompts)
+
+
+class PromptRefused(Exception):
+    """The sentence says why."""
+
+
+@transaction.atomic
+def withdraw_prompts(project: Project, keys: Collection[int]) -> int:
+    """No model and no person is asked them any more, until they are put back; what was said of them
+    stays. How many these were."""
+    prompts = project.prompts.filter(pk__in=keys, is_withdrawn=False)
+    groups = PromptGroup.objects.filter(prompt__in=prompts)
+    for group in groups.filter(status=PromptGroup.Status.READY):
+        withdraw_group(group)
+    groups.filter(status__in=UNANSWERED).update(status=PromptGroup.Status.WITHDRAWN)
+    return prompts.update(is_withdrawn=True)
+
+
+@transaction.atomic
+def put_back_prompts(project: Project, keys: Collection[int]) -> int:
+    """With their groups; how many these were."""
+    prompts = project.prompts.filter(pk__in=keys, is_withdrawn=True)
+    withdrawn = PromptGroup.objects.filter(
+        prompt__in=prompts, status=PromptGroup.Status.WITHDRAWN, comparison=None
+    )
+    withdrawn.filter(answers=None).update(status=PromptGroup.Status.PENDING, attempts=0)
+    for group in withdrawn:
+        put_back_group(group)
+    return prompts.update(is_withdrawn=False)
+
+
+@transaction.atomic
+def delete_prompts(project: Project, keys: Collection[int]) -> int:
+    """Those of which nobody has made anything; how many these were."""
+    free = list(unused(project).filter(pk__in=keys).values_list("pk", flat=True))
+    PromptGroup.objects.filter(prompt__in=free).delete()
+    return project.prompts.filter(pk__in=free).delete()[1].get("annotation.Prompt", 0)
+
+
+@transaction.atomic
+def change_prompt(prompt: Prompt, messages: list[dict[str, str]], language: str) -> None:
+    """Raises PromptRefused where somebody has made something of it, or it is there already."""
+    project = Project.objects.select_for_update(no_key=True).get(pk=prompt.project_id)
+    if not unused(project).filter(pk=prompt.pk).exists():
+        raise PromptRefused(_("It was answered meanwhile: withdraw it, and add another one."))
+    key = prompt_key(messages)
+    if project.prompts.filter(key=key).exclude(pk=prompt.pk).exists():
+        raise PromptRefused(_("The project has this prompt already."))
+    prompt.messages, prompt.language, prompt.key = messages, language, key
+    prompt.split = split_of(key, project.heldout_percent)
+    prompt.save(update_fields=["messages", "language", "key", "split"])

@@ -21,7 +21,7 @@ from annotation.selectors.rankings import current_rankings, group_rows, prompt_r
 
 def take_groups_snapshot(project: Project) -> Snapshot:
     """Every ranked group with its current rankings, oldest first."""
-    with _at_one_moment():
+    with at_one_moment():
         last = current_rankings(project).aggregate(Max("id"))["id__max"] or 0
         rankings = current_rankings(project).filter(id__lte=last).count()
         fields = _write(project, group_rows(project, last))
@@ -35,13 +35,13 @@ def take_groups_snapshot(project: Project) -> Snapshot:
 
 
 def take_prompts_snapshot(project: Project) -> Snapshot:
-    with _at_one_moment():
+    with at_one_moment():
         fields = _write(project, prompt_rows(project))
     return Snapshot.objects.create(project=project, kind=Snapshot.Kind.PROMPTS, **fields)
 
 
 def take_demonstrations_snapshot(project: Project) -> Snapshot:
-    with _at_one_moment():
+    with at_one_moment():
         fields = _write(project, demonstration_rows(project))
     return Snapshot.objects.create(project=project, kind=Snapshot.Kind.DEMONSTRATIONS, **fields)
 
@@ -59,7 +59,7 @@ def take_text_snapshot(project: Project, source: Path) -> Snapshot:
 
 
 @contextmanager
-def _at_one_moment() -> Iterator[None]:
+def at_one_moment() -> Iterator[None]:
     """All that is read is as it was at the first read, while others go on writing.
 
     Within a transaction that is open already it is as that transaction sees it.

@@ -1,19 +1,30 @@
 """What the policy is asked."""
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST
 
-from annotation.forms import PromptsForm
-from annotation.models import Project
+from annotation.exchange.prompts import NewPrompt
+from annotation.filters import PromptFilter
+from annotation.forms import PromptForm, PromptsForm
+from annotation.models import Project, Prompt
 from annotation.selectors.pages import page_of
+from annotation.selectors.prompts import listed_prompts
 from annotation.selectors.uploads import uploads_of
 from annotation.services import uploads
-from annotation.services.prompts import add_prompts
+from annotation.services.prompts import (
+    PromptRefused,
+    add_prompts,
+    change_prompt,
+    delete_prompts,
+    put_back_prompts,
+    withdraw_prompts,
+)
 from annotation.views.access import project_for_admin
 from annotation.views.requests import Request, takes_upload
 
@@ -40,10 +51,15 @@ def _prompts(request: Request, project: Project) -> HttpResponse:
     }
     if request.htmx:
         return render(request, "annotation/_uploads.html", context)
+    wanted = PromptFilter(request.GET, listed_prompts(project))
+    found = wanted.qs if wanted.is_valid() else Prompt.objects.none()
     context |= {
         "form": form,
         "count": project.prompts.count(),
-        "page": page_of(project.prompts.all(), request.GET.get("before", "")),
+        "filter": wanted.form,
+        "is_filtered": wanted.form.has_changed(),
+        "query": wanted.query,
+        "page": page_of(found, request.GET.get("before", "")),
     }
     return render(request, "annotation/prompts.html", context)
 
@@ -69,3 +85,66 @@ def cancel_upload(request: Request, slug: str, pk: int) -> HttpResponse:
     if uploads.cancel_upload(get_object_or_404(project.uploads, pk=pk)):
         messages.info(request, _("The upload is cancelled. What was added before stays."))
     return redirect("prompts", slug)
+
+
+@require_POST
+def change(request: Request, slug: str) -> HttpResponse:
+    """Of those that are ticked."""
+    project = project_for_admin(request.user, slug)
+    ticked = [int(value) for value in request.POST.getlist("prompt") if value.isdecimal()]
+    back = redirect(f"{reverse('prompts', args=[slug])}?{request.POST.get('query', '')}")
+    action = request.POST.get("action")
+    if action == "withdraw":
+        count = withdraw_prompts(project, ticked)
+        text = ngettext("%(n)d prompt withdrawn.", "%(n)d prompts withdrawn.", count)
+    elif action == "put_back":
+        count = put_back_prompts(project, ticked)
+        text = ngettext("%(n)d prompt put back.", "%(n)d prompts put back.", count)
+    elif action == "delete":
+        count = delete_prompts(project, ticked)
+        text = ngettext("%(n)d prompt deleted.", "%(n)d prompts deleted.", count)
+        if count < len(ticked):
+            messages.info(request, _("What was answered stays: it can be withdrawn."))
+    else:
+        return HttpResponseBadRequest("There is no such action.")
+    messages.success(request, text % {"n": count})
+    return back
+
+
+def prompt(request: Request, slug: str, pk: int) -> HttpResponse:
+    """One prompt, to be changed while nobody made anything of it."""
+    project = project_for_admin(request.user, slug)
+    found = get_object_or_404(listed_prompts(project), pk=pk)
+    data = request.POST if request.method == "POST" else None
+    form = PromptForm(found.messages, data, initial={"language": found.language})
+    if form.is_valid():
+        try:
+            change_prompt(found, form.cleaned_data["messages"], form.cleaned_data["language"])
+        except PromptRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("The prompt is changed."))
+            return redirect("prompts", slug)
+    context = {
+        "project": project,
+        "section": "prompts",
+        "prompt": found,
+        "form": form,
+        "groups": found.groups.select_related("policy").order_by("-id"),
+    }
+    return render(request, "annotation/prompt.html", context)
+
+
+def write(request: Request, slug: str) -> HttpResponse:
+    """A new prompt of several turns."""
+    project = project_for_admin(request.user, slug)
+    start = [{"role": role, "content": ""} for role in ("user", "assistant")]
+    form = PromptForm(start, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        data = form.cleaned_data
+        if add_prompts(project, [NewPrompt(data["messages"], data["language"])]):
+            messages.success(request, _("The prompt is added."))
+            return redirect("prompts", slug)
+        form.add_error(None, _("The project has this prompt already."))
+    context = {"project": project, "section": "prompts", "prompt": None, "form": form}
+    return render(request, "annotation/prompt.html", context)

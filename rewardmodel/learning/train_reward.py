@@ -93,7 +93,7 @@ def _finetune(
     used = len(data.groups) + len(data.heldout)
     run.tell(row_sentence("groups", used, rows.skipped, data.shortened))
 
-    steps = _steps(config, len(data.groups))
+    steps = steps_for(config, len(data.groups))
     trainer = Trainer(accelerator, model, config, config.learning_rate, steps)
     fresh = trainer.weights() if config.learning_curve else {}
     start, _ = trainer.resume(run.checkpoints)
@@ -184,7 +184,7 @@ def _learning_curve(
     """Held-out metrics after learning, from `fresh` on, from ever larger parts of the groups."""
     trained, curve = trainer.weights(), []
     for part in nested_parts(len(data.groups), config.seed, trainer.accelerator.num_processes):
-        trainer.restart(fresh, _steps(config, len(part)))
+        trainer.restart(fresh, steps_for(config, len(part)))
         for done, _ in fit(config, trainer, layout, data, part):
             run.progress("evaluating", done, trainer.steps)
         heldout = data.heldout[: len(rows.heldout)]
@@ -194,7 +194,7 @@ def _learning_curve(
     return curve
 
 
-def _steps(config: RewardConfig, groups: int) -> int:
+def steps_for(config: RewardConfig, groups: int) -> int:
     per_step = min(config.groups_per_step, groups)
     return max(config.minimum_steps, -(-config.epochs * groups // per_step))
 

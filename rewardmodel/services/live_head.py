@@ -14,10 +14,12 @@ from django.utils import timezone
 
 from annotation.exchange.files import require_room
 from annotation.lm.chat import Chat
-from annotation.lm.loading import PolicySource, PolicyUnavailable, warm_policy
+from annotation.lm.loading import PolicySource, PolicyUnavailable
+from annotation.lm.warm import warm_policy
 from annotation.models import Project, PromptGroup
 from annotation.selectors.policies import champion_policy
 from annotation.selectors.rankings import group_rows
+from annotation.services.word_chain import BetweenSteps
 from config import space
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.snapshot import SnapshotError, sort_groups
@@ -84,7 +86,7 @@ def _follow(project: Project, live: LiveHead, count: int, last: int) -> bool:
     require_room(settings.VAR_FOLDER, space.RESERVE)
     ranked = [row.asked for row in (*data.train, *data.heldout)]
     unread = backbone.unread([*map(_asked, (*drawn, *waiting)), *ranked])
-    backbone.read(unread[:TURN], config.tokens_per_batch)
+    backbone.read(unread[:TURN], config.tokens_per_batch, BetweenSteps())
     if len(unread) > TURN:
         return True
     if len(data.train) >= FEWEST_RANKINGS:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,16 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from annotation.models import PolicyVersion
+from annotation.models import PolicyVersion, Project
 from annotation.models.policy import ModelVersion
-from annotation.selectors.policies import next_number
-from annotation.services.policies import promote
+from annotation.selectors.policies import champion_policy, next_number
+from annotation.services.comparisons import ComparisonRefused, start_comparison
 from config import space
 from rewardmodel.learning.core.gate import Code, Reason, Verdict, as_json, read_report
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import champion_reward_model, log_tail
 from rewardmodel.services.claims import held
+from rewardmodel.services.promotion import let_serve
 from rewardmodel.services.runs import enqueue
 
 Kind, Status = TrainingRun.Kind, TrainingRun.Status
@@ -45,9 +47,20 @@ def complete_run(run: TrainingRun, result: Mapping[str, Any]) -> None:
         fields["samples"] = result["samples"]
         version = locked.produced_policy = _policy_version(locked, fields)
     if passed:
-        promote(version)
+        _passed(version)
     locked.metrics = result["metrics"]
     _finish(locked, Status.SUCCEEDED, reason)
+
+
+def _passed(version: RewardModelVersion | PolicyVersion) -> None:
+    """It serves; or, where its project asks people first, they are asked."""
+    asks = version.project.promotion
+    if isinstance(version, RewardModelVersion) or asks == Project.Promotion.GATE:
+        let_serve(version)
+    elif asks == Project.Promotion.PEOPLE:
+        served = champion_policy(version.project)
+        with suppress(ComparisonRefused):  # without a held-out prompt an admin decides
+            start_comparison(version.project, served, version, promotes=True)
 
 
 def _version_fields(run: TrainingRun, result: Mapping[str, Any]) -> dict[str, Any]:

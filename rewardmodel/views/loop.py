@@ -37,7 +37,7 @@ def run(request: Request, slug: str, pk: int) -> HttpResponse:
     run = get_object_or_404(runs_of(project), pk=pk)
     context = {
         "project": project,
-        "section": "loop",
+        "section": "runs",
         "run": run,
         "charts": charts_of(run),
         "reliability": reliability_of(run),

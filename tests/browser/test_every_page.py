@@ -14,9 +14,17 @@ from tests.browser.conftest import Visit
 from tests.people import ready_group
 
 ADMIN_PAGES = (
-    *("", "prompts/", "imports/", "groups/", "triples/", "flags/", "skips/", "versions/"),
-    "people/",
-    *("settings/", "rank/", "mine/"),
+    *("", "prompts/", "imports/", "groups/", "triples/", "exports/", "flags/", "skips/"),
+    *(
+        "versions/",
+        "comparisons/",
+        "runs/",
+        "word-chain/",
+        "people/",
+        "settings/",
+        "rank/",
+        "mine/",
+    ),
 )
 
 
@@ -48,6 +56,10 @@ def paths(project: Project) -> list[str]:
     more = [
         f"{home}groups/{group.pk}/",
         f"{home}runs/{run.pk}/",
+        f"{home}runs/compare/?run={run.pk}",
+        f"{home}versions/policy/0/",
+        f"{home}prompts/write/",
+        f"{home}prompts/{group.prompt_id}/",
         *(f"{home}imports/{upload.pk}/" for upload in project.uploads.all()),
         "/",
         "/projects/new/",

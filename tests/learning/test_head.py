@@ -151,3 +151,15 @@ def test_more_rankings_leave_less_doubt() -> None:
         scale = choice.head.weights.norm()
         unsure.append((choice.head.covariance.diagonal().sum().sqrt() / scale).item())
     assert unsure[1] < unsure[0]
+
+
+def test_few_groups_of_uneven_sizes_and_wide_features_are_learned_from() -> None:
+    generator = torch.Generator().manual_seed(6)
+    sizes = [2 + number % 2 + 6 * (number % 25 == 0) for number in range(50)]
+    scale = torch.arange(1, 577).pow(-1.5) * 1000  # some directions are far wider than others
+    hidden = [torch.randn(size, 2, 2, 576, generator=generator) * scale for size in sizes]
+    targets = [target(((-x[:, 0, 0, 0]).argsort().argsort() + 1).tolist()) for x in hidden]
+    lengths = [torch.randn(size, generator=generator) for size in sizes]
+    choice = choose_head(hidden, LAYERS, lengths, targets, list(map(str, range(50))))
+    assert torch.isfinite(choice.head.weights).all()
+    assert choice.trials[0].log_loss < 0.66

@@ -10,12 +10,12 @@ import torch
 from annotation.lm.loading import (
     PolicySource,
     PolicyUnavailable,
-    WarmPolicy,
     brief,
     is_out_of_memory,
     load_policy,
 )
 from annotation.lm.sampler import SamplingParameters, sample_groups
+from annotation.lm.warm import WarmPolicy
 from tests.learning.conftest import user
 from tests.tiny import build_tiny_tokenizer
 

@@ -14,13 +14,14 @@ from tests.pages.conftest import As
 from tests.people import answer_everything, ask, champion, ready_group
 
 ADMIN_PAGES = [
-    *("project", "prompts", "imports", "groups", "triples", "flags", "skips", "versions"),
+    *("project", "prompts", "imports", "groups", "triples", "exports", "flags", "skips"),
+    *("versions", "comparisons", "runs", "word_chain"),
     "people",
     "project_settings",
 ]
 LABELER_PAGES = ["rank", "mine", "ahead", "write"]
 LABELER_POSTS = ["give_back", "skip", "flag", "draft", "undo", "write_draft"]
-ADMIN_POSTS = ["generate", "run_start", "groups_retry"]
+ADMIN_POSTS = ["generate", "run_start", "groups_retry", "word_chain_ask"]
 
 
 def every_page(project: Project) -> list[str]:

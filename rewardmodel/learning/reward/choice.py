@@ -179,9 +179,9 @@ def _basis(flat: Float[Tensor, "N width"], hidden: int) -> tuple[Tensor, int]:
     width = flat.shape[1]
     if hidden <= min(len(flat), MOST_DIRECTIONS):
         return torch.eye(width, dtype=flat.dtype), hidden
-    block = flat[:, :hidden].float()
+    block = flat[flat.any(1), :hidden].float()  # without what groups were filled up with
     is_tall = hidden <= len(block)
-    sizes, found = torch.linalg.eigh(block.T @ block if is_tall else block @ block.T)
+    sizes, found = _eigen(block.T @ block if is_tall else block @ block.T)
     kept = (sizes > sizes.max() * 1e-6).nonzero()[-MOST_DIRECTIONS:, 0]
     directions = found[:, kept] if is_tall else block.T @ (found[:, kept] / sizes[kept].sqrt())
     directions = torch.linalg.qr(directions.to(flat.dtype)).Q
@@ -190,6 +190,15 @@ def _basis(flat: Float[Tensor, "N width"], hidden: int) -> tuple[Tensor, int]:
     basis[:hidden, :spanned] = directions
     basis[hidden:, spanned:] = torch.eye(width - hidden, dtype=flat.dtype)
     return basis, spanned
+
+
+def _eigen(square: Float[Tensor, "n n"]) -> tuple[Float[Tensor, " n"], Float[Tensor, "n n"]]:
+    """Eigenvalues and vectors; in twice the digits, and time, where it does not converge."""
+    try:
+        sizes, found = torch.linalg.eigh(square)
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        sizes, found = torch.linalg.eigh(square.double())
+    return sizes.to(square), found.to(square)
 
 
 def _best_spread(

@@ -54,9 +54,15 @@ class RewardScorer:
     """Scores have the mean and the deviation that the folder names."""
 
     def __init__(
-        self, folder: str, device: torch.device, base: PreTrainedModel | None = None
+        self,
+        folder: str,
+        device: torch.device,
+        base: PreTrainedModel | None = None,
+        *,
+        is_its: bool = False,
     ) -> None:
-        """`base` is read in the place of a probe's backbone where that has the same weights.
+        """`base` is read in the place of a probe's backbone where that has the same weights; who
+        knows that it was made on it says `is_its`.
 
         Raises PolicyUnavailable when the folder holds no reward model.
         """
@@ -65,7 +71,7 @@ class RewardScorer:
         self.reads_base = False
         if is_probe(folder):
             self.chat = Chat(load_tokenizer(str(Path(folder, BACKBONE))))
-            self.reads_base = base is not None and reads(folder, base)
+            self.reads_base = base is not None and (is_its or reads(folder, base))
             found = load_probe(folder, base if self.reads_base else None)
             self.model, self.mean, self.std = found
         else:

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotation', '0019_expectations'),
+        ('annotation', '0020_exports'),
         ('auth', '0012_alter_user_first_name_max_length'),
     ]
 

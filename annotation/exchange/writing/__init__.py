@@ -1,0 +1,1 @@
+"""Writers of data formats: each makes rows of its own from native groups (`native`)."""

@@ -1,0 +1,58 @@
+import sys
+import uuid
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from annotation.exchange.files import put_in_place, write_aside
+from annotation.exchange.writing.formats import FORMATS
+from annotation.exchange.writing.wanted import Wanted
+from annotation.management.projects import project_at
+from annotation.selectors.exports import rows_to_export
+from annotation.services.exports import Tally
+from annotation.services.snapshots import at_one_moment
+
+
+class Command(BaseCommand):
+    help = "Write a project's judgments to a file, as the page does that takes them out."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("project", help="the project's address, such as demo")
+        parser.add_argument("file", type=Path, help="- for the terminal")
+        parser.add_argument("--format", choices=FORMATS, default="groups")
+        parser.add_argument("--consensus", action="store_true", help="one ranking for each group")
+        parser.add_argument("--without-ties", action="store_true")
+        parser.add_argument("--agreement", type=float, help="of labelers, at least")
+        parser.add_argument("--split", choices=["train", "heldout"], default="")
+        parser.add_argument("--language", default="")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        project, made_as = project_at(options["project"]), FORMATS[options["format"]]
+        wanted = Wanted(
+            language=options["language"],
+            split=options["split"],
+            agreement=options["agreement"],
+            ties=not options["without_ties"],
+            judgments="consensus" if options["consensus"] else "each",
+        )
+        with at_one_moment():
+            total, found = rows_to_export(project, made_as.source, wanted, uuid.uuid4())
+            tally = Tally(total)
+            rows = tally.counted(found, made_as)
+            if str(options["file"]) == "-":
+                made_as.container.write(rows, sys.stdout.buffer)
+                return
+            try:
+                with write_aside(options["file"].parent) as (aside, file):
+                    made_as.container.write(rows, file)
+                    put_in_place(file, aside, options["file"])
+            except OSError as problem:
+                raise CommandError(
+                    f"{options['file']} cannot be written: {problem.strerror}."
+                ) from problem
+        self.stdout.write(
+            f"{tally.rows} rows of {tally.read} read; {tally.left_out} left out, which "
+            f"{made_as.title} cannot hold."
+        )

@@ -1,0 +1,158 @@
+"""The same few rankings for whole models: `python bench/few_labels_trained.py --model FOLDER ...`.
+
+    pip install -r requirements-bench.txt
+
+Groups to learn from and held-out ones as in bench/few_labels.py, of whose options it takes most.
+Arms: `probe` the head that is chosen by default; `finetune` the adapter with its defaults, and
+with a learning rate of 1e-3 and four epochs; `trl` TRL's RewardTrainer on the pairs with the same
+adapter and batch, one epoch at 1e-4, its default, and three at 1e-3. `length` is the length alone.
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+if __package__ in (None, ""):  # started as a file: make the repository importable
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from transformers import set_seed
+
+from annotation.lm.chat import Chat
+from annotation.lm.cpu_linear import use_onednn
+from annotation.lm.loading import load_tokenizer
+from bench.comparison import machine
+from bench.few_labels import ANSWERS, Read, answered, head_of, judged, rank, read_all
+from bench.reward_arms import Encoded, train_pairs
+from rewardmodel.learning.configs import RewardConfig
+from rewardmodel.learning.core.distributed import Processes
+from rewardmodel.learning.core.group_packing import Layout, truncate
+from rewardmodel.learning.core.snapshot import GroupRow, read_groups
+from rewardmodel.learning.core.trainer import Trainer
+from rewardmodel.learning.reward.choice import first_recipes
+from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
+from rewardmodel.learning.reward.model import RewardModel, encode, new_reward_model, score_groups
+from rewardmodel.learning.reward.preferences import target_of
+from rewardmodel.learning.reward.training_set import TrainingSet
+from rewardmodel.learning.train_reward import fit, steps_for
+from rewardmodel.rehearsal.teachers import find_teacher
+
+ARMS = ("probe", "finetune", "finetune, 1e-3", "trl", "trl, 1e-3")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--model", required=True, help="folder of a chat model")
+    parser.add_argument("--prompts", type=Path, nargs="+", help="JSON Lines, as in shared/data")
+    parser.add_argument("--answered", type=Path, help="where the model's answers are kept")
+    parser.add_argument("--people", type=Path, help="ranked groups instead of a teacher's")
+    parser.add_argument("--teacher", default="speaks_to_reader")
+    parser.add_argument("--among", type=int, default=384, help="groups to draw from")
+    parser.add_argument("--groups", type=int, default=100)
+    parser.add_argument("--heldout", type=int, default=130)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--arms", nargs="+", default=ARMS)
+    options = parser.parse_args()
+    print(f"# {machine()}")
+    rows = list(groups_of(options))
+    prompts = sorted({json.dumps(row.prompt) for row in rows})
+    order = random.Random(options.seed).sample(prompts, len(prompts))
+    held = set(order[: min(options.heldout, len(order) // 3)])
+    places = [i for i, row in enumerate(rows) if json.dumps(row.prompt) not in held]
+    chosen = random.Random(options.seed).sample(places, min(options.groups, len(places)))
+    learned = [rows[i] for i in chosen]
+    test = [row for row in rows if json.dumps(row.prompt) in held]
+    for arm in options.arms:
+        began = time.perf_counter()
+        for name, found in measured(arm, options, learned, test):
+            seconds = time.perf_counter() - began
+            print(
+                f"{name:<16} accuracy {found.accuracy:.3f} log loss {found.log_loss:.3f} "
+                f"on {found.pairs} pairs, {seconds:.0f} s",
+                flush=True,
+            )
+
+
+def groups_of(options: argparse.Namespace) -> Iterator[GroupRow]:
+    """Those that say anything."""
+    if options.people:
+        yield from read_groups(options.people, 0).train[: options.among]
+        return
+    teacher = find_teacher(f"rewardmodel.rehearsal.teachers:{options.teacher}")
+    for row in answered(options.model, options.prompts, options.answered, options.among, ANSWERS):
+        ranked = rank(row, teacher)
+        if len(set(ranked.rankings[0].ranks)) > 1:
+            yield ranked
+
+
+def measured(
+    arm: str, options: argparse.Namespace, learned: list[GroupRow], test: list[GroupRow]
+) -> Iterator[tuple[str, PreferenceMetrics]]:
+    name, _, rate = arm.partition(", ")
+    if name == "probe":
+        read = read_all(options.model, [*learned, *test])
+        count = len(learned)
+        places = range(count, len(read.rows))
+        yield from heads(read, range(count), places)
+        return
+    config = RewardConfig(
+        snapshot="-",
+        base_model=options.model,
+        output="-",
+        seed=options.seed,
+        epochs=4 if rate and name == "finetune" else 1,
+        learning_rate=float(rate) if rate else 3e-4 if name == "finetune" else 1e-4,
+    )
+    set_seed(options.seed)
+    chat = Chat(load_tokenizer(options.model))
+    model = new_reward_model(options.model, chat, config.lora_rank)
+    use_onednn(model)
+    layout = model.choose_layout(config.group_tokens)
+    groups = encoded(chat, learned, config)
+    if name == "trl":
+        train_pairs(model, groups, chat, config, pairs_per_pass=2, epochs=3 if rate else 1)
+    else:
+        model.eval()
+        train_groups(model, layout, groups, chat, config)
+    model.eval()
+    heldout = [group for _, group in encoded(chat, test, config)]
+    scores = score_groups(model, layout, heldout, chat.pad, config.tokens_per_batch)
+    yield arm, metrics_of(scores, test)
+
+
+def heads(
+    read: Read, learned: Sequence[int], test: Sequence[int]
+) -> Iterator[tuple[str, PreferenceMetrics]]:
+    yield "probe", judged(read, test, head_of(read, learned))
+    yield "length", judged(read, test, head_of(read, learned, first_recipes(read.layers)[:1]))
+
+
+def encoded(chat: Chat, rows: Sequence[GroupRow], config: RewardConfig) -> Encoded:
+    return [
+        (row, truncate(encode(chat, row.prompt, row.answers), config.group_tokens)) for row in rows
+    ]
+
+
+def train_groups(
+    model: RewardModel, layout: Layout, groups: Encoded, chat: Chat, config: RewardConfig
+) -> None:
+    """As `train_reward.py --method finetune` does."""
+    accelerator = Processes()
+    targets = [target_of(row, config, accelerator.device) for row, _ in groups]
+    encoded_groups = [group for _, group in groups]
+    data = TrainingSet(encoded_groups, targets, [], [], Counter(), chat.pad)
+    trainer = Trainer(
+        accelerator, model, config, config.learning_rate, steps_for(config, len(groups))
+    )
+    for _ in fit(config, trainer, layout, data, range(len(groups))):
+        pass
+
+
+if __name__ == "__main__":
+    main()

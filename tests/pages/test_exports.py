@@ -1,0 +1,219 @@
+"""Taking data out: who may, the preview, the file that a worker makes, its link."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models import F
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from annotation.exchange.writing.formats import FORMATS
+from annotation.judgment.judgment import AnswerRating, BetterAnswer
+from annotation.models import Export, Project, User
+from annotation.services.demonstrations import write_demonstration
+from annotation.services.exports import (
+    delete_old_exports,
+    link_token,
+    write_next_export,
+)
+from annotation.services.people import remove_member
+from tests.annotation.desk import rank, set_overlap
+from tests.pages.conftest import As
+from tests.people import ready_group
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def page(project: Project, *more: object, name: str = "exports") -> str:
+    return reverse(name, args=[project.slug, *more])
+
+
+def taken_out(browser: Client, project: Project, made_as: str = "groups", **asked: Any) -> Export:
+    """What a worker made of it."""
+    response = browser.post(page(project), {"format": made_as, **asked})
+    assert response.status_code == 302, response.context["form"].errors
+    assert write_next_export()
+    return project.exports.latest("id")
+
+
+def lines(export: Export) -> list[Any]:
+    return [json.loads(line) for line in export.file.read_text().splitlines()]
+
+
+@pytest.fixture
+def ranked(project: Project, labeler: User) -> Project:
+    ready_group(project)
+    rank(
+        project,
+        labeler,
+        {0: 1, 1: 2, 2: 2},
+        comment="Clear.",
+        ratings={1: AnswerRating(None, ("opinion",))},
+        better=BetterAnswer("Boil it for 7 minutes.", 0, is_first=True),
+    )
+    return project
+
+
+@pytest.mark.parametrize("name", ["exports", "export_file", "export_cancel", "export_delete"])
+def test_only_a_projects_admins_take_out(
+    as_: As, ranked: Project, stranger: User, labeler: User, owner: User, name: str
+) -> None:
+    export = taken_out(as_(owner), ranked)
+    address = page(ranked, *([] if name == "exports" else [export.pk]), name=name)
+    ask = "post" if name in ("export_cancel", "export_delete") else "get"
+    assert getattr(as_(stranger), ask)(address).status_code == 404
+    assert getattr(as_(labeler), ask)(address).status_code == 403
+    assert getattr(Client(), ask)(address).url.startswith("/login/")
+
+
+def test_the_preview_shows_rows_and_writes_nothing(as_: As, ranked: Project, admin: User) -> None:
+    html = as_(admin).get(page(ranked), {"format": "trl_preference"}).content.decode()
+    assert "1 ranked group is read." in html
+    assert "&quot;chosen&quot;" in html
+    assert "ties: tied answers are no pair" in html
+    assert not Export.objects.exists()
+
+
+def test_a_preview_of_nothing_says_so(as_: As, ranked: Project, admin: User) -> None:
+    asked = {"format": "groups", "language": "xx"}
+    assert "Nothing matches" in as_(admin).get(page(ranked), asked).content.decode()
+
+
+@pytest.mark.parametrize("asked", [{"format": "?"}, {"format": "groups", "agreement": "7"}])
+def test_what_cannot_be_made_is_refused(
+    as_: As, ranked: Project, admin: User, asked: dict[str, str]
+) -> None:
+    assert as_(admin).post(page(ranked), asked).context["form"].errors
+    assert not Export.objects.exists()
+
+
+def test_the_native_file_holds_all_that_was_said(as_: As, ranked: Project, owner: User) -> None:
+    export = taken_out(as_(owner), ranked)
+    [row] = lines(export)
+    [said] = row["rankings"]
+    assert said["ranks"] == [1, 2, 2]
+    assert said["flags"] == [[], ["opinion"], []]
+    assert said["comment"] == "Clear."
+    assert said["better"] == {"text": "Boil it for 7 minutes.", "source": 0, "is_first": True}
+    assert sorted(said["letters"]) == ["A", "B", "C"]
+    assert row["sources"][0]["policy"] == 0
+    assert (export.rows, export.left_out) == (1, 0)
+
+
+@pytest.mark.parametrize("made_as", FORMATS)
+def test_every_format_is_made_of_real_rankings(
+    as_: As, ranked: Project, owner: User, made_as: str
+) -> None:
+    write_demonstration(ranked.prompts.get(), owner, "In water.")
+    export = taken_out(as_(owner), ranked, made_as)
+    held = made_as not in ("argilla", "label_studio")  # which know no ties
+    assert (export.status, export.rows > 0) == ("done", held)
+    assert export.left_out == (not held)
+
+
+def test_labelers_are_pseudonyms_that_differ_from_file_to_file(
+    as_: As, ranked: Project, labeler: User, owner: User
+) -> None:
+    set_overlap(ranked, 2)
+    rank(ranked, owner)
+    files = [lines(taken_out(as_(owner), ranked)) for _ in range(2)]
+    names = [{said["labeler"] for said in row["rankings"]} for [row] in files]
+    assert [len(each) for each in names] == [2, 2]
+    assert not names[0] & names[1]
+    assert owner.username not in str(files)
+
+
+def test_a_labeler_who_left_is_in_the_file_and_can_be_chosen(
+    as_: As, ranked: Project, labeler: User, owner: User
+) -> None:
+    remove_member(ranked.memberships.get(user=labeler))
+    assert taken_out(as_(owner), ranked, labeler=labeler.pk).rows == 1
+    assert taken_out(as_(owner), ranked, labeler=owner.pk).rows == 0
+
+
+def test_days_are_inclusive(as_: As, ranked: Project, owner: User) -> None:
+    today = timezone.localdate()
+    assert taken_out(as_(owner), ranked, since=today, until=today).rows == 1
+    assert taken_out(as_(owner), ranked, until=today - timedelta(days=1)).rows == 0
+
+
+def test_a_download_has_its_checksum_and_a_name(as_: As, ranked: Project, owner: User) -> None:
+    export = taken_out(as_(owner), ranked, "triples_csv")
+    response = as_(owner).get(page(ranked, export.pk, name="export_file"))
+    assert b"".join(response) == export.file.read_bytes()
+    assert response["X-Content-SHA256"] == export.sha256
+    assert "kitchen-triples-csv-" in response["Content-Disposition"]
+
+
+def test_a_link_opens_the_file_without_a_login_until_it_is_deleted(
+    as_: As, ranked: Project, owner: User
+) -> None:
+    export = taken_out(as_(owner), ranked)
+    address = reverse("export_link", args=[link_token(export)])
+    assert address in as_(owner).get(page(ranked)).content.decode()
+    assert Client().get(address).status_code == 200
+    as_(owner).post(page(ranked, export.pk, name="export_delete"))
+    assert Client().get(address).status_code == 404
+    assert not export.file.exists()
+
+
+def test_a_forged_link_leads_nowhere(as_: As, ranked: Project, owner: User) -> None:
+    export = taken_out(as_(owner), ranked)
+    assert Client().get(reverse("export_link", args=[export.key.hex])).status_code == 404
+
+
+def test_a_link_leads_nowhere_when_its_week_is_over(as_: As, ranked: Project, owner: User) -> None:
+    export = taken_out(as_(owner), ranked)
+    Export.objects.update(finished_at=F("finished_at") - Export.KEPT)
+    assert Client().get(reverse("export_link", args=[link_token(export)])).status_code == 404
+
+
+def test_old_files_are_deleted(as_: As, ranked: Project, owner: User) -> None:
+    export = taken_out(as_(owner), ranked)
+    delete_old_exports()
+    assert export.file.exists()
+    Export.objects.update(finished_at=F("finished_at") - Export.KEPT)
+    delete_old_exports()
+    assert not export.file.exists()
+    assert not Export.objects.exists()
+
+
+def test_a_cancelled_export_leaves_no_file(as_: As, ranked: Project, owner: User) -> None:
+    as_(owner).post(page(ranked), {"format": "groups"})
+    export = ranked.exports.get()
+    as_(owner).post(page(ranked, export.pk, name="export_cancel"))
+    assert not write_next_export()
+    export.refresh_from_db()
+    assert (export.status, export.file.exists()) == ("cancelled", False)
+
+
+def test_one_is_written_at_a_time_and_a_dead_workers_is_taken_over(
+    as_: As, ranked: Project, owner: User
+) -> None:
+    for _ in range(2):
+        as_(owner).post(page(ranked), {"format": "groups"})
+    second, first = ranked.exports.all()
+    soon = timezone.now() + timedelta(seconds=50)
+    Export.objects.filter(pk=first.pk).update(
+        status="writing", claim="00000000-0000-0000-0000-000000000001", claimed_until=soon
+    )
+    assert not write_next_export()
+    Export.objects.filter(pk=first.pk).update(claimed_until=timezone.now() - timedelta(1))
+    assert write_next_export()
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, second.status) == ("done", "waiting")
+
+
+def test_the_page_asks_as_often_whatever_was_taken_out(
+    as_: As, ranked: Project, owner: User, django_assert_num_queries: Any
+) -> None:
+    browser = as_(owner)
+    for _ in range(3):
+        taken_out(browser, ranked)
+    browser.get(page(ranked))
+    with django_assert_num_queries(6):
+        browser.get(page(ranked))

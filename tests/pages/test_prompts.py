@@ -1,0 +1,177 @@
+"""Prompts as things one can manage: found, changed, withdrawn, put back, deleted."""
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from annotation.models import Project, Prompt, PromptGroup, User
+from annotation.selectors.rankings import prompt_rows
+from annotation.services.assignments import take_assignment
+from annotation.services.demonstrations import write_demonstration
+from annotation.services.groups import top_up
+from tests.annotation.desk import rank
+from tests.pages.conftest import As
+from tests.people import answer_everything, ask
+
+EGG = [{"role": "user", "content": "How do I boil an egg?"}]
+
+
+def page(project: Project, name: str = "prompts", *more: object) -> str:
+    return reverse(name, args=[project.slug, *more])
+
+
+def change(as_: As, user: User, project: Project, action: str, *prompts: Prompt) -> Any:
+    data = {"action": action, "prompt": [prompt.pk for prompt in prompts], "query": ""}
+    return as_(user).post(page(project, "prompts_change"), data)
+
+
+def found(as_: As, user: User, project: Project, **asked: str) -> list[str]:
+    rows = as_(user).get(page(project), asked).context["page"].rows
+    return sorted(row.messages[-1]["content"] for row in rows)
+
+
+@pytest.fixture
+def prompts(project: Project) -> list[Prompt]:
+    """One that was answered, and two that were not."""
+    project.queue_target = 1
+    project.save()
+    ask(project, "Answered?", "Junk,1,2", "Other?")
+    answer_everything(project)
+    return list(project.prompts.order_by("id"))
+
+
+def test_labelers_and_strangers_change_no_prompts(
+    as_: As, project: Project, prompts: list[Prompt], labeler: User, stranger: User
+) -> None:
+    assert change(as_, labeler, project, "delete", *prompts).status_code == 403
+    assert change(as_, stranger, project, "delete", *prompts).status_code == 404
+    for name, more in (("prompt", [prompts[1].pk]), ("prompt_write", [])):
+        assert as_(labeler).get(page(project, name, *more)).status_code == 403
+        assert as_(stranger).get(page(project, name, *more)).status_code == 404
+    assert project.prompts.count() == 3
+
+
+def test_they_are_found_by_words_and_by_state(
+    as_: As, project: Project, prompts: list[Prompt], admin: User
+) -> None:
+    assert found(as_, admin, project, q="junk") == ["Junk,1,2"]
+    assert found(as_, admin, project, state="used") == ["Answered?"]
+    assert found(as_, admin, project, state="unused") == ["Junk,1,2", "Other?"]
+    change(as_, admin, project, "withdraw", prompts[2])
+    assert found(as_, admin, project, state="withdrawn") == ["Other?"]
+    assert found(as_, admin, project, state="unused") == ["Junk,1,2"]
+
+
+def test_what_nobody_answered_is_deleted_and_what_was_answered_stays(
+    as_: As, project: Project, prompts: list[Prompt], admin: User
+) -> None:
+    project.queue_target = 2
+    project.save()
+    top_up(project)  # the second is waiting for its answers
+    html = as_(admin).post(
+        page(project, "prompts_change"),
+        {"action": "delete", "prompt": [prompt.pk for prompt in prompts]},
+        follow=True,
+    )
+    assert found(as_, admin, project) == ["Answered?"]
+    assert "2 prompts deleted." in html.content.decode()
+    assert "it can be withdrawn" in html.content.decode()
+
+
+def test_a_prompt_with_a_demonstration_is_not_deleted(
+    as_: As, project: Project, prompts: list[Prompt], admin: User
+) -> None:
+    write_demonstration(prompts[1], admin, "So.")
+    change(as_, admin, project, "delete", prompts[1])
+    assert project.prompts.filter(pk=prompts[1].pk).exists()
+
+
+def test_a_withdrawn_prompt_is_asked_of_nobody_until_it_is_put_back(
+    as_: As, project: Project, prompts: list[Prompt], admin: User, labeler: User
+) -> None:
+    project.queue_target = 2
+    project.save()
+    top_up(project)
+    change(as_, admin, project, "withdraw", *prompts)
+    assert take_assignment(project, labeler) is None
+    assert top_up(project) == 0
+    assert list(prompt_rows(project)) == []
+    change(as_, admin, project, "put_back", *prompts)
+    assert PromptGroup.objects.get(prompt=prompts[1]).status == PromptGroup.Status.PENDING
+    assert take_assignment(project, labeler) is not None
+    assert len(list(prompt_rows(project))) == 3
+
+
+def test_what_was_said_of_a_withdrawn_prompt_stays(
+    as_: As, project: Project, prompts: list[Prompt], admin: User, labeler: User
+) -> None:
+    ranking = rank(project, labeler)
+    change(as_, admin, project, "withdraw", prompts[0])
+    ranking.refresh_from_db()
+    assert ranking.is_current
+
+
+def test_an_unused_prompt_is_changed_turn_by_turn(
+    as_: As, project: Project, prompts: list[Prompt], admin: User
+) -> None:
+    address = page(project, "prompt", prompts[1].pk)
+    said = {
+        "message_0": "Be brief.",
+        "message_1": "Mended?",
+        "message_2": "Yes.",
+        "message_3": "And now?",
+        "language": "en",
+    }
+    assert as_(admin).post(address, said).status_code == 302
+    prompts[1].refresh_from_db()
+    assert [message["role"] for message in prompts[1].messages] == [
+        *("system", "user", "assistant", "user")
+    ]
+    assert prompts[1].language == "en"
+    assert prompts[1].key != project.prompts.get(pk=prompts[2].pk).key
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({"message_1": "Other?"}, "has this prompt already"),
+        ({"message_1": "So?", "message_2": "Yes."}, "the user has the last one"),
+        ({}, "must be a text or a list"),
+    ],
+)
+def test_what_is_no_prompt_or_is_there_already_is_refused(
+    as_: As,
+    project: Project,
+    prompts: list[Prompt],
+    admin: User,
+    said: dict[str, str],
+    problem: str,
+) -> None:
+    html = as_(admin).post(page(project, "prompt", prompts[1].pk), said).content.decode()
+    assert problem in html
+    prompts[1].refresh_from_db()
+    assert prompts[1].messages[0]["content"] == "Junk,1,2"
+
+
+def test_a_prompt_that_was_answered_cannot_be_changed(
+    as_: As, project: Project, prompts: list[Prompt], admin: User
+) -> None:
+    address = page(project, "prompt", prompts[0].pk)
+    assert "can no longer be changed" in as_(admin).get(address).content.decode()
+    as_(admin).post(address, {"message_1": "Mended?"})
+    prompts[0].refresh_from_db()
+    assert prompts[0].messages[0]["content"] == "Answered?"
+
+
+def test_a_conversation_is_written_in_the_browser(as_: As, project: Project, admin: User) -> None:
+    said = {"message_1": "One?", "message_2": "Two.", "message_3": "Three?"}
+    as_(admin).post(page(project, "prompt_write"), said)
+    roles = [message["role"] for message in project.prompts.get().messages]
+    assert roles == ["user", "assistant", "user"]
+
+
+def test_an_action_that_does_not_exist_is_refused(
+    as_: As, project: Project, prompts: list[Prompt], admin: User
+) -> None:
+    assert change(as_, admin, project, "burn", *prompts).status_code == 400
