@@ -584,7 +584,7 @@ JUDGED: list[tuple[str, list[dict[str, Any]], list[tuple[list[int], Any]]]] = [
         [([2, 1, 2], None)],
     ),
     (
-        "Laoshi snapshot",
+        "Laoshi groups",
         [
             {
                 "id": "group-1",
