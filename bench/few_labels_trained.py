@@ -6,6 +6,9 @@ Groups to learn from and held-out ones as in bench/few_labels.py, of whose optio
 Arms: `probe` the head that is chosen by default; `finetune` the adapter with its defaults, and
 with a learning rate of 1e-3 and four epochs; `trl` TRL's RewardTrainer on the pairs with the same
 adapter and batch, one epoch at 1e-4, its default, and three at 1e-3. `length` is the length alone.
+`adapters` begins with the chosen head and trains adapters below it, as it stands (linear probe,
+then fine-tuning: arXiv 2202.10054); the held-out figures are shown along the way, so that they say
+what stopping in time could gain at most.
 """
 
 import argparse
@@ -22,28 +25,35 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from transformers import set_seed
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, set_seed
 
 from annotation.lm.chat import Chat
 from annotation.lm.cpu_linear import use_onednn
-from annotation.lm.loading import load_tokenizer
+from annotation.lm.loading import load_causal_lm, load_tokenizer
 from bench.comparison import machine
 from bench.few_labels import ANSWERS, Read, answered, head_of, judged, rank, read_all
 from bench.reward_arms import Encoded, train_pairs
 from rewardmodel.learning.configs import RewardConfig
+from rewardmodel.learning.core.adapters import with_fresh_adapter
 from rewardmodel.learning.core.distributed import Processes
-from rewardmodel.learning.core.group_packing import Layout, truncate
+from rewardmodel.learning.core.group_packing import GroupBatch, Layout, choose_layout, truncate
+from rewardmodel.learning.core.passes import read_answers
 from rewardmodel.learning.core.snapshot import GroupRow, read_groups
 from rewardmodel.learning.core.trainer import Trainer
 from rewardmodel.learning.reward.choice import first_recipes
+from rewardmodel.learning.reward.features import FeatureReader
 from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
 from rewardmodel.learning.reward.model import RewardModel, encode, new_reward_model, score_groups
 from rewardmodel.learning.reward.preferences import target_of
+from rewardmodel.learning.reward.probe import Head, chosen_features
 from rewardmodel.learning.reward.training_set import TrainingSet
 from rewardmodel.learning.train_reward import fit, steps_for
 from rewardmodel.rehearsal.teachers import find_teacher
 
-ARMS = ("probe", "finetune", "finetune, 1e-3", "trl", "trl, 1e-3")
+ARMS = ("probe", "finetune", "finetune, 1e-3", "trl", "trl, 1e-3", "adapters", "adapters, 1e-3")
+LOOKED = 8  # steps
 
 
 def main() -> None:
@@ -73,7 +83,7 @@ def main() -> None:
         for name, found in measured(arm, options, learned, test):
             seconds = time.perf_counter() - began
             print(
-                f"{name:<16} accuracy {found.accuracy:.3f} log loss {found.log_loss:.3f} "
+                f"{name:<20} accuracy {found.accuracy:.3f} log loss {found.log_loss:.3f} "
                 f"on {found.pairs} pairs, {seconds:.0f} s",
                 flush=True,
             )
@@ -101,6 +111,9 @@ def measured(
         places = range(count, len(read.rows))
         yield from heads(read, range(count), places)
         return
+    if name == "adapters":
+        yield from adapters(options, learned, test, float(rate or 1e-4))
+        return
     config = RewardConfig(
         snapshot="-",
         base_model=options.model,
@@ -126,6 +139,50 @@ def measured(
     yield arm, metrics_of(scores, test)
 
 
+class Deepened(nn.Module):
+    """A head that stays as it is, on a model that does not."""
+
+    def __init__(self, network: PreTrainedModel, head: Head) -> None:
+        super().__init__()
+        self.network, self.recipe = network, head.recipe
+        self.reader = FeatureReader(network, head.recipe.layers)
+        self.weights = nn.Parameter(head.weights, requires_grad=False)
+
+    def forward(self, batch: GroupBatch) -> Tensor:
+        lengths = torch.bincount(batch.answer_of, minlength=len(batch.ends)).float().log()
+        read = self.reader(batch)
+        return chosen_features(self.recipe, self.reader.layers, read, lengths) @ self.weights
+
+
+def adapters(
+    options: argparse.Namespace, learned: list[GroupRow], test: list[GroupRow], rate: float
+) -> Iterator[tuple[str, PreferenceMetrics]]:
+    head = head_of(read_all(options.model, learned), range(len(learned))).head
+    config = RewardConfig(snapshot="-", base_model=options.model, output="-", seed=options.seed)
+    chat = Chat(load_tokenizer(options.model))
+    network = load_causal_lm(options.model, torch.float32)
+    set_seed(options.seed)
+    with_fresh_adapter(network, config.lora_rank)
+    network.train(False)
+    model = Deepened(network, head)
+    layout = choose_layout(model.reader, network, config.group_tokens)
+    data = training_set(encoded(chat, learned, config), chat, config)
+    heldout = [group for _, group in encoded(chat, test, config)]
+    steps = 2 * steps_for(config, len(learned))
+    trainer = Trainer(Processes(), model, config, rate, steps)
+
+    def judged_now() -> PreferenceMetrics:
+        read = read_answers(
+            model, network.device, layout, heldout, chat.pad, config.tokens_per_batch
+        )
+        return metrics_of(read, test)
+
+    yield f"adapters {rate:g}, 0", judged_now()
+    for step, _ in fit(config, trainer, layout, data, range(len(learned))):
+        if step % LOOKED == 0:
+            yield f"adapters {rate:g}, {step}", judged_now()
+
+
 def heads(
     read: Read, learned: Sequence[int], test: Sequence[int]
 ) -> Iterator[tuple[str, PreferenceMetrics]]:
@@ -139,18 +196,18 @@ def encoded(chat: Chat, rows: Sequence[GroupRow], config: RewardConfig) -> Encod
     ]
 
 
+def training_set(groups: Encoded, chat: Chat, config: RewardConfig) -> TrainingSet:
+    targets = [target_of(row, config, Processes().device) for row, _ in groups]
+    return TrainingSet([group for _, group in groups], targets, [], [], Counter(), chat.pad)
+
+
 def train_groups(
     model: RewardModel, layout: Layout, groups: Encoded, chat: Chat, config: RewardConfig
 ) -> None:
     """As `train_reward.py --method finetune` does."""
-    accelerator = Processes()
-    targets = [target_of(row, config, accelerator.device) for row, _ in groups]
-    encoded_groups = [group for _, group in groups]
-    data = TrainingSet(encoded_groups, targets, [], [], Counter(), chat.pad)
-    trainer = Trainer(
-        accelerator, model, config, config.learning_rate, steps_for(config, len(groups))
-    )
-    for _ in fit(config, trainer, layout, data, range(len(groups))):
+    steps = steps_for(config, len(groups))
+    trainer = Trainer(Processes(), model, config, config.learning_rate, steps)
+    for _ in fit(config, trainer, layout, training_set(groups, chat, config), range(len(groups))):
         pass
 
 
