@@ -31,13 +31,14 @@ class ImportForm(forms.Form):
 class ColumnsForm(forms.Form):
     """A meaning for each column."""
 
-    NAMED, UNNAMED, LINES = "named", "unnamed", "lines"
+    NAMED, UNNAMED, LINES, TEXTS = "named", "unnamed", "lines", "texts"
     first_row = forms.ChoiceField(
         label=_("The first row"),
         choices=[
             (NAMED, _("names the columns")),
             (UNNAMED, _("is data like the others")),
             (LINES, _("it is no table: each line is a question")),
+            (TEXTS, _("it is no table: each line is raw text")),
         ],
     )
 
@@ -46,7 +47,12 @@ class ColumnsForm(forms.Form):
     ) -> None:
         super().__init__(*args, **given)
         self.names = list(columns)
-        if not is_table:
+        if not columns:
+            self.fields["first_row"] = forms.ChoiceField(
+                label=_("Each line"),
+                choices=[(self.LINES, _("is a question")), (self.TEXTS, _("is raw text"))],
+            )
+        elif not is_table:
             del self.fields["first_row"]
         choices = [(meaning, gettext(words)) for meaning, words in MEANINGS.items()]
         for number, (name, example) in enumerate(columns.items()):
@@ -57,8 +63,8 @@ class ColumnsForm(forms.Form):
     def mapping(self) -> Mapping:
         first_row = self.cleaned_data.get("first_row")
         meanings = {name: self.cleaned_data[f"column{n}"] for n, name in enumerate(self.names)}
-        if first_row == self.LINES:
-            return Mapping(is_lines=True)
+        if first_row in (self.LINES, self.TEXTS):
+            return Mapping(is_lines=True, is_text=first_row == self.TEXTS)
         return Mapping(meanings, None if first_row is None else first_row == self.NAMED)
 
 

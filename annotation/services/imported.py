@@ -12,8 +12,8 @@ from annotation.exchange.prompts import NewPrompt
 from annotation.exchange.reading.folding import Group, Said
 from annotation.exchange.reading.staged import Staged, content_key
 from annotation.judgment.highlights import is_in_place
-from annotation.judgment.judgment import HIGHLIGHT_LABELS
-from annotation.judgment.scores import scores_from_pairs, scores_of
+from annotation.judgment.judgment import HIGHLIGHT_LABELS, Highlight
+from annotation.judgment.scores import BEST, below_first, scores_from_pairs, scores_of
 from annotation.models import (
     Answer,
     AnswerFlag,
@@ -30,10 +30,12 @@ from annotation.models import (
     User,
 )
 from annotation.selectors.uploads import text_folder
+from annotation.services.demonstrations import write_demonstration
 from annotation.services.prompts import add_prompts
 
 Staging = tuple[int, str, Group]
 Status = PromptGroup.Status
+Finish = Answer.FinishReason
 TAKEN_BACK = 200  # rows a transaction
 
 
@@ -77,7 +79,7 @@ def _store_answers(upload: PromptUpload, asked: Sequence[tuple[Prompt, Group]]) 
         for group, read in stored
         for said in read.judgments
     ]
-    _store_rankings(upload.project, said)
+    _store_rankings(upload, said)
     return len(groups)
 
 
@@ -86,6 +88,7 @@ def _group(upload: PromptUpload, key: str, prompt: Prompt, group: Group) -> Prom
         project=upload.project,
         prompt=prompt,
         upload=upload,
+        system_prompt=group.system_prompt,
         content_key=key,
         status=Status.JUDGED if group.judgments else Status.READY,
         answer_count=len(group.candidates),
@@ -101,7 +104,9 @@ def _answers(group: PromptGroup, read: Group) -> Iterable[Answer]:
             position=position,
             text=candidate.text,
             author=candidate.author,
-            finish_reason=Answer.FinishReason.STOP,
+            finish_reason=Finish.LENGTH
+            if candidate.finish_reason == Finish.LENGTH
+            else Finish.STOP,
         )
 
 
@@ -133,7 +138,7 @@ def _username(upload: PromptUpload, name: str) -> str:
     return file if name == "file" else f"{file}:{name}"[:150]
 
 
-def _store_rankings(project: Project, said: Sequence[tuple[User, Said, list[Answer]]]) -> None:
+def _store_rankings(upload: PromptUpload, said: Sequence[tuple[User, Said, list[Answer]]]) -> None:
     rankings = Ranking.objects.bulk_create(
         _ranking(labeler, judged, answers) for labeler, judged, answers in said
     )
@@ -143,14 +148,40 @@ def _store_rankings(project: Project, said: Sequence[tuple[User, Said, list[Answ
         rated = [_rating(ranking, *both) for both in zip(answers, judged.ratings, strict=False)]
         ratings += [rating for rating in rated if rating]
         qualities = [rating.quality if rating else None for rating in rated]
-        for answer, score in zip(answers, _scores(judged, qualities), strict=True):
-            if score is not None:
-                rank = judged.ranks[answer.position]
-                triples.append(
-                    Triple(project=project, ranking=ranking, answer=answer, rank=rank, score=score)
-                )
+        first = _store_better(upload, ranking, judged, answers)
+        of_ranking = {"project": upload.project, "ranking": ranking}
+        ranks = below_first(judged.ranks) if first else judged.ranks
+        scores = _scores(judged, qualities, first is not None)
+        triples += [
+            Triple(answer=answer, rank=rank, score=score, **of_ranking)
+            for answer, rank, score in zip(answers, ranks, scores, strict=True)
+            if score is not None
+        ]
+        if first:
+            triples.append(Triple(demonstration=first, rank=1, score=BEST, **of_ranking))
     Rating.objects.bulk_create(ratings)
     Triple.objects.bulk_create(triples)
+
+
+def _store_better(
+    upload: PromptUpload, ranking: Ranking, said: Said, answers: list[Answer]
+) -> Demonstration | None:
+    """What the labeler wrote beside the ranking; the answer if it stands before all others."""
+    if not said.better:
+        return None
+    source, text = said.better["source"], said.better["text"]
+    is_first = said.better["is_first"] and text not in {answer.text for answer in answers}
+    written = write_demonstration(
+        answers[0].group.prompt,
+        ranking.labeler,
+        text,
+        source=None if source is None else answers[source],
+        ranking=ranking,
+        is_first=is_first,
+    )
+    written.upload = upload
+    written.save(update_fields=["upload"])
+    return written if is_first else None
 
 
 def _ranking(labeler: User, said: Said, answers: list[Answer]) -> Ranking:
@@ -163,7 +194,7 @@ def _ranking(labeler: User, said: Said, answers: list[Answer]) -> Ranking:
         ranks=said.ranks,
         compared=said.compared,
         given=given,
-        shown_order=list(range(len(answers))),
+        shown_order=said.shown_order or list(range(len(answers))),
         comment=said.comment,
         marks=[mark for mark in said.marks if mark in PromptMark.values],
         none_acceptable=said.none_acceptable,
@@ -181,7 +212,7 @@ def _rating(ranking: Ranking, answer: Answer, given: dict[str, Any] | None) -> R
         answer=answer,
         quality=quality if is_quality else None,
         flags=[flag for flag in _list(flags) if flag in AnswerFlag.values],
-        highlights=[one for one in _list(highlights) if _is_highlight(one, answer.text)],
+        highlights=_highlights(highlights, answer.text),
     )
     return rating if rating.quality or rating.flags or rating.highlights else None
 
@@ -190,17 +221,24 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _is_highlight(value: Any, text: str) -> bool:
-    match value:
-        case {"start": int(), "end": int(), "label": str(label), "quote": str()}:
-            return label in HIGHLIGHT_LABELS and is_in_place(value, text)
-    return False
+def _highlights(given: object, text: str) -> list[Highlight]:
+    """Those that are where they say they are, or are known not to have been found."""
+    found = []
+    for one in _list(given):
+        match one:
+            case {"start": int(start), "end": int(end), "label": str(label), "quote": str(quote)}:
+                highlight = Highlight(start=start, end=end, label=label, quote=quote)
+                if one.get("unplaced") is True:
+                    highlight["unplaced"] = True
+                if label in HIGHLIGHT_LABELS and is_in_place(highlight, text):
+                    found.append(highlight)
+    return found
 
 
-def _scores(said: Said, qualities: Sequence[int | None]) -> Sequence[float | None]:
+def _scores(said: Said, qualities: Sequence[int | None], is_led: bool) -> Sequence[float | None]:
     if said.compared is not None:
         return scores_from_pairs(said.ranks, said.compared)
-    return scores_of(said.ranks, qualities) if len(said.ranks) > 1 else [None]
+    return scores_of(said.ranks, qualities, is_led) if len(said.ranks) > 1 else [None]
 
 
 def _store_demonstrations(upload: PromptUpload, asked: Sequence[tuple[Prompt, Group]]) -> int:

@@ -84,6 +84,7 @@ def _columns_form(upload: PromptUpload, data: object = None) -> ColumnsForm:
     meanings = dict((upload.mapping or {}).get("columns") or report.get("guess", ()))
     initial = {f"column{n}": meanings.get(name, "") for n, name in enumerate(columns)}
     named = ColumnsForm.NAMED if report.get("has_header", True) else ColumnsForm.UNNAMED
+    named = named if columns else ColumnsForm.LINES
     is_table = bool(report.get("delimiter"))
     return ColumnsForm(columns, is_table, data, initial=initial | {"first_row": named})
 

@@ -1,6 +1,7 @@
 """Files with a preview: read, looked at, added in the background, undone as a whole."""
 
 import json
+import uuid
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +9,10 @@ import pytest
 from django.utils import timezone
 
 from annotation.exchange.reading.mapping import Mapping
-from annotation.judgment.judgment import Judgment
+from annotation.exchange.reading.reading import look_at
+from annotation.exchange.writing.formats import FORMATS
+from annotation.exchange.writing.native import judgment_of
+from annotation.judgment.judgment import AnswerRating, BetterAnswer, Highlight, Judgment
 from annotation.models import (
     Assignment,
     Membership,
@@ -20,6 +24,9 @@ from annotation.models import (
     Triple,
     User,
 )
+from annotation.selectors.exports import native_groups
+from annotation.selectors.rankings import current_rankings, prompt_rows
+from annotation.selectors.triples import triple_rows, triples
 from annotation.selectors.uploads import built_on, text_folder
 from annotation.services import imports, uploads
 from annotation.services.assignments import fit_assignments, take_assignment
@@ -37,7 +44,9 @@ from annotation.services.upload_claims import claim
 from annotation.services.uploads import receive_upload, work_on_upload
 from rewardmodel.learning.core.snapshot import read_groups
 from tests.annotation.desk import rank
-from tests.people import answer_everything, ask
+from tests.people import answer_everything, ask, ready_group
+
+ASKED = {"role": "user", "content": "Why?"}
 
 Status = PromptUpload.Status
 
@@ -333,3 +342,53 @@ def test_an_open_group_of_ready_answers_has_as_many_turns_as_any(project: Projec
     group = PromptGroup.objects.get()
     assert group.status == PromptGroup.Status.READY
     assert Assignment.objects.filter(group=group).count() == 2
+
+
+def test_what_was_taken_out_whole_comes_back_the_same_judgments(
+    project: Project, labeler: User
+) -> None:
+    project.system_prompt = "Be brief."
+    project.save()
+    group = ready_group(project)
+    group.answers.filter(position=2).update(finish_reason="length")
+    PromptGroup.objects.update(system_prompt="Be brief.")
+    highlight = Highlight(start=0, end=6, label="well_put", quote="Answer")
+    rating = AnswerRating(6, ("opinion",), (highlight,))
+    better = BetterAnswer("Boil it.", 1, is_first=True)
+    said = {"comment": "Clear.", "ratings": {0: rating}, "marks": ("ambiguous",), "better": better}
+    rank(project, labeler, {0: 1, 1: 1, 2: 2}, **said)
+    salt = uuid.uuid4()
+    [native] = native_groups(project, current_rankings(project), salt)
+    other = Project.objects.create(name="Other", slug="other")
+    added(received(other, jsonl(native)))
+    [back] = native_groups(other, current_rankings(other), salt)
+    for name in ("prompt", "system_prompt", "answers", "finish_reasons", "lang"):
+        assert back[name] == native[name]
+    told = [{**row["rankings"][0], "labeler": "", "ranked_at": ""} for row in (native, back)]
+    assert told[0] == told[1]
+    assert judgment_of(back["rankings"][0]) == judgment_of(native["rankings"][0])
+    scores = [
+        list(Triple.objects.filter(project=each).order_by("id").values_list("rank", "score"))
+        for each in (project, other)
+    ]
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_every_file_that_leaves_is_known_when_it_comes_back(
+    project: Project, labeler: User, tmp_path: Path, name: str
+) -> None:
+    ready_group(project)
+    rank(project, labeler)
+    form = FORMATS[name]
+    rows = {
+        "groups": native_groups(project, current_rankings(project), uuid.uuid4()),
+        "triples": triple_rows(triples(project)),
+        "prompts": prompt_rows(project),
+        "demonstrations": iter([{"messages": [ASKED, {"role": "assistant", "content": "So."}]}]),
+    }[form.source]
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(jsonl(*(row for native in rows for row in form.rows(native))))
+    found = look_at(file)
+    assert found.is_readable
+    assert [item for row in found.container.rows() for item in found.items(row)]

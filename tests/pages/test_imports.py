@@ -105,6 +105,18 @@ def test_a_mapping_without_a_question_is_refused_with_a_sentence(
     assert "Say which column holds the question" in html
 
 
+def test_lines_of_text_are_questions_unless_somebody_says_otherwise(
+    as_: As, project: Project, admin: User
+) -> None:
+    browser = as_(admin)
+    html = sent(browser, project, b"Once upon a time.\nIt was dark.\n", "a.txt").content.decode()
+    assert "Each line is a question" in html
+    html = post(browser, project, "import_columns", first_row="texts").content.decode()
+    assert "Each line is raw text" in html
+    post(browser, project, "import_add", **SAID)
+    assert not project.prompts.exists()
+
+
 def test_what_is_no_data_is_said(as_: As, project: Project, admin: User) -> None:
     html = sent(as_(admin), project, b"\x00\x01", "x.bin").content.decode()
     assert "null bytes" in html

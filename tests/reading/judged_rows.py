@@ -128,6 +128,11 @@ JUDGED: list[tuple[str, list[dict[str, Any]], list[tuple[list[int], Any]]]] = [
         PAIR,
     ),
     (
+        "questions with pairs (Orca)",
+        [{"system": "", "question": Q, "chosen": GOOD, "rejected": BAD}],
+        PAIR,
+    ),
+    (
         "conversations with good or bad (KTO)",
         [
             {"messages": [ASKED, said(GOOD)], "label": True},
@@ -194,6 +199,14 @@ JUDGED: list[tuple[str, list[dict[str, Any]], list[tuple[list[int], Any]]]] = [
             for text, grade in ((GOOD, 4), (BAD, 0))
         ],
         PAIR,
+    ),
+    (
+        "HelpSteer 2 (ratings)",
+        [
+            {"prompt": Q, "response": text, "helpfulness": grades, "correctness": [1, 1]}
+            for text, grades in ((GOOD, [4, 1]), (BAD, [0, 1]))
+        ],
+        [([1, 2], None), ([1, 1], None)],
     ),
     (
         "HelpSteer 2 (preference)",
@@ -430,6 +443,16 @@ JUDGED: list[tuple[str, list[dict[str, Any]], list[tuple[list[int], Any]]]] = [
         [([2, 1], None)],
     ),
     (
+        "Argilla",
+        [
+            {
+                "fields": {"prompt": Q, "response-1": BAD, "response-2": GOOD},
+                "responses": {"best": [{"value": "response-2", "user_id": "u"}]},
+            }
+        ],
+        [([2, 1], None)],
+    ),
+    (
         "Argilla (API)",
         [
             {
@@ -561,7 +584,7 @@ JUDGED: list[tuple[str, list[dict[str, Any]], list[tuple[list[int], Any]]]] = [
         [([2, 1, 2], None)],
     ),
     (
-        "Laoshi snapshot",
+        "Laoshi groups",
         [
             {
                 "id": "group-1",

@@ -67,6 +67,10 @@ SHOWN: list[tuple[str, dict[str, Any]]] = [
         {"id": "1", "conversations": [from_("gpt", "Hi."), from_("human", Q), from_("gpt", GOOD)]},
     ),
     ("instructions (Alpaca)", {**ALPACA, "output": GOOD}),
+    (
+        "instructions (Dolly)",
+        {"instruction": "Why is the sky", "context": "blue?", "response": GOOD, "category": "open"},
+    ),
     ("questions", {"question": Q, "answer": GOOD}),
     ("doccano (text to text)", {"id": 1, "text": Q, "label": [GOOD]}),
 ]

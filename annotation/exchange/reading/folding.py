@@ -40,6 +40,8 @@ class Said:
     comment: str = ""
     marks: list[str] = field(default_factory=list)
     ratings: list[dict[str, Any] | None] = field(default_factory=list)
+    better: dict[str, Any] = field(default_factory=dict)
+    shown_order: list[int] = field(default_factory=list)
     given: dict[str, Any] = field(default_factory=dict)
 
 
@@ -55,6 +57,7 @@ class Group:
     text: str | None = None
     language: str = ""
     answers_wanted: int | None = None
+    system_prompt: str = ""
     merged: int = 0
 
     def as_json(self) -> dict[str, Any]:
@@ -162,6 +165,7 @@ def _fold(rows: Sequence[Row]) -> tuple[Group | None, list[Problem]]:
         candidates,
         said,
         language=next((item.language for item in items if item.language), ""),
+        system_prompt=items[0].system_prompt,
         merged=merged,
     )
     return group, problems + found
@@ -200,6 +204,8 @@ class _Voice:
         self.comments: list[str] = []
         self.marks: list[str] = []
         self.ratings: list[dict[str, Any] | None] = [None] * count
+        self.better: dict[str, Any] = {}
+        self.shown_order: list[int] = []
         self.given: dict[str, Any] = {}
 
     def hear(self, judged: Judged, places: Sequence[int]) -> None:
@@ -220,11 +226,17 @@ class _Voice:
         self.marks += [mark for mark in judged.marks if mark not in self.marks]
         for place, rating in zip(places, judged.ratings, strict=False):
             self.ratings[place] = self.ratings[place] or rating
+        if judged.better and not self.better:
+            source = judged.better.get("source")
+            self.better = {**judged.better, "source": None if source is None else places[source]}
+        shown = [places[at] for at in judged.shown_order]
+        if sorted(shown) == list(range(self.order.count)):
+            self.shown_order = shown
         _add_given(self.given, {k: v for k, v in judged.given.items() if k != "pairs"})
 
     def said(self) -> Said:
         ranks, is_bad = self.order.ranks(), self.none_acceptable
-        if self.is_thumbs:
+        if self.is_thumbs and self.grades:
             ranks = [1 if self.grades.get(at) else 2 for at in range(self.order.count)]
             if not any(self.grades.values()):
                 ranks, is_bad = [1] * self.order.count, True
@@ -240,6 +252,8 @@ class _Voice:
             "\n".join(self.comments),
             self.marks,
             self.ratings if any(self.ratings) else [],
+            self.better,
+            self.shown_order,
             given,
         )
 

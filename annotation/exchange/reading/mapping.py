@@ -40,11 +40,12 @@ ALL_BAD = {"tie (bothbad)", "both_bad", "bothbad", "neither", "none", "都不好
 @dataclass(frozen=True)
 class Mapping:
     """The meaning of each column; `has_header` as somebody said, None: as it looks. `is_lines`: it
-    is no table, each line is a question."""
+    is no table, each line is a question, or with `is_text` a text to learn from."""
 
     columns: dict[str, str] = field(default_factory=dict)
     has_header: bool | None = None
     is_lines: bool = False
+    is_text: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The columns in their order, which a database does not keep of an object."""

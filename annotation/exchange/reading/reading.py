@@ -44,14 +44,20 @@ class Found:
     @property
     def fields(self) -> dict[str, str]:
         """Each column that is read, and its meaning."""
-        known = dict(self.shape.fields) if self.shape else {}
-        known = self.mapping.meanings() if self.mapping else known
-        return {name: meaning for name, meaning in known.items() if name in self.columns}
+        if self.mapping is not None:
+            return self.mapping.meanings()
+        if self.shape is None:
+            return {}
+        meanings = {name: self.shape.meaning_of(name) for name in self.columns}
+        return {name: meaning for name, meaning in meanings.items() if meaning}
 
     def items(self, row: Row) -> Iterator[Item]:
         """What the row says. Raises Unreadable."""
         if row.problem is not None:
             raise row.problem
+        if isinstance(row.value, str) and self.mapping is not None and self.mapping.is_text:
+            yield checked(Item(text=row.value))
+            return
         if isinstance(row.value, str):
             yield checked(Item([{"role": "user", "content": row.value}]))
             return
@@ -79,7 +85,7 @@ def look_at(path: Path, mapping: Mapping | None = None) -> Found:
         assert first.problem is not None  # noqa: S101 (all have one)
         raise Unreadable(first.problem.template, **{**first.problem.values, "line": first.place})
     if not any(isinstance(row.value, dict) for row in rows):
-        return Found(container, None)
+        return Found(container, None, mapping)
     objects = [row.value for row in rows if isinstance(row.value, dict)]
     columns: dict[str, str] = {}
     for value in objects:

@@ -12,6 +12,7 @@ from annotation.exchange.shapes.shape import Object, Shape
 from annotation.exchange.wording import Unreadable, gettext_noop
 
 NO_FIELDS = gettext_noop("its fields hold no question with two or more answers.")
+OTHERS = gettext_noop("answers to other questions than the order are not taken")
 NO_TIES = gettext_noop(
     "This form cannot hold ties: Argilla's own library drops them when it writes."
 )
@@ -29,7 +30,11 @@ def _texts(named: dict[str, Any]) -> tuple[str, dict[str, str]]:
 
 
 def _ranking(value: object, names: list[str], labeler: object, comment: str = "") -> Judged | None:
-    """An order of the answers' fields, as a list of names or of names with ranks."""
+    """An order of the answers' fields, as a list of names or of names with ranks; or the best."""
+    if isinstance(value, str) and value in names:
+        best = names.index(value)
+        pairs = tuple((best, other) for other in range(len(names)) if other != best)
+        return Judged(fields.labeler_of(labeler), comment=comment, given={"pairs": pairs})
     if not isinstance(value, list) or not value:
         return None
     if all(isinstance(one, dict) and {"value", "rank"} <= set(one) for one in value):
@@ -44,13 +49,23 @@ def _ranking(value: object, names: list[str], labeler: object, comment: str = ""
     return Judged(fields.labeler_of(labeler), placed, comment=comment)
 
 
-def _item(named: dict[str, Any], votes: Iterator[tuple[object, object]], language: object) -> Item:
+def _item(
+    named: dict[str, Any], votes: Iterator[tuple[object, object]], language_name: object
+) -> Item:
     prompt, answers = _texts(named)
     names = list(answers)
-    judged = [found for value, who in votes if (found := _ranking(value, names, who))]
+    judged: list[Judged] = []
+    notes: set[str] = set()
+    for value, who in votes:
+        found = _ranking(value, names, who)
+        if found:
+            judged.append(found)
+        elif value is not None:
+            notes.add(OTHERS)
     candidates = tuple(Candidate(text) for text in answers.values())
     messages = fields.messages_of(prompt, "prompt")
-    return Item(messages, candidates, tuple(judged), language=fields.name_of(language)[:20])
+    language = fields.name_of(language_name)[:20]
+    return Item(messages, candidates, tuple(judged), language=language, notes=tuple(notes))
 
 
 def read_nested(row: Object) -> Item:
@@ -122,14 +137,9 @@ SHAPES = (
         "Argilla (flat)",
         {
             **dict.fromkeys(("prompt", "question", "instruction"), shape.PROMPT),
-            **dict.fromkeys((f"response-{n}" for n in range(1, 65)), shape.ANSWER),
+            **dict.fromkeys(("response*", "answer*", "completion*"), shape.ANSWER),
             **dict.fromkeys(
-                (
-                    f"{name}{end}"
-                    for name in ("ranking",)
-                    for end in (".responses", ".responses.users", ".responses.status")
-                ),
-                shape.JUDGMENTS,
+                ("*rank*.responses*", "*prefer*.responses*", "*best*.responses*"), shape.JUDGMENTS
             ),
             "lang": shape.LANGUAGE,
         },

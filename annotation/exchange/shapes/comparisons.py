@@ -23,14 +23,23 @@ NO_TEXTS = gettext_noop(
 
 
 def read_helpsteer_ratings(row: Object) -> Item:
-    """By the helpfulness; answers to one prompt stand in rows of their own."""
-    aspects = {
-        name: number for name in ASPECTS if (number := fields.number_of(row, name)) is not None
-    }
-    judged = Judged(grades=(fields.number_of(row, "helpfulness"),), given={"aspects": [aspects]})
+    """By the helpfulness; answers to one prompt stand in rows of their own. A list has a grade of
+    each annotator."""
     answer = Candidate(fields.text_of(row, "response"))
-    prompt = fields.text_of(row, "prompt")
-    return Item(_helpsteer_turns(prompt), (answer,), (judged,))
+    said = fields.cell_of(row["helpfulness"])
+    if isinstance(said, list):
+        judged = tuple(
+            Judged(
+                f"annotator{n}", grades=(fields.number_of({"helpfulness": each}, "helpfulness"),)
+            )
+            for n, each in enumerate(said, start=1)
+        )
+    else:
+        grades = (fields.number_of(row, "helpfulness"),)
+        named = ((name, fields.number_of(row, name)) for name in ASPECTS)
+        aspects = {name: number for name, number in named if number is not None}
+        judged = (Judged(grades=grades, given={"aspects": [aspects]}),)
+    return Item(_helpsteer_turns(fields.text_of(row, "prompt")), (answer,), judged)
 
 
 def _helpsteer_turns(prompt: str) -> list[dict[str, str]]:

@@ -103,7 +103,7 @@ SHAPES = (
         {
             **ASKED,
             **dict.fromkeys(("response1", "response2"), shape.ANSWER),
-            **dict.fromkeys((f"annotator{n}" for n in range(1, 10)), shape.VERDICT),
+            "annotator*": shape.VERDICT,
         },
         has("instruction", "response1", "response2", "annotator1"),
         read_panda,
@@ -125,6 +125,29 @@ SHAPES = (
         {"instruction": shape.PROMPT, "output": shape.ANSWER, "generator": shape.AUTHOR},
         has("instruction", "output", "generator"),
         read_outputs,
+    ),
+    Shape(
+        "questions with pairs (Orca)",
+        {
+            "question": shape.PROMPT,
+            "system": shape.SYSTEM,
+            "chosen": shape.BETTER,
+            "rejected": shape.WORSE,
+        },
+        has("question", "chosen", "rejected"),
+        lambda row: read_pair({**row, "instruction": row["question"], "input": ""}),
+    ),
+    Shape(
+        "instructions (Dolly)",
+        {
+            "instruction": shape.PROMPT,
+            "context": ASKED["input"],
+            "response": shape.DEMONSTRATION,
+        },
+        has("instruction", "context", "response"),
+        lambda row: read_demonstration(
+            {**row, "input": row["context"] or "", "output": row["response"]}
+        ),
     ),
     Shape(
         "instructions (Alpaca)",

@@ -25,10 +25,14 @@ EMPTY = gettext_noop("there is nothing in it.")
 
 @dataclass(frozen=True)
 class Candidate:
-    """An answer, and the name of the model or person that wrote it, where it is told."""
+    """An answer, and the name of the model or person that wrote it, where it is told.
+
+    `finish_reason`: "length" of one that was cut.
+    """
 
     text: str
     author: str = ""
+    finish_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Judged:
     is better, which can be compared from row to row; `is_thumbs` where they are 1 good, 0 bad.
     `pairs`: the better and the worse of each comparison, where the ranks do not say all of it.
     `ratings`: quality, flags and highlights of each candidate, as our own files have them.
+    `better`: what the labeler wrote: `text`, `source` (a candidate's place), `is_first`.
     `given` is kept as the file has it: a strength, seconds.
     """
 
@@ -50,6 +55,8 @@ class Judged:
     comment: str = ""
     marks: tuple[str, ...] = ()
     ratings: tuple[dict[str, Any] | None, ...] = ()
+    better: dict[str, Any] = field(default_factory=dict)
+    shown_order: tuple[int, ...] = ()
     given: dict[str, Any] = field(default_factory=dict)
 
 
@@ -57,6 +64,7 @@ class Judged:
 class Item:
     """`text`: raw text, and nothing else. `demonstration`: the answer to be learned.
 
+    `system_prompt`: a project's, which stood before the messages when they were answered.
     `group`: rows of one prompt belong together where it is the same. `notes`: what looks odd.
     """
 
@@ -68,6 +76,7 @@ class Item:
     language: str = ""
     answers_wanted: int | None = None
     group: str = ""
+    system_prompt: str = ""
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -94,7 +103,7 @@ def item_of(value: dict[str, Any]) -> Item:
 
 
 def _judged(value: dict[str, Any]) -> Judged:
-    lists = ("ranks", "grades", "ratings", "marks")
+    lists = ("ranks", "grades", "ratings", "marks", "shown_order")
     return Judged(**{**value, **{name: tuple(value[name]) for name in lists}})
 
 

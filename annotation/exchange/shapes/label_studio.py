@@ -72,7 +72,7 @@ def _by_buckets(buckets: dict[str, list[Any]], ids: list[str]) -> tuple[int | No
 def read_task(row: Object) -> Item:
     prompt, ids, candidates = _asked(row["data"])
     judged, notes = [], []
-    for annotation in row["annotations"]:
+    for annotation in row.get("annotations", ()):
         if not isinstance(annotation, dict) or annotation.get("was_cancelled"):
             continue
         results = annotation.get("result")
@@ -127,7 +127,10 @@ OWN = ("annotation_id", "annotator", "created_at", "updated_at", "lead_time", "i
 
 
 def _is_task(row: Object) -> bool:
-    return isinstance(row.get("data"), dict) and isinstance(row.get("annotations"), list)
+    """With annotations, or to be imported there; predictions are no judgments."""
+    is_named = "annotations" in row or "predictions" in row
+    is_list = isinstance(row.get("annotations", []), list)
+    return is_named and is_list and isinstance(row.get("data"), dict)
 
 
 SHAPES = (

@@ -12,11 +12,37 @@ from annotation.exchange.wording import Unreadable, gettext_noop
 
 def read_group(row: Object) -> Item:
     answers = row["answers"]
-    judged = tuple(_ranking(said, len(answers)) for said in row["rankings"])
-    candidates = tuple(Candidate(fields.answer_of(answer, "answers")) for answer in answers)
-    messages = fields.messages_of(row["prompt"], "prompt")
-    language = fields.name_of(row.get("lang"))[:20]
-    return Item(messages, candidates, judged, language=language, group=str(row.get("id", "")))
+    count = len(answers)
+    reasons = _list(row, "finish_reasons", count, "")
+    sources = _list(row, "sources", count, None)
+    candidates = tuple(
+        Candidate(fields.answer_of(answer, "answers"), _author(source), str(reason or ""))
+        for answer, source, reason in zip(answers, sources, reasons, strict=True)
+    )
+    messages, system = _without_system(row)
+    return Item(
+        messages,
+        candidates,
+        tuple(_ranking(said, count) for said in row["rankings"]),
+        language=fields.name_of(row.get("lang"))[:20],
+        group=str(row.get("id", "")),
+        system_prompt=system,
+    )
+
+
+def _without_system(row: Object) -> tuple[list[Message], str]:
+    """The prompt as it was asked, and the project's system prompt that stood before it."""
+    messages, system = fields.messages_of(row["prompt"], "prompt"), row.get("system_prompt")
+    is_added = isinstance(system, str) and messages[0] == {"role": fields.SYSTEM, "content": system}
+    return (messages[1:], str(system)) if is_added and len(messages) > 1 else (messages, "")
+
+
+def _author(source: object) -> str:
+    """Who gave an answer elsewhere, or the policy version that did."""
+    if not isinstance(source, dict):
+        return ""
+    version = f"{source.get('base_model') or ''} policy {source.get('policy')}".strip()
+    return fields.name_of(source.get("author")) or fields.name_of(version)
 
 
 def _ranking(said: Any, count: int) -> Judged:
@@ -26,25 +52,53 @@ def _ranking(said: Any, count: int) -> Judged:
         raise Unreadable(fields.WRONG_LENGTH, field="ranks", count=found, answers=count)
     if not all(rank is None or (type(rank) is int and rank >= 1) for rank in ranks):
         raise Unreadable(fields.NOT_NUMBER, field="ranks")
+    beside = (_list(said, name, count, empty) for name, empty in BESIDE.items())
     ratings = tuple(
         {"quality": quality, "flags": flags, "highlights": highlights}
-        for quality, flags, highlights in zip(
-            *(_list(said, name, count, empty) for name, empty in BESIDE.items()), strict=True
-        )
+        for quality, flags, highlights in zip(*beside, strict=True)
+    )
+    given, seconds = fields.cell_of(said.get("given")), fields.number_of(said, "seconds")
+    kept = (
+        {name: value for name, value in given.items() if name != "pairs"}
+        if isinstance(given, dict)
+        else {}
     )
     return Judged(
         fields.labeler_of(said.get("labeler")),
         tuple(ranks),
+        is_thumbs=said.get("mode") == "thumbs",
         none_acceptable=said.get("none_acceptable") is True,
-        marks=tuple(mark for mark in said.get("marks", ()) if isinstance(mark, str)),
+        comment=fields.text_of(said, "comment", ""),
+        marks=tuple(mark for mark in said.get("marks") or () if isinstance(mark, str)),
         ratings=ratings if any(any(rating.values()) for rating in ratings) else (),
+        better=_better(said.get("better"), count),
+        shown_order=tuple(at for at in said.get("shown_order") or () if at in range(count)),
+        given=kept if seconds is None else {**kept, "seconds": seconds},
     )
+
+
+def _better(said: object, count: int) -> dict[str, Any]:
+    """In our snapshots a text, else with what it was mended from."""
+    if isinstance(said, str):
+        said = {"text": said}
+    if (
+        not isinstance(said, dict)
+        or not isinstance(said.get("text"), str)
+        or not said["text"].strip()
+    ):
+        return {}
+    source = said.get("source")
+    return {
+        "text": said["text"],
+        "source": source if type(source) is int and 0 <= source < count else None,
+        "is_first": said.get("is_first") is True,
+    }
 
 
 BESIDE: dict[str, Any] = {"ratings": None, "flags": [], "highlights": []}
 
 
-def _list(said: dict[str, Any], name: str, count: int, empty: Any) -> list[Any]:
+def _list(said: Object, name: str, count: int, empty: Any) -> list[Any]:
     value = said.get(name)
     if value is None:
         return [empty] * count
@@ -107,9 +161,12 @@ def _is_group(row: Object) -> bool:
 
 SHAPES = (
     Shape(
-        "Laoshi snapshot",
+        "Laoshi groups",
         {
             "id": shape.GROUP,
+            "system_prompt": shape.SYSTEM,
+            "finish_reasons": gettext_noop("whether an answer was cut"),
+            "sources": shape.AUTHOR,
             "prompt": shape.CONVERSATION,
             "lang": shape.LANGUAGE,
             "answers": shape.ANSWERS,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from annotation.exchange.shapes.item import Item
@@ -47,6 +48,13 @@ class Shape:
     read: Callable[[Object], Item | Iterable[Item]] = field(default=lambda _row: ())
     loses: str = ""
     refuses: str = ""
+
+    def meaning_of(self, name: str) -> str:
+        """Of a field that is read; "" of one that is dropped. * in `fields` stands for anything."""
+        if name in self.fields:
+            return self.fields[name]
+        patterns = (each for each in self.fields if "*" in each and fnmatchcase(name, each))
+        return next((self.fields[each] for each in patterns), "")
 
 
 def has(*names: str) -> Callable[[Object], bool]:
