@@ -124,7 +124,8 @@ def test_it_plays_to_the_end_token_and_the_teacher_model_judges(
     expect(bars(window).first).to_contain_text("100")
     window.locator("#play").focus()
     window.keyboard.press("Enter")
-    expect(window.get_by_text("The end token: the model says no more.")).to_be_visible()
+    ended = window.get_by_text("The end token: the model says no more.")
+    expect(ended).to_be_visible(timeout=30_000)
     assert len(written(window)) == 14
     assert written(window)[-1] == "<|im_end|>"
     expect(window.locator("#play")).to_have_text("Play")
@@ -201,7 +202,7 @@ def test_both_ways_to_write_end_in_the_same_text(
     window.locator("#prompt").fill("Hi")
     window.locator("#version-1").select_option("1")
     window.locator("#pass").click()
-    expect(window.locator(".sweep")).to_have_count(2)
+    expect(window.locator(".sweep")).to_have_count(2, timeout=30_000)
     window.locator("#race").click()
     verdict = window.locator("#verdict")
     expect(verdict).to_contain_text(
@@ -251,7 +252,7 @@ def test_axe_finds_nothing_serious(
         "#step"
     ).click()
     window.locator("#pass").click()
-    expect(window.locator(".sweep")).to_have_count(2)
+    expect(window.locator(".sweep")).to_have_count(2, timeout=30_000)
     for details in window.locator("details").all():
         details.evaluate("one => { one.open = true; }")
     at_rest(window)
