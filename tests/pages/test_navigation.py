@@ -60,7 +60,8 @@ def test_every_page_shows_its_project_and_leads_to_the_others(
         ),
         *(("rank", ["Labeling", "Rank answers"]), ("mine", ["Labeling", "My rankings"])),
         *(("write", ["Labeling", "Write answers"]), ("project", ["Overview"])),
-        *(("versions", ["Model"]), ("people", ["People"]), ("project_settings", ["Settings"])),
+        *(("versions", ["Model", "Versions"]), ("word_chain", ["Model", "Word chain"])),
+        *(("people", ["People"]), ("project_settings", ["Settings"])),
     ],
 )
 def test_it_says_where_one_is(
