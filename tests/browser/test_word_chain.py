@@ -241,6 +241,22 @@ def test_keys_can_be_switched_off_and_do_nothing_while_one_types(
     expect(window.locator("#keys-on")).not_to_be_checked()
 
 
+def test_a_worker_that_is_killed_and_comes_back_takes_nothing_of_the_page(
+    visit: Visit, inside: Project, admin: User, worker: Worker
+) -> None:
+    window = opened(visit, inside, admin)
+    steps(window, 2)
+    kept = written(window)
+    worker.kill()
+    window.locator("#step").click()
+    expect(window.locator("#state")).to_contain_text("worker", timeout=15_000)
+    worker.start()
+    expect(bars(window)).to_have_count(20, timeout=LOADED_WITHIN)
+    expect(window.locator("#state")).to_be_hidden()
+    assert written(window)[:2] == kept
+    assert len(written(window)) == 3
+
+
 @in_both_themes_and_languages
 def test_axe_finds_nothing_serious(
     visit: Visit, inside: Project, admin: User, scheme: str, language: str
