@@ -22,7 +22,7 @@ LOADED_WITHIN = 90_000  # milliseconds, the worker's own start included
 @pytest.fixture(scope="module")
 def worker(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     """It stays for all of these tests, and with it what it has loaded."""
-    running = Worker(tmp_path_factory.mktemp("worker") / "chain.log")
+    running = Worker(tmp_path_factory.mktemp("worker") / "accelerator.log")
     running.start()
     yield running
     running.kill()
