@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from annotation.lm.adapter_terms import Terms, load_terms, reading_with
-from annotation.lm.loading import PolicySource, PolicyUnavailable, load_policy
+from annotation.lm.loading import PolicySource, PolicyUnavailable, is_out_of_memory, load_policy
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -103,8 +103,8 @@ class WarmPolicy:
         """Once more with all memory, where there is not enough beside the others."""
         try:
             return Base(source)
-        except PolicyUnavailable:
-            if not self._bases:
+        except (PolicyUnavailable, RuntimeError, MemoryError) as problem:
+            if not self._bases or not is_out_of_memory(problem.__cause__ or problem):
                 raise
         self.release()
         return Base(source)

@@ -60,7 +60,7 @@ class Bar:
 class Look:
     """What one version makes of the next token: the likeliest first, and all others together.
 
-    `divergence`: KL in nats from the first version to this one, on the same text, without settings.
+    `divergence`: KL(this ‖ the first version) in nats, after the same text, without settings.
     """
 
     bars: list[Bar]

@@ -133,7 +133,7 @@ def _words() -> dict[str, str]:
         "pause": _("Pause"),
         "oneAtATime": _("One token at a time"),
         "allAtOnce": _("All at once"),
-        "passes": _("{count} passes"),
+        "passes": _("passes: {count}"),
         "sweep": _("pass {number}: {settled} settled"),
         "sameText": _("Both wrote the same text: {one} passes one at a time, {all} all at once."),
         "otherText": _("The two texts differ. This should not be: please report it."),

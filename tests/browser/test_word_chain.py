@@ -22,7 +22,7 @@ LOADED_WITHIN = 90_000  # milliseconds, the worker's own start included
 @pytest.fixture(scope="module")
 def worker(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     """It stays for all of these tests, and with it what it has loaded."""
-    running = Worker(tmp_path_factory.mktemp("worker") / "chain.log")
+    running = Worker(tmp_path_factory.mktemp("worker") / "accelerator.log")
     running.start()
     yield running
     running.kill()
@@ -124,7 +124,8 @@ def test_it_plays_to_the_end_token_and_the_teacher_model_judges(
     expect(bars(window).first).to_contain_text("100")
     window.locator("#play").focus()
     window.keyboard.press("Enter")
-    expect(window.get_by_text("The end token: the model says no more.")).to_be_visible()
+    ended = window.get_by_text("The end token: the model says no more.")
+    expect(ended).to_be_visible(timeout=30_000)
     assert len(written(window)) == 14
     assert written(window)[-1] == "<|im_end|>"
     expect(window.locator("#play")).to_have_text("Play")
@@ -201,7 +202,7 @@ def test_both_ways_to_write_end_in_the_same_text(
     window.locator("#prompt").fill("Hi")
     window.locator("#version-1").select_option("1")
     window.locator("#pass").click()
-    expect(window.locator(".sweep")).to_have_count(2)
+    expect(window.locator(".sweep")).to_have_count(2, timeout=30_000)
     window.locator("#race").click()
     verdict = window.locator("#verdict")
     expect(verdict).to_contain_text(
@@ -240,6 +241,22 @@ def test_keys_can_be_switched_off_and_do_nothing_while_one_types(
     expect(window.locator("#keys-on")).not_to_be_checked()
 
 
+def test_a_worker_that_is_killed_and_comes_back_takes_nothing_of_the_page(
+    visit: Visit, inside: Project, admin: User, worker: Worker
+) -> None:
+    window = opened(visit, inside, admin)
+    steps(window, 2)
+    kept = written(window)
+    worker.kill()
+    window.locator("#step").click()
+    expect(window.locator("#state")).to_contain_text("worker", timeout=15_000)
+    worker.start()
+    expect(bars(window)).to_have_count(20, timeout=LOADED_WITHIN)
+    expect(window.locator("#state")).to_be_hidden()
+    assert written(window)[:2] == kept
+    assert len(written(window)) == 3
+
+
 @in_both_themes_and_languages
 def test_axe_finds_nothing_serious(
     visit: Visit, inside: Project, admin: User, scheme: str, language: str
@@ -251,7 +268,7 @@ def test_axe_finds_nothing_serious(
         "#step"
     ).click()
     window.locator("#pass").click()
-    expect(window.locator(".sweep")).to_have_count(2)
+    expect(window.locator(".sweep")).to_have_count(2, timeout=30_000)
     for details in window.locator("details").all():
         details.evaluate("one => { one.open = true; }")
     at_rest(window)

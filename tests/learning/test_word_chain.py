@@ -1,7 +1,7 @@
 """What the page about the word chain shows is what the model does."""
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import torch
@@ -15,7 +15,12 @@ from transformers import (
 )
 
 from annotation.lm.chat import Chat
-from annotation.lm.loading import PolicySource, load_plain_policy
+from annotation.lm.loading import (
+    PolicySource,
+    PolicyUnavailable,
+    load_plain_policy,
+    load_policy,
+)
 from annotation.lm.token_bytes import TokenBytes
 from annotation.lm.warm import WarmPolicy
 from annotation.lm.word_chain import Beginning, Draw, Look, Version, answer, look, sweep
@@ -239,6 +244,33 @@ def test_a_base_that_was_looked_into_stays_beside_the_policy_that_answers(
     looked_into = warm.look_into(other.base_model)
     warm.get(base)
     assert warm.look_into(other.base_model) is looked_into
+
+
+def test_a_version_that_cannot_be_loaded_drops_none_that_is(base: PolicySource) -> None:
+    warm = WarmPolicy()
+    loaded = warm.look_into(base.base_model)
+    with pytest.raises(PolicyUnavailable):
+        warm.look_into("/nowhere/model")
+    assert warm.look_into(base.base_model) is loaded
+
+
+def test_where_memory_is_short_the_others_make_room(
+    base: PolicySource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, warm = str(build_tiny_model(tmp_path, 1)), WarmPolicy()
+    loaded = warm.look_into(base.base_model)
+    tries: list[PolicySource] = []
+
+    def load_when_alone(source: PolicySource) -> Any:
+        tries.append(source)
+        if len(tries) == 1:
+            raise MemoryError
+        return load_policy(source)
+
+    monkeypatch.setattr("annotation.lm.warm.load_policy", load_when_alone)
+    warm.look_into(other)
+    assert len(tries) == 2
+    assert warm.look_into(base.base_model) is not loaded
 
 
 def test_bytes_of_byte_level_tokens_are_those_of_the_text() -> None:

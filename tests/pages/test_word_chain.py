@@ -1,5 +1,6 @@
 """What the page about the word chain asks is checked, and why there is no answer yet is said."""
 
+import random
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,11 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def asked(as_: As, project: Project, admin: User) -> Any:
     """Asks as an admin's page does, with a few fields of its own."""
     browser = as_(admin)
+    own = {"seed": str(random.randrange(2**31))}  # no other test asks the same
 
     def ask(**fields: str) -> HttpResponse:
         path = reverse("word_chain_ask", args=[project.slug])
-        return browser.post(path, STEP | fields, headers={"Accept": "application/json"})  # type: ignore[return-value]
+        return browser.post(path, STEP | own | fields, headers={"Accept": "application/json"})  # type: ignore[return-value]
 
     return ask
 

@@ -97,11 +97,11 @@ export function showLanes({ lanes, common, columns, say, choose, goTo }) {
   rememberFocus(columns);
   const together = lanes.length > 1 ? commonLength(lanes.map((lane) => lane.node)) : lanes[0].node.path.length;
   const nodes = lanes[0].node.path.slice(0, together);
-  common.hidden = !nodes.length;
   const haveParted = lanes.some((lane) => lane.node.path.length > together);
+  common.hidden = !nodes.length && !haveParted;
   const words = lanes.length > 1 ? element("p", { className: "quiet" }, say(haveParted ? "partHere" : "together")) : null;
   common.replaceChildren(chain(nodes, lanes.slice(1), say, goTo));
-  if (words && nodes.length) common.append(words);
+  if (words) common.append(words);
   // Until the next bars are here the last ones stay, so that nothing jumps.
   const before = [...columns.children].map((each) => each.querySelector(".bars"));
   for (const each of before) each?.setAttribute("aria-busy", "true");

@@ -1,7 +1,6 @@
 // Tokens as they are: a token may hold part of a character, or nothing that one would see.
 
 const strict = new TextDecoder("utf-8", { fatal: true });
-const lenient = new TextDecoder("utf-8");
 const SEEN = { " ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍" };
 const HIDDEN = /[\p{C}\p{Z}]/gu;
 
@@ -30,9 +29,6 @@ export function shown(token) {
   return text === null ? { text: hex(token), kind: "bytes" } : { text: visible(text), kind: "text" };
 }
 
-/** As one reads it, on one line. */
-export const textOf = (tokens) =>
-  lenient.decode(joined(tokens.filter((token) => !token.special))).replaceAll("\n", SEEN["\n"]);
 
 /** Runs of tokens that are whole characters only together; every other token is a run of its own. */
 export function runs(tokens) {
@@ -48,6 +44,13 @@ export function runs(tokens) {
   }
   return found;
 }
+
+/** As one reads it, on one line; bytes that are no whole characters stand in brackets. */
+export const textOf = (tokens) =>
+  runs(tokens.filter((token) => !token.special))
+    .map((run) => run.whole || (decoded(run.tokens) ?? `[${hex(run.tokens[0])}]`))
+    .join("")
+    .replaceAll("\n", SEEN["\n"]);
 
 export function element(name, given = {}, ...children) {
   const { dataset = {}, ...properties } = given;
