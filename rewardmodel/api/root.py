@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from csp.decorators import csp_update
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from ninja import NinjaAPI
@@ -52,5 +53,6 @@ def description(request: HttpRequest) -> JsonResponse:
     return JsonResponse({**schema, "security": [{"token": []}]})
 
 
+@csp_update({"img-src": ["data:"]})  # its icons
 def docs(request: HttpRequest) -> HttpResponse:
     return render(request, "api_docs.html")
