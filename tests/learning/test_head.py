@@ -163,3 +163,17 @@ def test_few_groups_of_uneven_sizes_and_wide_features_are_learned_from() -> None
     choice = choose_head(hidden, LAYERS, lengths, targets, list(map(str, range(50))))
     assert torch.isfinite(choice.head.weights).all()
     assert choice.trials[0].log_loss < 0.66
+
+
+def test_what_a_few_rankings_leave_open_makes_a_head_less_sure_but_no_worse() -> None:
+    hidden, lengths, targets = answers(4, groups=20)
+    generator = torch.Generator().manual_seed(7)
+    for number in range(0, 20, 2):  # every other labeler throws a coin
+        targets[number] = target((torch.randperm(4, generator=generator) + 1).tolist())
+    choice = choose_head(hidden, LAYERS, lengths, targets, [str(i) for i in range(20)])
+    assert choice.temperature < 0.9
+    right = sum(
+        bool((own[0] > own[1]) == (target_.shares[0, 1] > 0.5))
+        for own, target_ in zip(choice.outside, targets, strict=True)
+    )
+    assert right > 10

@@ -33,7 +33,10 @@ ROUGHLY = 1e-3
 MOST_DIRECTIONS = 512
 """Of hidden features. In the narrower ones answers of one prompt hardly differ, and the prior lets
 hardly anything be learned there; a fit costs their number to the third."""
-TEMPERATURES = torch.logspace(-1, 1, 81, base=4.0, dtype=torch.float64)
+TEMPERATURES = torch.logspace(-2, 1, 121, base=4.0, dtype=torch.float64)
+CAUTION = 0.5
+"""Standard errors of the folds' log loss that a head gives away to be less sure: of many recipes
+the best on folds is partly so by chance, the more the fewer rankings there are."""
 
 
 @dataclass(frozen=True)
@@ -240,18 +243,33 @@ def _best_spread(
 def _judged(data: Comparisons, scores: Float[Tensor, "G K"]) -> tuple[float, float]:
     """Mean log loss and accuracy over the comparisons, as they weigh."""
     differences = scores[:, :, None] - scores[:, None, :]
-    losses = torch.nn.functional.softplus(differences) - data.shares * differences
     strict = data.weights * (data.shares != 0.5)
     right = (differences.sign() * (2 * data.shares - 1).sign() + 1) / 2
-    loss = (data.weights * losses).sum() / data.weights.sum()
+    loss = _losses(data, scores).sum() / data.weights.sum()
     accuracy = (strict * right).sum() / strict.sum()
     return loss.item(), accuracy.item()
 
 
+def _losses(data: Comparisons, scores: Float[Tensor, "G K"]) -> Float[Tensor, " G"]:
+    """Each group's log loss, summed over its comparisons as they weigh."""
+    differences = scores[:, :, None] - scores[:, None, :]
+    losses = torch.nn.functional.softplus(differences) - data.shares * differences
+    return (data.weights * losses).sum((1, 2))
+
+
 def _temperature(data: Comparisons, outside: Float[Tensor, "G K"]) -> float:
-    """What makes the scores of the folds most likely (Platt 1999, one parameter)."""
-    losses = [_judged(data, outside * factor)[0] for factor in TEMPERATURES]
-    return float(TEMPERATURES[losses.index(min(losses))])
+    """What makes the scores of the folds most likely (Platt 1999, one parameter); or rather the
+    least whose loss lies within CAUTION standard errors of that one's, group by group."""
+    losses = torch.stack([_losses(data, outside * factor) for factor in TEMPERATURES])
+    weights = data.weights.sum((1, 2))
+    best = int(losses.sum(1).argmin())
+    more = losses[: best + 1] - losses[best]
+    means = more.sum(1) / weights.sum()
+    spread = (more - means[:, None] * weights).pow(2).sum(1)
+    groups = len(weights)
+    errors = (spread * groups / max(groups - 1, 1)).sqrt() / weights.sum()
+    within = (means <= CAUTION * errors).nonzero()[0]
+    return float(TEMPERATURES[int(within)])
 
 
 def _head(trial: Trial, folded: _Folded, temperature: float) -> Head:
