@@ -11,8 +11,9 @@ from rewardmodel.learning.configs import PolicyConfig, RewardConfig
 def trainer_settings(config: PolicyConfig | RewardConfig) -> dict[str, Any]:
     """Optimiser, schedule, dtype and seed of `config`; nothing saved, nothing logged."""
     gpu = torch.cuda.is_available()
+    rate = config.peak_learning_rate if isinstance(config, PolicyConfig) else config.learning_rate
     return {
-        "learning_rate": config.learning_rate,
+        "learning_rate": rate,
         "lr_scheduler_type": "cosine_with_min_lr",
         "lr_scheduler_kwargs": {"min_lr_rate": config.final_learning_rate},
         "adam_epsilon": config.adam_epsilon,

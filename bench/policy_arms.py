@@ -48,7 +48,9 @@ def our_step(config: PolicyConfig, prompts: Prompts) -> Callable[[int, Prompts],
     rows = [PromptRow(str(number), prompt, "train") for number, prompt in enumerate(prompts)]
     policy = AdaptedPolicy(config, accelerator.device, rows)
     algorithm = Rloo(config, policy.log_probs)
-    trainer = Trainer(accelerator, algorithm.module, config, config.learning_rate, config.steps)
+    trainer = Trainer(
+        accelerator, algorithm.module, config, config.peak_learning_rate, config.steps
+    )
 
     def step(number: int, prompts: Prompts) -> None:
         places = range(len(prompts))

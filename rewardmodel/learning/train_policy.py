@@ -79,7 +79,7 @@ def _update(
     algorithm = new_algorithm(config, policy)
     text = PretrainingMix(config, run, accelerator, policy) if config.pretraining_text else None
     module = WithText(algorithm.module, text.losses) if text else algorithm.module
-    trainer = Trainer(accelerator, module, config, config.learning_rate, config.steps)
+    trainer = Trainer(accelerator, module, config, config.peak_learning_rate, config.steps)
     parent = trainer.weights()
     start, extra = trainer.resume(run.checkpoints)
     stopping = EarlyStopping(config, accelerator, policy, [row.prompt for row in heldout], parent)
