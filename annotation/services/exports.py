@@ -3,16 +3,14 @@
 A worker that dies leaves its export to the next, which begins anew.
 """
 
-import logging
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from django.core import signing
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -22,10 +20,9 @@ from annotation.exchange.writing.formats import Format
 from annotation.exchange.writing.wanted import Wanted
 from annotation.models import Export, Project, User
 from annotation.selectors.exports import CLAIM, free_exports, rows_to_export
+from annotation.services.repeated import repeated
 from annotation.services.snapshots import at_one_moment
 from config.celery import app
-
-logger = logging.getLogger(__name__)
 
 Status = Export.Status
 SAID_EVERY = 2.0  # seconds
@@ -156,30 +153,16 @@ class Tally:
         }
 
 
-@contextmanager
-def said(export: Export, tally: Tally) -> Iterator[None]:
-    """Says how far it is, and keeps the claim alive, from a thread of its own: the one that writes
-    reads the database as it was when it began."""
-    done = threading.Event()
+def said(export: Export, tally: Tally) -> AbstractContextManager[None]:
+    """Says how far it is, and keeps the claim alive, beside the writing: what is written is read as
+    it was when it began."""
 
     def say() -> None:
-        while not done.wait(SAID_EVERY):
-            try:
-                claimed_until = timezone.now() + CLAIM
-                held = _held(export).update(claimed_until=claimed_until, **tally.counts())
-                tally.is_lost = not held
-            except DatabaseError as problem:
-                logger.warning("The claim of %s is not renewed: %s", export, problem)
-            finally:
-                connection.close()
+        claimed_until = timezone.now() + CLAIM
+        held = _held(export).update(claimed_until=claimed_until, **tally.counts())
+        tally.is_lost = not held
 
-    thread = threading.Thread(target=say, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+    return repeated(say, SAID_EVERY, export)
 
 
 def cancel_export(export: Export) -> None:

@@ -1,51 +1,21 @@
 """From pending groups to stored answers. Runs in the accelerator worker: imports torch late."""
 
-import logging
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import cast
 
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 
 from annotation.lm.chat import with_system
 from annotation.models import PolicyVersion, Project, PromptGroup
 from annotation.services import groups as group_service
+from annotation.services.repeated import repeated
 from annotation.services.word_chain import BetweenSteps
 from config.celery import app
 
-logger = logging.getLogger(__name__)
-
 RENEW_EVERY = 15.0
 MESSAGE_LIFE = 60  # seconds; beat sends another one before long
-
-
-@contextmanager
-def renewed(group: PromptGroup) -> Iterator[None]:
-    """Keeps the claim of the group and of its batch alive, from a thread of its own.
-
-    A database that is away, or restarted, is asked again the next time.
-    """
-    done = threading.Event()
-
-    def renew() -> None:
-        while not done.wait(RENEW_EVERY):
-            try:
-                group_service.renew_claim(group)
-            except DatabaseError as problem:
-                logger.warning("The claim of %s is not renewed: %s", group, problem)
-            finally:
-                connection.close()
-
-    thread = threading.Thread(target=renew, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def ask_for_answers(project: Project) -> int:
@@ -72,7 +42,8 @@ def answer_pending_groups(project_id: int, limit: int) -> int:
     claimed = group_service.claim_groups(project_id, limit)
     if not claimed:
         return 0
-    with renewed(claimed[0]):
+    renew = partial(group_service.renew_claim, claimed[0])  # and of its batch
+    with repeated(renew, RENEW_EVERY, claimed[0]):
         try:
             _answer(claimed)
         except Exception as problem:
