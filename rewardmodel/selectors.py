@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from annotation.exchange.files import read_json
@@ -125,6 +125,15 @@ def taught_by(version: PolicyVersion | RewardModelVersion) -> list[PolicyVersion
 def promotions_of(project: Project) -> list[Promotion]:
     """The newest first."""
     return list(project.promotions.select_related("by")[:SHOWN_PROMOTIONS])
+
+
+def rolled_back(project: Project) -> set[int]:
+    """Numbers of the reward models that were taken back, and do not serve again."""
+    serving = champion_reward_model(project)
+    taken_back = project.promotions.filter(
+        kind=Promotion.Kind.REWARD, instead_of__gt=F("number")
+    ).values_list("instead_of", flat=True)
+    return {number for number in taken_back if number and serving and number != serving.number}
 
 
 def files_of(version: ModelVersion) -> Path | None:

@@ -22,6 +22,7 @@ from rewardmodel.selectors import (
     policies_of,
     promotions_of,
     reward_models_of,
+    rolled_back,
     taught_by,
 )
 from rewardmodel.services.promotion import Version, let_serve
@@ -41,6 +42,7 @@ def versions(request: Request, slug: str) -> HttpResponse:
         "reward_models": reward_models_of(project),
         "family": family_of(project),
         "promotions": promotions_of(project),
+        "rolled_back": rolled_back(project),
     }
     return render(request, "rewardmodel/versions.html", context)
 
@@ -65,6 +67,7 @@ def version(request: Request, slug: str, kind: str, number: int) -> HttpResponse
         "has_files": files_of(found) is not None,
         "loading": how_to_load(found),
         "taught": taught_by(found),
+        "rolled_back": rolled_back(project),
         "promotions": [each for each in promotions_of(project) if _is_of(each, kind, number)],
     }
     return render(request, "rewardmodel/version.html", context)

@@ -148,6 +148,28 @@ def test_a_reward_models_card_names_the_policies_that_it_taught(
     assert page(project, "version", "policy", 1) in html
 
 
+def test_what_a_reward_model_taught_that_was_rolled_back_is_marked(
+    as_: As, project: Project, taught: PolicyVersion, owner: User, labeler: User
+) -> None:
+    ready_group(project)
+    rank(project, labeler)
+    run = start_reward_run(project)
+    first, second = (
+        project.rewardmodelversions.create(number=number, snapshot=run.snapshot, base_model="b")
+        for number in (1, 2)
+    )
+    TrainingRun.objects.update(status="succeeded", reward_model=second, produced_policy=taught)
+    mark = "which was rolled back"
+    let_serve(first)
+    let_serve(second)
+    assert mark not in as_(owner).get(page(project)).content.decode()
+    let_serve(first, by=owner)
+    for address in (page(project), reverse("versions", args=[project.slug])):
+        assert mark in as_(owner).get(address).content.decode()
+    let_serve(second, by=owner)
+    assert mark not in as_(owner).get(page(project)).content.decode()
+
+
 def test_the_command_copies_a_version_with_its_card(
     project: Project, taught: PolicyVersion, tmp_path: Path
 ) -> None:
