@@ -66,7 +66,7 @@ def test_an_admin_gets_from_page_to_page_by_keyboard(
     navigation = window.get_by_role("navigation", name="Project")
     for words, heading in (
         ("Data", "Prompts"),
-        ("Scored answers", "Scored answers"),
+        ("Scores", "Scored answers"),
         ("Model", "Versions"),
         ("Overview", "Overview"),
         ("Projects", "Projects"),

@@ -254,6 +254,15 @@ def test_any_objects_give_items_or_a_sentence(tmp_path: Path, objects: list[Any]
                 said_of(named, row)
 
 
+def test_an_object_without_a_field_is_a_row_with_nothing_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "empty.json"
+    file.write_text('{"data": [{}]}')
+    found = look_at(file)
+    [row] = found.container.rows()
+    with pytest.raises(Unreadable, match="nothing in it"):
+        list(found.items(row))
+
+
 def said_of(found: Any, row: Row) -> None:
     """Anything else that is raised fails the test."""
     with suppress(Unreadable):

@@ -9,7 +9,7 @@ from typing import Any
 from annotation.exchange.reading.container import Container, Kind, Row, container_of
 from annotation.exchange.reading.mapping import Mapping
 from annotation.exchange.shapes import Shape, shape_named, shape_of
-from annotation.exchange.shapes.item import Item, checked
+from annotation.exchange.shapes.item import EMPTY, Item, checked
 from annotation.exchange.wording import Unreadable, gettext_noop
 
 LOOKED_AT = 50  # rows, to know the shape
@@ -66,7 +66,8 @@ class Found:
         if self.mapping is not None:
             yield checked(self.mapping.read(row.value))
             return
-        assert self.shape is not None  # noqa: S101 (asked of readable ones only)
+        if self.shape is None:  # an object without a field
+            raise Unreadable(EMPTY)
         read = self.shape.read(_fitting(self.shape, row.value))
         for item in [read] if isinstance(read, Item) else read:
             yield checked(item)
