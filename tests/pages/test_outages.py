@@ -11,6 +11,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from annotation.models import Project, Ranking, User
+from annotation.services.tokens import make_token
 from config import embedded_redis
 from config.parts import BEAT, WORKERS, missing_parts, say_alive
 from tests.pages.conftest import As
@@ -58,6 +59,13 @@ def log_in_rank_log_out(project: Project, labeler: User) -> None:
 def test_ranking_needs_no_redis(project: Project, labeler: User, settings: Settings) -> None:
     use(settings, NOBODY)
     log_in_rank_log_out(project, labeler)
+
+
+def test_programs_need_no_redis(project: Project, owner: User, settings: Settings) -> None:
+    use(settings, NOBODY)
+    _token, secret = make_token(owner, name="script", scope="read", days=1)
+    headers = {"authorization": f"Bearer {secret}"}
+    assert Client().get("/api/v1/projects", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("refuse", [full, read_only])
