@@ -1,7 +1,7 @@
 """What the policy is asked."""
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBadRequest
+from django.http import HttpResponse, HttpResponseBadRequest, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -92,7 +92,8 @@ def change(request: Request, slug: str) -> HttpResponse:
     """Of those that are ticked."""
     project = project_for_admin(request.user, slug)
     ticked = [int(value) for value in request.POST.getlist("prompt") if value.isdecimal()]
-    back = redirect(f"{reverse('prompts', args=[slug])}?{request.POST.get('query', '')}")
+    query = QueryDict(request.POST.get("query", "")).urlencode()
+    back = redirect(f"{reverse('prompts', args=[slug])}?{query}")
     action = request.POST.get("action")
     if action == "withdraw":
         count = withdraw_prompts(project, ticked)

@@ -171,6 +171,14 @@ def test_a_conversation_is_written_in_the_browser(as_: As, project: Project, adm
     assert roles == ["user", "assistant", "user"]
 
 
+def test_one_comes_back_to_what_was_filtered(
+    as_: As, project: Project, prompts: list[Prompt], admin: User
+) -> None:
+    data = {"action": "withdraw", "prompt": [prompts[1].pk], "query": "state=unused\r\nX: y"}
+    response = as_(admin).post(page(project, "prompts_change"), data)
+    assert response.headers["Location"].startswith(f"{page(project)}?state=unused")
+
+
 def test_an_action_that_does_not_exist_is_refused(
     as_: As, project: Project, prompts: list[Prompt], admin: User
 ) -> None:
