@@ -91,7 +91,7 @@ def cancel_upload(request: Request, slug: str, pk: int) -> HttpResponse:
 def change(request: Request, slug: str) -> HttpResponse:
     """Of those that are ticked."""
     project = project_for_admin(request.user, slug)
-    ticked = [int(value) for value in request.POST.getlist("prompt") if value.isdecimal()]
+    ticked = [int(value[:18]) for value in request.POST.getlist("prompt") if value.isdecimal()]
     query = QueryDict(request.POST.get("query", "")).urlencode()
     back = redirect(f"{reverse('prompts', args=[slug])}?{query}")
     action = request.POST.get("action")

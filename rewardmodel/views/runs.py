@@ -88,8 +88,8 @@ def _differs(name: str, values: list[Any]) -> bool:
 
 def _chosen(request: Request, project: Project) -> list[TrainingRun]:
     """Those that the address names, the oldest first; 404 for none, or one that is not there."""
-    asked = {value for value in request.GET.getlist("run") if value.isdecimal()}
-    found = list(runs_of(project).filter(pk__in=sorted(asked, key=int)[:MOST_COMPARED]))
+    asked = {int(value[:18]) for value in request.GET.getlist("run") if value.isdecimal()}
+    found = list(runs_of(project).filter(pk__in=sorted(asked)[:MOST_COMPARED]))
     if not found:
         raise Http404
     return sorted(found, key=lambda run: run.pk)

@@ -174,7 +174,11 @@ def test_a_conversation_is_written_in_the_browser(as_: As, project: Project, adm
 def test_one_comes_back_to_what_was_filtered(
     as_: As, project: Project, prompts: list[Prompt], admin: User
 ) -> None:
-    data = {"action": "withdraw", "prompt": [prompts[1].pk], "query": "state=unused\r\nX: y"}
+    data = {
+        "action": "withdraw",
+        "prompt": [prompts[1].pk, "9" * 5000],
+        "query": "state=unused\r\nX: y",
+    }
     response = as_(admin).post(page(project, "prompts_change"), data)
     assert response.headers["Location"].startswith(f"{page(project)}?state=unused")
 

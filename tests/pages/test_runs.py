@@ -115,7 +115,7 @@ def test_figures_stand_in_columns_and_only_settings_that_differ_are_shown(
     assert not {"seed", "output"} & set(differences)
 
 
-@pytest.mark.parametrize("asked", [{}, {"run": "x"}, {"run": "99999"}])
+@pytest.mark.parametrize("asked", [{}, {"run": "x"}, {"run": "99999"}, {"run": "9" * 5000}])
 def test_runs_that_are_not_there_are_not_found(
     as_: As, project: Project, runs: list[TrainingRun], owner: User, asked: dict[str, Any]
 ) -> None:
