@@ -82,7 +82,7 @@ def group(request: Any, slug: str, pk: int) -> Any:
     if found is None:
         raise Problem(404, "Not found", f"There is no group {pk}.")
     rankings = current_rankings(project).filter(group=found)
-    [row] = [*native_groups(project, rankings, salt_of(request)), *[{}]][:1]
+    row = next(native_groups(project, rankings, salt_of(request)), {})
     return {
         "id": found.pk,
         "status": found.status,

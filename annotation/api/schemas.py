@@ -1,13 +1,24 @@
 """What goes in and out, field by field."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from annotation.exchange.jsonl import holds_half_characters
 from annotation.exchange.prompts import FEWEST_ANSWERS, LONGEST_LANGUAGE, MOST_ANSWERS
 from annotation.exchange.shapes.item import LONGEST_NAME
+
+
+def storable(text: str) -> str:
+    if "\x00" in text or holds_half_characters(text):
+        raise ValueError("it holds a null character, or half a character: remove it")
+    return text
+
+
+Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(storable)]
+Language = Annotated[str, Field(max_length=LONGEST_LANGUAGE), AfterValidator(storable)]
 
 
 class MessageSchema(Schema):
@@ -25,7 +36,7 @@ class ProjectOut(Schema):
 
 class PromptIn(Schema):
     prompt: str | list[MessageSchema]
-    lang: str = Field("", max_length=LONGEST_LANGUAGE)
+    lang: Language = ""
     answers: int | None = Field(None, ge=FEWEST_ANSWERS, le=MOST_ANSWERS)
 
 
@@ -48,7 +59,7 @@ class PromptOut(Schema):
 
 class AnswerIn(Schema):
     text: str
-    author: str = Field("", max_length=LONGEST_NAME)
+    author: Name = ""
 
 
 class GroupIn(Schema):
@@ -56,7 +67,7 @@ class GroupIn(Schema):
 
     prompt: str | list[MessageSchema]
     answers: list[AnswerIn] = Field(min_length=FEWEST_ANSWERS, max_length=MOST_ANSWERS)
-    lang: str = Field("", max_length=LONGEST_LANGUAGE)
+    lang: Language = ""
 
 
 class GroupCreated(Schema):
@@ -91,7 +102,7 @@ class ExportIn(Schema):
     format: str
     labeler: int | None = None
     policy: int | None = None
-    language: str = ""
+    language: Language = ""
     split: Literal["", "train", "heldout"] = ""
     since: datetime | None = None
     until: datetime | None = None

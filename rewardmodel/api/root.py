@@ -6,7 +6,7 @@ from csp.decorators import csp_update
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from ninja import NinjaAPI
-from ninja.errors import ValidationError
+from ninja.errors import HttpError, ValidationError
 
 from annotation.api.problems import Problem, problem_response
 from annotation.api.routes import router
@@ -27,6 +27,12 @@ api.add_router("", learning)
 @api.exception_handler(Problem)
 def on_problem(request: HttpRequest, problem: Problem) -> HttpResponse:
     return problem_response(problem)
+
+
+@api.exception_handler(HttpError)
+def on_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """Such as a body that is no JSON."""
+    return problem_response(Problem(error.status_code, "Not usable", str(error)))
 
 
 @api.exception_handler(ValidationError)

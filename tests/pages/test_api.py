@@ -167,6 +167,9 @@ def test_answers_of_another_program_are_ranked_and_read_back(
         {**EGG, "answers": [{"text": "One."}]},
         {**EGG, "prompt": " "},
         {**EGG, "prompt": "a\x00b"},
+        {**EGG, "lang": "a\x00b"},
+        {**EGG, "answers": [{"text": "So.", "author": "\ud800"}, {"text": "Thus."}]},
+        {**EGG, "answers": [{"text": "So.\ud800"}, {"text": "Thus."}]},
         {"prompt": "So?"},
         [],
     ],
@@ -179,6 +182,15 @@ def test_what_cannot_be_ranked_is_refused_with_a_problem(
     assert response["Content-Type"] == "application/problem+json"
     assert response.json()["detail"]
     assert not project.groups.exists()
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"prompt": ' + b"9" * 5000])
+def test_a_body_that_is_no_json_is_refused_with_a_problem(
+    project: Project, owner: User, body: bytes
+) -> None:
+    response = Api(owner).post("/projects/kitchen/groups", body)
+    assert response.status_code in (400, 422)
+    assert response["Content-Type"] == "application/problem+json"
 
 
 def test_ranked_groups_are_read_page_by_page(project: Project, owner: User, labeler: User) -> None:
