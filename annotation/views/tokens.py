@@ -20,7 +20,7 @@ MOST_DAYS = 366
 
 class TokenForm(forms.Form):
     name = forms.CharField(
-        label=gettext_lazy("Name"),
+        label=gettext_lazy("What for"),
         max_length=100,
         help_text=gettext_lazy("What will use it, so that you know which to revoke."),
     )
