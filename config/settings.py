@@ -50,7 +50,6 @@ INSTALLED_APPS = [
     "rewardmodel",
     "django_celery_beat",
     "django_htmx",
-    "ninja",
     "csp",
     "django.contrib.admin",
     "django.contrib.auth",

@@ -10,6 +10,7 @@ urlpatterns = [
     path("api/v1/", root.api.urls),
     path("api/openapi.json", root.description, name="api_description"),
     path("api/docs/", root.docs, name="api_docs"),
+    path("api/docs/<str:name>", root.asset, name="api_asset"),
     path("projects/new/", projects.new, name="project_new"),
     path("projects/<slug:slug>/", loop.project, name="project"),
     path("projects/<slug:slug>/settings/", projects.settings, name="project_settings"),

@@ -9,7 +9,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles.finders import get_finders
 
+from config import limits
 from config.env import BASE_FOLDER
 
 WITHOUT_DJANGO = (
@@ -136,3 +138,12 @@ def test_no_model_is_loaded_without_saying_that_its_own_code_is_not_trusted() ->
         and ast.unparse(words.get("trust_remote_code", ast.Constant(None))) != "False"
     ]
     assert silent == []
+
+
+def test_no_static_file_is_larger_than_what_is_kept_for_a_client_that_does_not_read() -> None:
+    """A thread would wait for each such client, and anybody may ask for a static file."""
+    sizes = {
+        path: storage.size(path) for finder in get_finders() for path, storage in finder.list([])
+    }
+    assert len(sizes) > 20
+    assert {path: size for path, size in sizes.items() if size > limits.UNSENT} == {}

@@ -1,9 +1,11 @@
 """The API whole: its routes, and what is said where something is wrong."""
 
+from pathlib import Path
 from typing import Any
 
+import ninja
 from csp.decorators import csp_update
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -11,6 +13,9 @@ from ninja.errors import HttpError, ValidationError
 from annotation.api.problems import Problem, problem_response
 from annotation.api.routes import router
 from rewardmodel.api.learning import router as learning
+
+FOLDER = Path(ninja.__file__).parent / "static" / "ninja"
+ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js")
 
 api = NinjaAPI(
     title="Laoshi",
@@ -57,6 +62,14 @@ def description(request: HttpRequest) -> JsonResponse:
     schema = api.get_openapi_schema(path_prefix="/api/v1/")
     schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     return JsonResponse({**schema, "security": [{"token": []}]})
+
+
+def asset(request: HttpRequest, name: str) -> FileResponse:
+    """A part of Swagger UI, which comes with django-ninja. Behind the login, not among the static
+    files: it is larger than what the server keeps for a client that does not read."""
+    if name not in ASSETS:
+        raise Http404
+    return FileResponse((FOLDER / name).open("rb"))
 
 
 @csp_update({"img-src": ["data:"]})  # its icons

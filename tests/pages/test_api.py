@@ -242,6 +242,9 @@ def test_the_description_names_every_path_and_needs_a_login(as_: As, owner: User
     assert found["openapi"].startswith("3.1")
     assert "/api/v1/projects/{slug}/groups" in found["paths"]
     assert as_(owner).get("/api/docs/").status_code == 200
+    assert as_(owner).get("/api/docs/swagger-ui-bundle.js").status_code == 200
+    assert as_(owner).get("/api/docs/redoc.standalone.js").status_code == 404
+    assert Client().get("/api/docs/swagger-ui-bundle.js").status_code == 302
 
 
 def test_a_token_is_shown_once_and_revoked(as_: As, project: Project, owner: User) -> None:
