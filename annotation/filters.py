@@ -1,12 +1,10 @@
 """What lists can be narrowed to: form and query in one, as the page's address asks for it."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_filters import (
     CharFilter,
@@ -18,6 +16,7 @@ from django_filters import (
 )
 
 from annotation.exchange.prompts import LONGEST_LANGUAGE
+from annotation.forms.days import BOUNDS, day_input, midnight_of
 from annotation.models import Project, Prompt, PromptGroup, Triple
 from annotation.selectors.groups import RANKED, standing_at
 from annotation.selectors.projects import labelers_of
@@ -71,13 +70,7 @@ class PromptFilter(ListFilter):
 
 
 def day_filter(label: object, method: str) -> DateFilter:
-    """A day of the viewer's zone. At either end of the calendar midnight is beyond it somewhere."""
-    return DateFilter(
-        label=label,
-        method=method,
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
-        validators=[MinValueValidator(date(1900, 1, 1)), MaxValueValidator(date(2999, 12, 31))],
-    )
+    return DateFilter(label=label, method=method, widget=day_input(), validators=BOUNDS)
 
 
 def score_filter(label: object, lookup: str) -> NumberFilter:
@@ -127,11 +120,7 @@ class TripleFilter(ListFilter):
         return with_text(found, text)
 
     def ranked_since(self, found: QuerySet[Triple], _name: str, day: date) -> QuerySet[Triple]:
-        return found.filter(ranking__created_at__gte=_midnight(day))
+        return found.filter(ranking__created_at__gte=midnight_of(day))
 
     def ranked_until(self, found: QuerySet[Triple], _name: str, day: date) -> QuerySet[Triple]:
-        return found.filter(ranking__created_at__lt=_midnight(day + timedelta(days=1)))
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
+        return found.filter(ranking__created_at__lt=midnight_of(day + timedelta(days=1)))

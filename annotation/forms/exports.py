@@ -1,17 +1,16 @@
 """What is to be taken out, checked; and in words what each format cannot hold."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from annotation.exchange.prompts import LONGEST_LANGUAGE
 from annotation.exchange.writing import formats
 from annotation.exchange.writing.formats import FORMATS, Format
 from annotation.exchange.writing.wanted import Wanted
+from annotation.forms.days import DayField, midnight_of
 from annotation.models import Project, Prompt, User
 from annotation.selectors.projects import labelers_of
 
@@ -24,19 +23,6 @@ LOSSES = {
     formats.TURNS: _("some conversations: those whose turns it cannot tell apart are left out"),
     formats.VERSIONS: _("which model version wrote an answer"),
 }
-FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)  # midnight is within the calendar
-
-
-class DayField(forms.DateField):
-    """A day of the viewer's time zone."""
-
-    def __init__(self, label: Any) -> None:
-        super().__init__(
-            label=label,
-            required=False,
-            widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
-            validators=[MinValueValidator(FIRST_DAY), MaxValueValidator(LAST_DAY)],
-        )
 
 
 class ExportForm(forms.Form):
@@ -91,13 +77,9 @@ class ExportForm(forms.Form):
             policy=data["policy"],
             language=data["language"],
             split=data["split"],
-            since=since and _midnight(since),
-            until=until and _midnight(until + timedelta(days=1)),
+            since=since and midnight_of(since),
+            until=until and midnight_of(until + timedelta(days=1)),
             agreement=data["agreement"],
             ties=not data["without_ties"],
             judgments=data["judgments"] or "each",
         )
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))

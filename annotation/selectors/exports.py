@@ -2,35 +2,29 @@
 
 import hashlib
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet
-from django.utils import timezone
 
 from annotation.exchange.writing.formats import Source
 from annotation.exchange.writing.native import SCHEMA, judgment_row
 from annotation.exchange.writing.wanted import Wanted
 from annotation.models import Answer, Export, Flag, Project, PromptGroup, Ranking, Skip, Triple
+from annotation.selectors.claims import run_out
 from annotation.selectors.demonstrations import demonstration_rows
 from annotation.selectors.rankings import current_rankings, in_parts, prompt_rows
 from annotation.selectors.stored_judgments import prefetched_judgment, with_judgments
 from annotation.selectors.triples import triple_rows, triples
+from annotation.templatetags.text import letter
 
-CLAIM = timedelta(seconds=60)
 SHOWN = 20
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def free_exports() -> QuerySet[Export]:
-    """At work, but in nobody's hands; the oldest first.
-
-    A claim that lasts longer than any was made before the clock was set back.
-    """
-    now = timezone.now()
-    is_over = Q(claimed_until__lt=now) | Q(claimed_until__gt=now + 2 * CLAIM)
-    waiting = Export.objects.filter(Q(claim__isnull=True) | is_over, status__in=Export.ACTIVE)
+    """At work, but in nobody's hands; the oldest first."""
+    unclaimed = Q(claim__isnull=True)
+    waiting = Export.objects.filter(unclaimed | run_out(), status__in=Export.ACTIVE)
     return waiting.order_by("id")
 
 
@@ -161,8 +155,8 @@ def _native_ranking(ranking: Ranking, salt: UUID) -> dict[str, Any]:
 
 def _letters(shown_order: list[int]) -> list[str]:
     """What each answer was called, in the order of the answers."""
-    places = {position: place for place, position in enumerate(shown_order)}
-    return [LETTERS[places[position]] for position in sorted(places)]
+    places = {position: place for place, position in enumerate(shown_order, 1)}
+    return [letter(places[position]) for position in sorted(places)]
 
 
 def pseudonym(labeler_id: int, salt: UUID) -> str:

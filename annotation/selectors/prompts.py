@@ -28,7 +28,12 @@ def unused(project: Project) -> QuerySet[Any]:
 
 def containing(prompts: QuerySet[Prompt], text: str) -> QuerySet[Prompt]:
     """Those of which one of the first turns contains the text."""
+    return prompts.filter(in_turns("messages", text))
+
+
+def in_turns(messages: str, text: str) -> Q:
+    """Whether one of the first turns of the conversation in that field contains the text."""
     found = Q()
     for turn in range(SEARCHED_TURNS):
-        found |= Q(**{f"messages__{turn}__content__icontains": text})
-    return prompts.filter(found)
+        found |= Q(**{f"{messages}__{turn}__content__icontains": text})
+    return found

@@ -10,12 +10,11 @@ from django.db.models import Q, QuerySet
 from annotation.exchange.triples import question_text
 from annotation.lm.chat import with_system
 from annotation.models import Project, Rating, Triple
+from annotation.selectors.prompts import in_turns
 from annotation.selectors.rankings import WRITTEN
 
 UNRATED: tuple[int | None, list[str]] = (None, [])
 CHUNK = 2000
-# A search reads the first turns of a conversation and the answer.
-SEARCHED_TURNS = 4
 
 
 def triples(project: Project) -> QuerySet[Triple]:
@@ -33,9 +32,7 @@ def triples(project: Project) -> QuerySet[Triple]:
 def with_text(triples: QuerySet[Triple], text: str) -> QuerySet[Triple]:
     """Those whose answer, or one of the first turns of whose question, contains the text."""
     found = Q(answer__text__icontains=text) | Q(demonstration__text__icontains=text)
-    for turn in range(SEARCHED_TURNS):
-        found |= Q(**{f"ranking__group__prompt__messages__{turn}__content__icontains": text})
-    return triples.filter(found)
+    return triples.filter(found | in_turns("ranking__group__prompt__messages", text))
 
 
 def triple_rows(

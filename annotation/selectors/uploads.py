@@ -1,11 +1,9 @@
 """Which long uploads are at work, and what is shown of them."""
 
-from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.db.models import Min, Q, QuerySet, TextChoices
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from annotation.models import (
@@ -17,8 +15,8 @@ from annotation.models import (
     Ranking,
     Snapshot,
 )
+from annotation.selectors.claims import run_out
 
-CLAIM = timedelta(seconds=60)
 SHOWN = 5
 
 
@@ -30,14 +28,9 @@ class Built(TextChoices):
 
 
 def free_uploads() -> QuerySet[PromptUpload]:
-    """At work, but in nobody's hands: between two turns, or left by a worker that died.
-
-    A claim that lasts longer than any was made before the clock was set back.
-    """
-    now = timezone.now()
-    is_over = Q(claimed_until__lt=now) | Q(claimed_until__gt=now + 2 * CLAIM)
+    """At work, but in nobody's hands: between two turns, or left by a worker that died."""
     unclaimed = Q(claim__isnull=True)
-    return PromptUpload.objects.filter(unclaimed | is_over, status__in=PromptUpload.ACTIVE)
+    return PromptUpload.objects.filter(unclaimed | run_out(), status__in=PromptUpload.ACTIVE)
 
 
 def uploads_of(project: Project) -> list[PromptUpload]:

@@ -19,7 +19,8 @@ from annotation.exchange.files import is_disk_full, put_in_place, sha256_of, wri
 from annotation.exchange.writing.formats import Format
 from annotation.exchange.writing.wanted import Wanted
 from annotation.models import Export, Project, User
-from annotation.selectors.exports import CLAIM, free_exports, rows_to_export
+from annotation.selectors.claims import CLAIM
+from annotation.selectors.exports import free_exports, rows_to_export
 from annotation.services.repeated import repeated
 from annotation.services.snapshots import at_one_moment
 from config.celery import app

@@ -3,19 +3,18 @@
 import hashlib
 import uuid
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from annotation.lm.completion import Completion
 from annotation.models import Answer, Assignment, PolicyVersion, Project, Prompt, PromptGroup
+from annotation.selectors.claims import CLAIM, run_out
 from annotation.selectors.groups import unranked_groups
 from annotation.selectors.policies import champion_policy
 from annotation.services.assignments import fit_assignments, keep_for_holder
 
-CLAIM = timedelta(seconds=60)
 Status = PromptGroup.Status
 
 
@@ -181,13 +180,8 @@ def fail_group(group: PromptGroup, reason: str) -> None:
 
 @transaction.atomic
 def release_lapsed_claims() -> int:
-    """Puts back the groups whose worker died; after the last attempt they fail.
-
-    A claim that lasts longer than any was made before the clock was set back.
-    """
-    now = timezone.now()
-    is_over = Q(claimed_until__lt=now) | Q(claimed_until__gt=now + 2 * CLAIM)
-    lapsed = PromptGroup.objects.filter(is_over, status=Status.GENERATING)
+    """Puts back the groups whose worker died; after the last attempt they fail."""
+    lapsed = PromptGroup.objects.filter(run_out(), status=Status.GENERATING)
     freed = {"claim": None, "claimed_until": None}
     lapsed.filter(attempts__gte=PromptGroup.MAX_ATTEMPTS).update(
         status=Status.FAILED,

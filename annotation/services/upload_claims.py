@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from annotation.exchange.wording import Unreadable
 from annotation.models import PromptUpload
-from annotation.selectors.uploads import CLAIM, free_uploads
+from annotation.selectors.claims import CLAIM
+from annotation.selectors.uploads import free_uploads
 from config.celery import app
 
 

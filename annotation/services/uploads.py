@@ -20,7 +20,8 @@ from annotation.exchange.files import put_in_place, write_aside
 from annotation.exchange.prompts import NewPrompt, parse_prompts
 from annotation.exchange.wording import Unreadable
 from annotation.models import Project, PromptUpload, User
-from annotation.selectors.uploads import CLAIM, free_uploads
+from annotation.selectors.claims import CLAIM
+from annotation.selectors.uploads import free_uploads
 from annotation.services import imports
 from annotation.services.prompts import add_prompts
 from annotation.services.upload_claims import (
