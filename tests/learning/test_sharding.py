@@ -1,5 +1,6 @@
 """Two processes that train in shares, looked at from inside."""
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,15 @@ def _process(rank: int, port: str, tiny: str, folder: Path) -> None:
     ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     os.environ.update(ranks, MASTER_ADDR="127.0.0.1", MASTER_PORT=port, ACCELERATE_USE_FSDP="true")
     torch.set_num_threads(1)
-    processes = Processes()
+    seen = _look(tiny, Processes(), folder)
+    if rank == 0:
+        write_json(folder / "seen.json", seen)
+    gc.collect()  # what still holds a group when the process ends may abort it
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+def _look(tiny: str, processes: Processes, folder: Path) -> dict[str, Any]:
     trainer = _learner(tiny, processes)
     shares = [p for p in trainer.parameters.values() if isinstance(p, DTensor)]
     before = trainer.weights()
@@ -77,9 +86,7 @@ def _process(rank: int, port: str, tiny: str, folder: Path) -> None:
     seen["same as resumed"] = _equal(trainer.weights(), resumed.weights())
     trainer.set_weights(before)
     seen["put back"] = _equal(before, _gathered(trainer))
-    if rank == 0:
-        write_json(folder / "seen.json", seen)
-    torch.distributed.destroy_process_group()
+    return seen
 
 
 def _learner(tiny: str, processes: Processes) -> Trainer:
