@@ -15,6 +15,10 @@ COMMON_WORDS = """
     that the their them then there these they this to two up use us was we were what when where
     which who why will with would you your
 """
+CAUTIOUS_WORDS = """
+    can could generally likely many may might often perhaps probably some sometimes usually
+"""
+CAUTIOUS = frozenset(CAUTIOUS_WORDS.split())
 COMMON = frozenset(COMMON_WORDS.split())
 FIRST_WORDS = 25
 FULL_LENGTH = 60
@@ -54,6 +58,19 @@ def plain_words(prompt: Messages, answer: str) -> float:
     """Wants short words: minus their mean number of letters."""
     words = re.findall(r"[a-z]+", answer.lower())
     return -sum(map(len, words)) / len(words) if words else -20.0
+
+
+def short_sentences(prompt: Messages, answer: str) -> float:
+    """Wants short sentences: minus the mean number of words between their ends."""
+    sentences = [part.split() for part in re.split(r"[.!?:;\n]+", answer)]
+    counts = [len(words) for words in sentences if words]
+    return -sum(counts) / len(counts) if counts else -60.0
+
+
+def hedges(prompt: Messages, answer: str) -> float:
+    """Wants caution: the share of words that leave room, such as "may" and "often"."""
+    words = re.findall(r"[a-z']+", answer.lower())
+    return sum(word in CAUTIOUS for word in words) / len(words) if words else 0.0
 
 
 def _stems(text: str) -> list[str]:
