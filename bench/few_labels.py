@@ -35,6 +35,7 @@ from annotation.lm.loading import PolicySource, load_causal_lm, load_policy, loa
 from annotation.lm.sampler import SamplingParameters, sample_groups
 from bench.comparison import machine
 from rewardmodel.learning.configs import RewardConfig
+from rewardmodel.learning.core.distributed import Processes
 from rewardmodel.learning.core.group_packing import choose_layout, truncate
 from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking, json_rows, read_groups
 from rewardmodel.learning.reward.choice import (
@@ -131,7 +132,7 @@ def answered(
 def read_all(model: str, rows: list[GroupRow]) -> Read:
     """One pass over all answers; prints how long it took."""
     network = load_causal_lm(model, torch.float32)
-    network.train(False)
+    network.to(Processes().device).train(False)  # type: ignore[arg-type]
     use_onednn(network)
     chat = Chat(load_tokenizer(model))
     layers = layers_to_read(len(decoder_layers(network)))

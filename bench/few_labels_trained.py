@@ -125,6 +125,7 @@ def measured(
     set_seed(options.seed)
     chat = Chat(load_tokenizer(options.model))
     model = new_reward_model(options.model, chat, config.lora_rank)
+    model.to(Processes().device)
     use_onednn(model)
     layout = model.choose_layout(config.group_tokens)
     groups = encoded(chat, learned, config)
@@ -146,7 +147,7 @@ class Deepened(nn.Module):
         super().__init__()
         self.network, self.recipe = network, head.recipe
         self.reader = FeatureReader(network, head.recipe.layers)
-        self.weights = nn.Parameter(head.weights, requires_grad=False)
+        self.weights = nn.Parameter(head.weights.to(network.device), requires_grad=False)
 
     def forward(self, batch: GroupBatch) -> Tensor:
         lengths = torch.bincount(batch.answer_of, minlength=len(batch.ends)).float().log()
@@ -161,6 +162,7 @@ def adapters(
     config = RewardConfig(snapshot="-", base_model=options.model, output="-", seed=options.seed)
     chat = Chat(load_tokenizer(options.model))
     network = load_causal_lm(options.model, torch.float32)
+    network.to(Processes().device)  # type: ignore[arg-type]
     set_seed(options.seed)
     with_fresh_adapter(network, config.lora_rank)
     network.train(False)

@@ -85,6 +85,7 @@ def _update(
     stopping = EarlyStopping(config, accelerator, policy, [row.prompt for row in heldout], parent)
     stopping.restore(extra)
     policy.end_penalty.restore(extra)
+    policy.price.restore(extra)
     answers = min(config.prompts_per_step, len(prompts)) * config.answers_per_prompt
     for step in range(start, config.steps):
         run.progress("sampling", step, config.steps)
@@ -102,6 +103,7 @@ def _update(
         sums = summarise(experiences).to(accelerator.device)
         metrics = metrics_of(accelerator.reduce(sums, reduction="sum"))
         policy.end_penalty.follow(metrics.ended)
+        policy.price.follow(metrics)
         if stopping.stops(step, metrics, trainer.weights()):
             trainer.set_weights(stopping.kept)  # the gradient is dropped
             break
@@ -110,7 +112,7 @@ def _update(
             accumulate(trainer, algorithm, batches, answers)
             updated = trainer.step(step)
         run.progress("training", step + 1, config.steps, {**asdict(metrics), **updated})
-        state = {**stopping.state(), **policy.end_penalty.state()}
+        state = {**stopping.state(), **policy.end_penalty.state(), **policy.price.state()}
         trainer.save(run.checkpoints, step + 1, state)
     if accelerator.is_main_process:
         _judge_and_publish(config, run, policy, trainer, parent, heldout, stopping)

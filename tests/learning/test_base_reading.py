@@ -8,9 +8,11 @@ import torch
 
 from annotation.lm.loading import load_causal_lm
 from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.core.group_packing import EncodedGroup
 from rewardmodel.learning.core.snapshot import PromptRow
+from rewardmodel.learning.policy.base_reading import read_base
 from rewardmodel.learning.policy.rollout import AdaptedPolicy
-from rewardmodel.learning.reward.probe import reads
+from rewardmodel.learning.reward.probe import Head, LinearProbe, Recipe, reads
 from rewardmodel.learning.reward.scorer import RewardScorer
 from tests.learning.conftest import Rows, shorter_is_better, user
 from tests.learning.runs import result_of, train_a_policy
@@ -78,6 +80,27 @@ def test_the_reference_is_the_base_s_own_reading(policy: AdaptedPolicy, tokens: 
         with torch.no_grad(), policy.adapted.disable_adapter():
             alone = policy.log_probs(experience.batch)
         assert torch.allclose(experience.reference, alone, atol=1e-4)
+
+
+@pytest.mark.parametrize("tokens", [512, 16])
+def test_what_of_a_score_is_the_words_is_their_mean_along_the_head(
+    policy: AdaptedPolicy, tokens: int
+) -> None:
+    probe = policy.scorer.model if policy.scorer else None
+    assert isinstance(probe, LinearProbe)
+    layers = probe.reader.layers
+    recipe = Recipe(layers, ("mean",), length=False)
+    width = probe.network.config.hidden_size * len(layers)
+    probe.head = Head(recipe, torch.randn(width), torch.eye(width))
+    groups = [
+        EncodedGroup(*policy.chat.group_ids(prompt, ["one", "a second one"])) for prompt in PROMPTS
+    ]
+    read = read_base(policy.log_probs, probe, policy.layout, groups, policy.chat.pad, tokens=tokens)
+    for each, group in zip(read, groups, strict=True):
+        assert [len(words) + 1 for words in each.words] == [len(one) for one in group.answers]
+        sums = torch.stack([words.sum() for words in each.words]) + each.end
+        scores = probe.head.scores(each.features)
+        assert torch.allclose(sums, scores - scores.mean(), atol=1e-3)
 
 
 def test_a_model_of_another_base_is_a_second_one(tiny: Path, probe: Path, tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_neither_run_folder_nor_output_is_a_usage_error() -> None:
 
 
 CONFIGS = (LanguageConfig, RewardConfig, PolicyConfig)
-WORDS = {"algorithm", "method", "preference_loss", "preset", "text_column"}
+WORDS = {"algorithm", "credit", "method", "preference_loss", "preset", "text_column"}
 """Texts that a project may set: each a word that names no place."""
 
 

@@ -20,8 +20,10 @@ from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.group_packing import EncodedGroup, GroupBatch, pack
 from rewardmodel.learning.core.snapshot import PromptRow
 from rewardmodel.learning.policy import rollout as rollout_module
-from rewardmodel.learning.policy.algorithms import Algorithm, Ppo, Rloo
-from rewardmodel.learning.policy.losses import token_rewards
+from rewardmodel.learning.policy.algorithms import Algorithm, Ppo, Rloo, TokenRloo
+from rewardmodel.learning.policy.divergence_price import DivergencePrice
+from rewardmodel.learning.policy.losses import rloo_advantages, token_credits, token_rewards
+from rewardmodel.learning.policy.metrics import PolicyMetrics
 from rewardmodel.learning.policy.rollout import AdaptedPolicy, Experience, Reading, Rollout
 from rewardmodel.learning.policy.value_function import ValueFunction
 from rewardmodel.learning.reward.model import new_reward_model, save_reward_model
@@ -234,6 +236,72 @@ def test_the_optimum_of_a_two_token_problem_is_reached(
             optimizer.step()
     best = 1 / (1 + math.exp(-1 / 0.5))
     assert toy.logits.softmax(0)[1].item() == pytest.approx(best, abs=0.03)
+
+
+def test_a_words_credit_is_what_it_and_the_next_ones_have_beside_the_other_answer() -> None:
+    """Of 1 and 0.9 words have 0.75 and 0.4, the end 0.05 and 0.25, and a rest 0.2 and 0.25."""
+    words = [torch.tensor([0.25, 0.5]), torch.tensor([0.1, 0.3])]
+    rewards, at_end = torch.tensor([1.0, 0.9]), torch.tensor([0.05, 0.25])
+    first, second = token_credits(rewards, words, at_end, [3, 2], decay=0.5)
+    assert first.tolist() == pytest.approx([0.05 + 0.15 - 0.05 - 0.05, 0.3 - 0.1 - 0.05, -0.25])
+    assert second.tolist() == pytest.approx(
+        [-0.275 + 0.5 * (-0.075 + 0.2) + 0.05, -0.075 + 0.2 + 0.05]
+    )
+
+
+def test_unfading_credit_is_rloos_advantage_at_the_first_token() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rewards, at_end = torch.randn(2, 4, generator=generator)
+    lengths = [3, 5, 2, 6]
+    words = [torch.randn(length - 1, generator=generator) for length in lengths]
+    found = token_credits(rewards, words, at_end, lengths, decay=1.0)
+    first = torch.stack([each[0] for each in found])
+    assert first.tolist() == pytest.approx(rloo_advantages(rewards).tolist(), abs=1e-5)
+
+
+def test_what_nobody_can_tell_by_words_is_every_tokens() -> None:
+    rewards, nothing = torch.tensor([2.0, 1.0]), torch.zeros(2)
+    words = [torch.zeros(2), torch.zeros(3)]
+    first, second = token_credits(rewards, words, nothing, [2, 3], decay=0.9)
+    assert first.tolist() == [1, 1]
+    assert second.tolist() == [-1, -1, -1]
+
+
+def test_a_nat_costs_more_the_nearer_the_budget_is() -> None:
+    price = DivergencePrice(beta=0.1, budget=10)
+    assert price.now == 0.1
+    price.follow(measured(4.0))
+    assert price.now == pytest.approx(0.2)  # half of the way to the wall at 8
+    price.follow(measured(8.0))
+    assert price.now == pytest.approx(0.4)  # its mean fades: 6 of 8
+    for _ in range(8):
+        price.follow(measured(12.0))
+    assert price.now == pytest.approx(2.0)
+    resumed = DivergencePrice(beta=0.1, budget=10)
+    resumed.restore(price.state())
+    assert (resumed.now, resumed.rate) == pytest.approx((price.now, price.rate))
+
+
+def measured(kl: float) -> PolicyMetrics:
+    return PolicyMetrics(24, 0.0, 0.0, kl, 0.5, 40, kl_per_token=kl / 40)
+
+
+def test_a_token_pays_for_its_own_divergence_alone(
+    config: PolicyConfig, policy: AdaptedPolicy
+) -> None:
+    """Credits of 1 and -1; nats 1.5, 0.5 and -1 at a price of 0.1, beside a mean of 0.2."""
+    group = EncodedGroup([1, 2], [[5, 6], [7]])
+    rollout = replace(
+        fixed_rollouts(policy)[0], group=group, credits=[torch.ones(2), -torch.ones(1)]
+    )
+    experience = Experience([rollout], pack([group], 0), torch.tensor([-3.0, -3.0, -1.0]))
+    sampled = torch.tensor([-1.5, -2.5, -2.0])
+    policy.price.rate = 0.2
+    later = sampled.clone().requires_grad_()
+    algorithm = TokenRloo(config, policy.log_probs, policy.price)
+    algorithm.loss(Reading(later), Reading(sampled), experience).backward()  # type: ignore[no-untyped-call]
+    assert later.grad is not None
+    assert later.grad.tolist() == pytest.approx([-(1 - 0.13), -(1 - 0.03), 1 - 0.12])
 
 
 def test_a_value_function_starts_as_the_reward_model(tiny: Path, tmp_path: Path) -> None:

@@ -135,10 +135,12 @@ def test_scores_are_the_same_in_parts(model: RewardModel) -> None:
     )
 
 
-@pytest.mark.parametrize("algorithm", ["rloo", "ppo"])
+@pytest.mark.parametrize(
+    ("algorithm", "credit"), [("rloo", "token"), ("rloo", "answer"), ("ppo", "token")]
+)
 @pytest.mark.parametrize("layout", [pack, unpack])
 def test_the_gradient_of_a_policy_is_the_same_in_parts(
-    layout: Layout, algorithm: str, tiny: Path, reward_model: Path
+    layout: Layout, algorithm: str, credit: str, tiny: Path, reward_model: Path
 ) -> None:
     def step(tokens: int) -> tuple[dict[str, Tensor], int]:
         torch.manual_seed(0)
@@ -148,6 +150,7 @@ def test_the_gradient_of_a_policy_is_the_same_in_parts(
             output="",
             reward_model=str(reward_model),
             algorithm=algorithm,
+            credit=credit,
             tokens_per_batch=tokens,
             beta=0.5,
         )
@@ -178,12 +181,14 @@ def rollouts(policy: AdaptedPolicy) -> list[Rollout]:
         Rollout(
             prompt,
             said,
-            EncodedGroup(*policy.chat.group_ids(prompt, said)),
+            EncodedGroup(ids, answers),
             torch.randn(5, generator=generator),
             torch.tensor([1.0, 1.0, 0.0, 1.0, 1.0]),
             torch.randn(5, generator=generator),
+            credits=[torch.randn(len(answer), generator=generator) for answer in answers],
         )
         for prompt, said in zip(PROMPTS, texts, strict=True)
+        for ids, answers in [policy.chat.group_ids(prompt, said)]
     ]
 
 

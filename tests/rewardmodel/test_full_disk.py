@@ -57,7 +57,9 @@ def waits_for_room(run: TrainingRun) -> bool:
 
 # The least of reserves lets the training meet the full disk itself. None would also wait for no
 # more room than there is, which ext4 may find a little of by itself.
-@pytest.mark.parametrize("reserve", [2_000_000, 100_000], ids=["seen coming", "met by the training"])
+@pytest.mark.parametrize(
+    "reserve", [2_000_000, 100_000], ids=["seen coming", "met by the training"]
+)
 def test_a_run_on_a_full_disk_waits_with_its_checkpoint_and_goes_on_when_there_is_room(
     learnable: Project, small: Disk, monkeypatch: pytest.MonkeyPatch, reserve: int
 ) -> None:

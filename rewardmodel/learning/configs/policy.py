@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from rewardmodel.learning.configs.base import Config, ConfigError, require
 
+CREDITS = ("token", "answer")
 ALGORITHMS = ("rloo", "ppo", "dpo", "best_of_n")
 PREFERENCE_LOSSES = ("pairwise", "listwise")
 
@@ -18,6 +19,7 @@ class PolicyConfig(Config):
 
     FOR_PROJECTS: ClassVar[frozenset[str]] = Config.FOR_PROJECTS | {
         *("algorithm", "learning_rate", "steps", "prompts_per_step", "answers_per_prompt"),
+        *("credit", "credit_decay"),
         *(
             "max_new_tokens",
             "beta",
@@ -44,7 +46,7 @@ class PolicyConfig(Config):
         **{"learning_rate": (1e-12, 10), "steps": (1, 1_000_000)},
         **{"prompts_per_step": (1, 100_000), "answers_per_prompt": (2, 1024)},
         **{"max_new_tokens": (1, 100_000), "beta": (0, 1000), "missing_end_penalty": (0, 1000)},
-        **{"uncertainty_price": (0, 1000)},
+        **{"credit_decay": (0, 1), "uncertainty_price": (0, 1000)},
         **{"kl_budget": (0, 1e6), "heldout_prompts": (1, 100_000), "heldout_answers": (1, 1024)},
         **{"inner_epochs": (1, 1000), "ratio_clip": (0.001, 0.999)},
         **{"check_every": (0, 1_000_000), "check_prompts": (1, 100_000)},
@@ -80,9 +82,15 @@ class PolicyConfig(Config):
     more than three times as many is read in parts, its answers once more without gradients."""
     beta: float = 0.05
     """Price of one nat of divergence from the reference, in reward; as in TRL 1.16."""
-    missing_end_penalty: float = 1.0
+    missing_end_penalty: float = 2.0
     """Most that is taken from the reward of an answer that does not end by itself; only so much is
     as keeps answers ending as often as the parent's."""
+    credit: str = "token"
+    """rloo: 'token', each word is credited with what it and the words after it are to a reward
+    model that reads a mean over them; 'answer', a whole answer is one decision (arXiv
+    2402.14740)."""
+    credit_decay: float = 0.9
+    """rloo by token: how much of a word's credit the word before it has, too."""
     uncertainty_price: float = 0.0
     """Taken from an answer's reward for each deviation that the reward model is unsure of it."""
     kl_budget: float = 20.0
@@ -139,6 +147,8 @@ class PolicyConfig(Config):
         super().__post_init__()
         named = self.algorithm in ALGORITHMS
         require(named, "algorithm", f"give one of {', '.join(ALGORITHMS)}", self)
+        advice = f"give one of {', '.join(CREDITS)}"
+        require(self.credit in CREDITS, "credit", advice, self)
         named = self.preference_loss in PREFERENCE_LOSSES
         advice = f"give one of {', '.join(PREFERENCE_LOSSES)}"
         require(named, "preference_loss", advice, self)

@@ -13,7 +13,13 @@ from torch import Tensor, nn
 from rewardmodel.learning.configs import ConfigError, PolicyConfig
 from rewardmodel.learning.core.distributed import autocast
 from rewardmodel.learning.core.group_packing import GroupBatch
-from rewardmodel.learning.policy.losses import ppo_loss, rloo_loss, rloo_returns
+from rewardmodel.learning.policy.divergence_price import DivergencePrice
+from rewardmodel.learning.policy.losses import (
+    clipped_loss,
+    ppo_loss,
+    rloo_loss,
+    rloo_returns,
+)
 from rewardmodel.learning.policy.rollout import AdaptedPolicy, Experience, Reading
 from rewardmodel.learning.policy.value_function import ValueFunction
 
@@ -82,6 +88,26 @@ class Rloo:
         )
 
 
+class TokenRloo:
+    """RLOO whose decisions are tokens: each has its own credit, and its own price of divergence."""
+
+    def __init__(self, config: PolicyConfig, actor: nn.Module, price: DivergencePrice) -> None:
+        """`actor` gives the log probabilities of a batch's answer tokens."""
+        self.config, self.module, self.price = config, actor, price
+
+    def prepare(self, experiences: Sequence[Experience]) -> None:
+        """Nothing: credits are of whole groups already."""
+
+    def read(self, module: nn.Module, batch: GroupBatch) -> Reading:
+        return Reading(module(batch))
+
+    def loss(self, new: Reading, old: Reading, experience: Experience) -> Float[Tensor, ""]:
+        earned = torch.cat([each for r in experience.rollouts for each in r.credits])
+        nats = old.log_probs - experience.reference
+        advantages = earned.to(nats.device) - self.price.now * (nats - self.price.rate)
+        return clipped_loss(new.log_probs, old.log_probs, advantages, self.config.ratio_clip)
+
+
 class Ppo:
     """Proximal policy optimisation (arXiv 1707.06347) as in InstructGPT (arXiv 2203.02155).
 
@@ -128,6 +154,8 @@ class ActorCritic(nn.Module):
 def new_algorithm(config: PolicyConfig, policy: AdaptedPolicy) -> Algorithm:
     """The one that the configuration names. Raises ConfigError."""
     if config.algorithm == "rloo":
+        if config.credit == "token":
+            return TokenRloo(config, policy.log_probs, policy.price)
         return Rloo(config, policy.log_probs)
     if not have_same_tokens(policy):
         raise ConfigError(

@@ -24,14 +24,20 @@ from rewardmodel.learning.reward.probe import LinearProbe, chosen_features
 
 @dataclass(frozen=True)
 class BaseReading:
-    """Of one group: log probabilities of each answer's tokens, in nats, and what the head is
-    given."""
+    """Of one group: log probabilities of each answer's tokens, in nats, and what the head is given.
+
+    The mean over an answer's tokens is a sum over them: of its score, beside the mean of the
+    group's, `words` have what each token but the end has by itself, `end` what the end has. Where a
+    head reads the last token or the length, that is not all of the score.
+    """
 
     log_probs: list[Float[Tensor, " _"]]
     features: Float[Tensor, "K width"]
+    words: list[Float[Tensor, " _"]]
+    end: Float[Tensor, " K"]
 
     def of(self, group: EncodedGroup) -> list[Float[Tensor, " _"]]:
-        """Of the tokens that were sampled, without an end that was set."""
+        """The log probabilities of the tokens that were sampled, without an end that was set."""
         both = zip(self.log_probs, group.answers, strict=True)
         return [found[: len(answer)] for found, answer in both]
 
@@ -61,19 +67,25 @@ def read_base(
     pad: int,
     tokens: int,
 ) -> list[BaseReading]:
-    """`log_probs` are of the network that the probe reads, as the reference; `tokens` bounds one
-    forward pass."""
+    """Of groups whose answers all have an end. `log_probs` are of the network that the probe reads,
+    as the reference; `tokens` bounds one forward pass."""
     device, layers = probe.network.device, probe.reader.layers
-    read: list[dict[int, tuple[list[Tensor], Tensor]]] = [{} for _ in groups]
+    directions = probe.head.directions()
+    read: list[dict[int, tuple[list[Tensor], Tensor, list[Tensor]]]] = [{} for _ in groups]
     for chosen, batch in in_passes(layout, groups, pad, tokens, device):
-        with autocast(device), keeping(probe.network, batch, layers, stop=False) as kept:
+        watching = keeping(probe.network, batch, layers, directions, stop=False)
+        with autocast(device), watching as kept:
             found = log_probs(batch)
         hidden = torch.stack([kept.pooled[layer] for layer in layers], dim=1).cpu()
-        by_answer = found.split(torch.bincount(batch.answer_of).tolist())
+        lengths = torch.bincount(batch.answer_of).tolist()
+        by_answer = found.split(lengths)
+        along = sum(kept.along.values(), torch.zeros_like(found))
+        shares = [each.cpu() / len(each) for each in along.split(lengths)]
         start = 0
         for part in chosen:
             own = slice(start, start + len(part.answers))
-            read[part.group][part.answers.start] = list(by_answer[own]), hidden[own]
+            mine = list(by_answer[own]), hidden[own], shares[own]
+            read[part.group][part.answers.start] = mine
             start = own.stop
     return [
         _joined(probe, group, [own for _, own in sorted(each.items())])
@@ -82,9 +94,20 @@ def read_base(
 
 
 def _joined(
-    probe: LinearProbe, group: EncodedGroup, parts: Sequence[tuple[list[Tensor], Tensor]]
+    probe: LinearProbe,
+    group: EncodedGroup,
+    parts: Sequence[tuple[list[Tensor], Tensor, list[Tensor]]],
 ) -> BaseReading:
-    hidden = torch.cat([own for _, own in parts])
+    hidden = torch.cat([own for _, own, _ in parts])
     recipe, layers = probe.head.recipe, probe.reader.layers
     features = chosen_features(recipe, layers, hidden, log_lengths(group))
-    return BaseReading([answer for answers, _ in parts for answer in answers], features)
+    shares = [share for *_, shares in parts for share in shares]
+    # Every token has the same offset: undivided, it would make a short answer's tokens dear.
+    offset = torch.stack([share.sum() for share in shares]).mean()
+    shares = [share - offset / len(share) for share in shares]
+    return BaseReading(
+        [answer for answers, _, _ in parts for answer in answers],
+        features,
+        [share[:-1] for share in shares],
+        torch.stack([share[-1] for share in shares]),
+    )

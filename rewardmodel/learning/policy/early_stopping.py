@@ -48,17 +48,19 @@ def alarm(best: Check, now: Check) -> Verdict | None:
     """
     if now.training <= best.training:
         return None
-    when = {"steps": now.step, "since": best.step}
-    rise = {"low": best.training, "high": now.training}
-    pairs = {
-        Code.STOPPED_BY_HELDOUT_REWARD: (best.rewards, now.rewards),
-        Code.STOPPED_BY_HELDOUT_ENDS: (best.ended, now.ended),
-    }
-    for code, (before, after) in pairs.items():
-        if _fell(after - before):
-            fall = {"before": before.mean().item(), "after": after.mean().item()}
-            return Verdict(code, {**when, **rise, **fall})
-    return None
+    if not _fell(now.rewards - best.rewards):
+        return None
+    return Verdict(
+        Code.STOPPED_BY_HELDOUT_REWARD,
+        {
+            "steps": now.step,
+            "since": best.step,
+            "low": best.training,
+            "high": now.training,
+            "before": best.rewards.mean().item(),
+            "after": now.rewards.mean().item(),
+        },
+    )
 
 
 def _fell(changes: Tensor) -> bool:

@@ -61,6 +61,41 @@ def rloo_loss(
     )
 
 
+def token_credits(
+    rewards: Float[Tensor, " K"],
+    words: Sequence[Float[Tensor, " _"]],
+    at_end: Float[Tensor, " K"],
+    lengths: Sequence[int],
+    decay: float,
+) -> list[Float[Tensor, " _"]]:
+    """What each of the `lengths` tokens of a group's K answers is worth beside the other answers.
+
+    An answer's reward is the sum of what its `words` have, which are its tokens but for the end, of
+    what hangs on where it ends (`at_end`), which its last token has, and of a rest. A token is
+    credited with what it and the tokens after it have, fading by `decay` a token, less the other
+    answers' mean of the same, and with all of the rest. With a decay of 1 the first token's credit
+    is RLOO's advantage of the answer.
+    """
+    own = torch.stack([each.sum() for each in words])
+    others = own - rloo_advantages(own)
+    rest, ends = rloo_advantages(rewards - own - at_end), rloo_advantages(at_end)
+    found = []
+    for k, (word, length) in enumerate(zip(words, lengths, strict=True)):
+        earned = torch.zeros(length)
+        earned[: len(word)] = word - others[k] / max(len(word), 1)
+        earned[-1] += ends[k]
+        found.append(rest[k] + fading_sums(earned, decay))
+    return found
+
+
+def fading_sums(values: Float[Tensor, " T"], decay: float) -> Float[Tensor, " T"]:
+    """G_t = v_t + decay G_(t+1), from the end on."""
+    sums: list[Tensor] = []
+    for value in reversed(values.unbind()):
+        sums.append(value + decay * sums[-1] if sums else value)
+    return torch.stack(sums[::-1])
+
+
 def rloo_returns(
     sampled: Float[Tensor, " T"],
     reference: Float[Tensor, " T"],

@@ -37,9 +37,15 @@ from rewardmodel.learning.core.group_packing import (
 )
 from rewardmodel.learning.core.passes import in_passes
 from rewardmodel.learning.core.snapshot import PromptRow, naming
-from rewardmodel.learning.policy.base_reading import finished, has_ended, read_base
+from rewardmodel.learning.policy.base_reading import (
+    BaseReading,
+    finished,
+    has_ended,
+    read_base,
+)
+from rewardmodel.learning.policy.divergence_price import DivergencePrice
 from rewardmodel.learning.policy.end_penalty import EndPenalty
-from rewardmodel.learning.policy.losses import sequence_sums
+from rewardmodel.learning.policy.losses import sequence_sums, token_credits
 from rewardmodel.learning.reward.probe import LinearProbe
 from rewardmodel.learning.reward.scorer import Judged, RewardScorer
 
@@ -51,7 +57,8 @@ class Rollout:
     `scores` are normalised rewards, `of_length` is what of each is its length's, `ended` is 1
     where the answer ended by itself. `rewards` are what the policy is taught by, before the price
     of divergence: the scores, less what is taken for doubt and for a missing end. `reference` are
-    the reference's log probabilities of each answer's tokens, where it has read them already.
+    the reference's log probabilities of each answer's tokens, where it has read them already;
+    `credits` what each of them is worth beside the group's other answers.
     """
 
     prompt: Messages
@@ -62,6 +69,7 @@ class Rollout:
     rewards: Float[Tensor, " K"]
     of_length: Float[Tensor, " _"] = field(default_factory=lambda: torch.zeros(0))
     reference: list[Float[Tensor, " _"]] | None = None
+    credits: list[Float[Tensor, " _"]] = field(default_factory=list)
 
     def part(self, part: Part) -> Rollout:
         """With the answers of that part alone."""
@@ -75,6 +83,7 @@ class Rollout:
             rewards=self.rewards[answers],
             of_length=self.of_length[answers],
             reference=self.reference and self.reference[answers],
+            credits=self.credits[answers],
         )
 
 
@@ -158,6 +167,7 @@ class AdaptedPolicy:
         self.log_probs = AnswerLogProbs(self.network)
         self.prompt_limit = prompt_limit(self.network, config.max_new_tokens)
         self.end_penalty = EndPenalty(config.missing_end_penalty)
+        self.price = DivergencePrice(config.beta, config.kl_budget)
         lengths = []
         for row in rows:
             with naming("Prompt", row.id):
@@ -191,7 +201,7 @@ class AdaptedPolicy:
             for prompt, group in zip(prompts, sampled, strict=True)
         ]
         judge = judge or self.scorer
-        references: list[list[Tensor] | None] = [None] * len(groups)
+        known: list[BaseReading | None] = [None] * len(groups)
         if judge is None:
             judged = [Judged.by_nobody(len(group)) for group in texts]
         elif judge.reads_base:
@@ -205,13 +215,13 @@ class AdaptedPolicy:
                     self.config.tokens_per_batch,
                 )
             judged = [judge.judge_features(each.features) for each in read]
-            references = [each.of(group) for each, group in zip(read, groups, strict=True)]
+            known = list(read)
         else:
             asked = list(zip(prompts, texts, strict=True))
             judged = judge.judge(asked, self.config.tokens_per_batch)
         return [
             self._rollout(*each)
-            for each in zip(prompts, texts, groups, sampled, judged, references, strict=True)
+            for each in zip(prompts, texts, groups, sampled, judged, known, strict=True)
         ]
 
     def _rollout(
@@ -221,14 +231,38 @@ class AdaptedPolicy:
         group: EncodedGroup,
         sampled: Sequence[Completion],
         judged: Judged,
-        reference: list[Tensor] | None,
+        known: BaseReading | None,
     ) -> Rollout:
         ended = torch.tensor([float(has_ended(completion)) for completion in sampled])
         doubt = self.config.uncertainty_price * judged.deviations
-        rewards = judged.scores - doubt - self.end_penalty.now * (1 - ended)
+        missing_end = self.end_penalty.now * (1 - ended)
+        rewards = judged.scores - doubt - missing_end
         return Rollout(
-            prompt, texts, group, judged.scores, ended, rewards, judged.of_length, reference
+            prompt,
+            texts,
+            group,
+            judged.scores,
+            ended,
+            rewards,
+            judged.of_length,
+            known and known.of(group),
+            self._credits(rewards, judged.of_length - missing_end, group, known),
         )
+
+    def _credits(
+        self,
+        rewards: Float[Tensor, " K"],
+        at_end: Float[Tensor, " K"],
+        group: EncodedGroup,
+        known: BaseReading | None,
+    ) -> list[Float[Tensor, " _"]]:
+        """Of each answer's tokens; only a head on the base tells what of a score its words have."""
+        lengths = [len(answer) for answer in group.answers]
+        words = [torch.zeros(length) for length in lengths]
+        if known is not None and self.scorer is not None:
+            words = [each / self.scorer.scale for each in known.words]
+            at_end = at_end + known.end / self.scorer.scale
+        return token_credits(rewards, words, at_end, lengths, self.config.credit_decay)
 
     def _sample(
         self,

@@ -6,7 +6,7 @@ an answer's tokens in the middle layers knows more (docs/learning.md has the mea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -33,9 +33,11 @@ class _DeepEnough(Exception):
 
 @dataclass
 class _Kept:
-    """What the layers gave in one pass, pooled, by the number of layers below and with each."""
+    """What the layers gave in one pass, by the number of layers below and with each: pooled, and
+    how far each answer token lies along a direction, where one is asked for."""
 
     pooled: dict[int, Tensor] = field(default_factory=dict)
+    along: dict[int, Tensor] = field(default_factory=dict)
 
 
 def decoder_layers(network: PreTrainedModel) -> list[nn.Module]:
@@ -68,16 +70,27 @@ class FeatureReader(nn.Module):
 
 @contextmanager
 def keeping(
-    network: PreTrainedModel, batch: GroupBatch, layers: Sequence[int], *, stop: bool = True
+    network: PreTrainedModel,
+    batch: GroupBatch,
+    layers: Sequence[int],
+    directions: Mapping[int, Float[Tensor, " hidden"]] | None = None,
+    *,
+    stop: bool = True,
 ) -> Iterator[_Kept]:
-    """Keeps what the layers give in the pass inside, which ends at the deepest one if it may."""
+    """Keeps what the layers give in the pass inside, which ends at the deepest one if it may.
+
+    `directions` are those along which each token of some layers is measured.
+    """
     kept, every = _Kept(), decoder_layers(network)
-    tokens = answer_positions(batch)
+    tokens, wanted = answer_positions(batch), directions or {}
 
     def keep(number: int) -> None:
         def hook(module: nn.Module, given: object, output: Tensor | tuple[Tensor, ...]) -> None:
             hidden = output if isinstance(output, Tensor) else output[0]
             kept.pooled[number] = pooled(hidden, batch, tokens)
+            if number in wanted:
+                direction = wanted[number].to(hidden.device)
+                kept.along[number] = hidden.flatten(0, 1)[tokens].float() @ direction
             if stop and number == max(layers):
                 raise _DeepEnough
 

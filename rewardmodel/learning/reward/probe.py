@@ -70,6 +70,19 @@ class Head:
         centred = (features - features.mean(0)).to(self.covariance)
         return ((centred @ self.covariance) * centred).sum(1).clamp(min=0).sqrt()
 
+    def directions(self) -> dict[int, Float[Tensor, " hidden"]]:
+        """What the mean over an answer's tokens is weighted by in each layer: along it every token
+        has a score of its own, of which that mean is the answer's."""
+        recipe = self.recipe
+        named = [(layer, pooling) for layer in recipe.layers for pooling in recipe.poolings]
+        hidden = len(self.weights) - recipe.length
+        blocks = self.weights[:hidden].float().chunk(len(named)) if named else ()
+        return {
+            layer: block
+            for (layer, pooling), block in zip(named, blocks, strict=True)
+            if pooling == "mean"
+        }
+
     def without_length(self) -> Head:
         """The head with the part of the length taken out, for whoever asks what is left then."""
         if not self.recipe.length:

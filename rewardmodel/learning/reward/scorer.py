@@ -97,7 +97,7 @@ class RewardScorer:
         self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int
     ) -> list[Float[Tensor, " K"]]:
         """As the model gives them: sigmoid(s_i - s_j) is the chance that i is preferred."""
-        return [self.mean + max(self.std, SMALLEST) * each for each in self.scores(groups, tokens)]
+        return [self.mean + self.scale * each for each in self.scores(groups, tokens)]
 
     def judge(self, groups: Sequence[tuple[Messages, Sequence[str]]], tokens: int) -> list[Judged]:
         """As `scores`, with deviations; `tokens` bounds one forward pass."""
@@ -121,5 +121,10 @@ class RewardScorer:
                 f"The reward model at {self.folder} gives scores that are not finite: train "
                 "it again, with a lower learning_rate."
             )
-        scale = max(self.std, SMALLEST)
+        scale = self.scale
         return Judged((raw - self.mean) / scale, deviations / scale, of_length / scale)
+
+    @property
+    def scale(self) -> float:
+        """Nats of one normalised unit."""
+        return max(self.std, SMALLEST)
