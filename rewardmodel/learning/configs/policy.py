@@ -158,7 +158,7 @@ class PolicyConfig(Config):
         """The given one, or what suits where the policy starts."""
         if self.learning_rate is not None:
             return self.learning_rate
-        return 6e-4 if self.adapter is None else 2e-4
+        return 6e-4 if self.adapter is None else 4e-4
 
     def require_inputs(self) -> None:
         if not self.reward_model and self.algorithm != "dpo":
