@@ -22,6 +22,12 @@ class ModelVersion(models.Model):
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="%(class)ss")
     number = models.PositiveIntegerField(_("number"))
+    label = models.CharField(
+        _("label"),
+        max_length=40,
+        blank=True,
+        help_text=_("A few words that stand beside the number, such as: best for support."),
+    )
     parent = models.ForeignKey(
         "self", models.RESTRICT, null=True, blank=True, related_name="children"
     )

@@ -18,6 +18,7 @@ from rewardmodel.charts import charts_of, charts_of_live, reliability_of
 from rewardmodel.models import TrainingRun
 from rewardmodel.selectors import log_tail, loop_status, runs_of
 from rewardmodel.services import RunRefused, request_cancel, start_run
+from rewardmodel.upcoming import upcoming
 
 
 def project(request: Request, slug: str) -> HttpResponse:
@@ -27,6 +28,7 @@ def project(request: Request, slug: str) -> HttpResponse:
         "project": project,
         "section": "loop",
         "status": status,
+        "upcoming": upcoming(project, status),
         "live_charts": charts_of_live(status.live) if status.live else [],
     }
     return _polled(request, "rewardmodel/project.html", "rewardmodel/_loop.html", context)

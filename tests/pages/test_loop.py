@@ -21,7 +21,7 @@ from tests.pages.conftest import As
 from tests.pages.desk import seen
 from tests.people import ask, champion, ready_group
 
-FRAGMENT_QUERIES = 15
+FRAGMENT_QUERIES = 17
 POLL = {"HX-Request": "true"}
 
 

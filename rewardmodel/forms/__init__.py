@@ -1,0 +1,5 @@
+"""What admins set of a project, checked; what becomes of it is decided in services."""
+
+from rewardmodel.forms.project import NewProjectForm, ProjectForm
+
+__all__ = ["NewProjectForm", "ProjectForm"]
