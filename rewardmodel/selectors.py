@@ -212,6 +212,12 @@ def runs_to_pick_up() -> list[int]:
     return list(found.values_list("pk", flat=True))
 
 
+def projects_to_delete() -> QuerySet[Project]:
+    """Those that somebody asked to delete, that nobody is deleting, and in which nothing runs."""
+    at_work = TrainingRun.objects.filter(status__in=TrainingRun.ACTIVE, project=OuterRef("pk"))
+    return Project.objects.filter(~Exists(at_work), _not_lately("deletion_asked_at"))
+
+
 def automatic_projects() -> list[Project]:
     """Those in which training starts by itself."""
     return list(active_projects().filter(training_is_automatic=True))

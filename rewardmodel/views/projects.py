@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from annotation.lm.model_facts import ModelFacts
-from annotation.selectors.projects import made_just_now
+from annotation.selectors.projects import is_owner, made_just_now, may_create_projects
 from annotation.services.projects import create_project
 from annotation.views.access import check_may_create_projects, project_for_admin
 from annotation.views.requests import Request
@@ -50,6 +50,8 @@ def settings(request: Request, slug: str) -> HttpResponse:
         "form": form,
         "base": base_model_of(shown),
         "may_change_base": "policy_model" in form.fields,
+        "may_copy": may_create_projects(request.user),
+        "is_owner": is_owner(request.user, project),
     }
     return render(request, "rewardmodel/project_settings.html", context)
 
