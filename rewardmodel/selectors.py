@@ -421,7 +421,7 @@ def loop_status(project: Project) -> LoopStatus:
         policy=policy,
         policy_has_a_teacher=bool(rankings_total if learns_from_rankings(project) else judge),
         ancestors=ancestors,
-        taught=len(policies) - 1,
+        taught=sum(policy.parent_id is not None for policy in policies.values()),
         demonstrations=project.demonstrations.filter(is_current=True).count(),
         has_text=text_folder(project).is_dir(),
         active_run=next((run for run in runs if run.is_active), None),

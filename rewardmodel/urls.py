@@ -42,6 +42,11 @@ urlpatterns = [
         versions.archive,
         name="version_archive",
     ),
+    path(
+        "projects/<slug:slug>/versions/<str:kind>/<int:number>/label/",
+        versions.label,
+        name="version_label",
+    ),
     path("projects/<slug:slug>/word-chain/", word_chain.page, name="word_chain"),
     path("projects/<slug:slug>/word-chain/ask/", word_chain.ask, name="word_chain_ask"),
     path("projects/<slug:slug>/versions/<str:kind>/<int:pk>/serve/", versions.serve, name="serve"),

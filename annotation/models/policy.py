@@ -54,6 +54,11 @@ class ModelVersion(models.Model):
         abstract = True
 
     @property
+    def called(self) -> str:
+        """Its number, with what people call it."""
+        return f"{self.number} · {self.label}" if self.label else str(self.number)
+
+    @property
     def folder(self) -> Path | None:
         return settings.VAR_FOLDER / self.path if self.path else None
 

@@ -1,11 +1,12 @@
-"""Copying and deleting a project."""
+"""Copying and deleting a project; what a version is called."""
 
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from annotation.models import Project
+from annotation.forms import typed
+from annotation.models import PolicyVersion, Project
 from rewardmodel.forms.project import NewProjectForm
 
 
@@ -40,3 +41,13 @@ class DeleteForm(forms.Form):
         if name != self.project.name.strip():
             raise forms.ValidationError(_("This is not the project's name."))
         return name
+
+
+class LabelForm(forms.Form):
+    label = forms.CharField(
+        max_length=PolicyVersion._meta.get_field("label").max_length, required=False
+    )
+
+    def clean_label(self) -> str:
+        """On one line."""
+        return " ".join(typed(str(self.cleaned_data["label"])).split())

@@ -184,7 +184,7 @@ def form_field(named: Named) -> forms.Field:
 def starting_field(project: Project) -> forms.ChoiceField:
     """Which version of the policy the runs of a stage start from."""
     versions = project.policyversions.order_by("number") if project.pk else []
-    named = [(version.number, _version_name(version)) for version in versions]
+    named = [(version.number, version.called) for version in versions]
     return forms.TypedChoiceField(
         label=_("Starts from"),
         choices=[("", _("by default: the version that serves")), *named],
@@ -195,10 +195,6 @@ def starting_field(project: Project) -> forms.ChoiceField:
             "What starts from another version than the one that serves does not serve by itself."
         ),
     )
-
-
-def _version_name(version: Any) -> str:
-    return f"{version.number} · {version.label}" if version.label else str(version.number)
 
 
 def split(project: Project, kind: str, stored: Any) -> tuple[dict[str, Any], Any]:
