@@ -296,14 +296,6 @@ def training_now() -> TrainingRun | None:
     return running.first()
 
 
-def seconds_left(run: TrainingRun) -> float | None:
-    """Of its training, if it goes on as it went; None where nothing can be said yet."""
-    if run.phase != "training" or not run.step or run.started_at is None:
-        return None
-    so_far = (timezone.now() - run.started_at).total_seconds()
-    return so_far * (run.total_steps - run.step) / run.step
-
-
 def due_kinds(
     project: Project, judge: RewardModelVersion | None, rankings_new: int
 ) -> list[TrainingRun.Kind]:

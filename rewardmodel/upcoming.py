@@ -9,11 +9,11 @@ from django_celery_beat.models import PeriodicTask
 
 from annotation.models import Project
 from rewardmodel.models import TrainingRun
+from rewardmodel.pace import seconds_left
 from rewardmodel.selectors import (
     LoopStatus,
     new_demonstrations,
     next_hour,
-    seconds_left,
     training_now,
 )
 

@@ -99,7 +99,7 @@ def label(request: Request, slug: str, kind: str, number: int) -> HttpResponse:
         label_version(found, form.cleaned_data["label"])
         messages.success(request, _("The label is stored."))
     else:
-        messages.error(request, " ".join(form.errors["label"]))
+        messages.error(request, " ".join(map(str, form.errors["label"])))
     return redirect("version", slug, kind, number)
 
 
