@@ -99,7 +99,7 @@ NAMED = [
     Named(
         Kind.POLICY,
         "steps",
-        _("Steps"),
+        _("Number of steps"),
         _("Rounds of sampling, scoring and one update. Not with DPO."),
     ),
     Named(Kind.POLICY, "prompts_per_step", _("Prompts answered in a step"), _("Not with DPO.")),
@@ -178,6 +178,8 @@ def form_field(named: Named) -> forms.Field:
     number: Any = forms.IntegerField if plain is int else forms.FloatField
     made: forms.Field = number(min_value=least, max_value=most, required=False)
     made.label, made.help_text = label, help_text
+    if default not in (None, MISSING):
+        made.widget.attrs["placeholder"] = str(default)
     return made
 
 
