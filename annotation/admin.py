@@ -143,6 +143,13 @@ class ProjectAdmin(ProjectRowsAdmin):
     search_fields = ["name", "slug"]
     inlines = [MembershipInline]
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_archived = isinstance(obj, Project) and obj.archived_at is not None
+        return not is_archived and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # its files go with it: its owner's page sees to that
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # a project starts with an owner and a policy: the page for it sees to that
 

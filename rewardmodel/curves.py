@@ -41,7 +41,7 @@ def csv_of(runs: Iterable[TrainingRun]) -> Iterator[str]:
 def _reported(run: TrainingRun) -> Iterator[tuple[dict[str, Any], str, float]]:
     """Line by line each finite number with its name; a line that is said again, once."""
     last: dict[str, Any] = {}
-    for line in _progress_lines(run):
+    for line in progress_lines(run):
         said = {key: value for key, value in line.items() if key != "time"}
         if said == last:
             continue
@@ -51,7 +51,8 @@ def _reported(run: TrainingRun) -> Iterator[tuple[dict[str, Any], str, float]]:
                 yield line, name, float(value)
 
 
-def _progress_lines(run: TrainingRun) -> Iterator[dict[str, Any]]:
+def progress_lines(run: TrainingRun) -> Iterator[dict[str, Any]]:
+    """All that it reported, the oldest first."""
     file = run.folder / "progress.jsonl"
     if not file.is_file():
         return

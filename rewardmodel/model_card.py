@@ -72,6 +72,8 @@ def _verdict(version: Version) -> str:
 
 def _origin(version: Version) -> Iterable[tuple[str, Any]]:
     provenance = version.provenance
+    if version.label:
+        yield "label", version.label
     yield "parent", version.parent.number if version.parent else "none"
     if isinstance(version, RewardModelVersion):
         yield "rankings", version.snapshot.rankings

@@ -1,16 +1,20 @@
 """Reading the loop: where it stands, what is due, its runs and versions, what a run printed."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from annotation.exchange.files import read_json
+from annotation.lm.model_facts import ModelFacts, UnusableModel, copy_here, facts_of_folder
 from annotation.models import PolicyVersion, Project, PromptGroup, Ranking
 from annotation.models.policy import ModelVersion
 from annotation.selectors.desks import midnight
@@ -67,6 +71,7 @@ class LoopStatus:
     has_text: bool
     active_run: TrainingRun | None
     recent_runs: list[TrainingRun]
+    due: list[TrainingRun.Kind]  # what is to start next by itself
     rest: Rest | None  # why nothing starts although something is due
     missing: list[str]  # parts of the installation, as config.parts names them
     free_gigabytes: float
@@ -83,6 +88,33 @@ def learns_from_rankings(project: Project) -> bool:
     """Whether the policy's training reads ranked groups, with a reward model only to judge."""
     chosen = project.policy_settings  # any JSON
     return isinstance(chosen, dict) and chosen.get("algorithm") == "dpo"
+
+
+def may_change_base_model(project: Project) -> bool:
+    """As long as no version builds on it, and no run is about to."""
+    has_learned = own_reward_models(project).exists() or active_run(project) is not None
+    return not has_learned and not project.policyversions.filter(parent__isnull=False).exists()
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """What a project began with: its facts, or why it cannot be used; neither where its files are
+    not here."""
+
+    name: str
+    facts: ModelFacts | None = None
+    problem: str = ""  # in the language of the page
+
+
+def base_model_of(project: Project) -> BaseModel:
+    """Of what serves; no network is asked."""
+    policy = champion_policy(project)
+    name = policy.base_model
+    try:
+        folder = Path(name) if Path(name).is_dir() else copy_here(name)
+        return BaseModel(name, facts_of_folder(folder) if folder else None)
+    except UnusableModel as problem:
+        return BaseModel(name, problem=problem.worded(gettext))
 
 
 def policies_of(project: Project) -> QuerySet[PolicyVersion]:
@@ -180,6 +212,12 @@ def runs_to_pick_up() -> list[int]:
     return list(found.values_list("pk", flat=True))
 
 
+def projects_to_delete() -> QuerySet[Project]:
+    """Those that somebody asked to delete, that nobody is deleting, and in which nothing runs."""
+    at_work = TrainingRun.objects.filter(status__in=TrainingRun.ACTIVE, project=OuterRef("pk"))
+    return Project.objects.filter(~Exists(at_work), _not_lately("deletion_asked_at"))
+
+
 def automatic_projects() -> list[Project]:
     """Those in which training starts by itself."""
     return list(active_projects().filter(training_is_automatic=True))
@@ -187,11 +225,24 @@ def automatic_projects() -> list[Project]:
 
 def new_rankings(project: Project) -> int:
     """Rankings that no reward model learned from: a run that ended without one gives its back."""
-    reading = project.runs.filter(
-        kind=Kind.REWARD, status__in=(*TrainingRun.ACTIVE, Status.SUCCEEDED)
-    )
-    seen = reading.aggregate(last=Max("snapshot__last_ranking_id"))
-    return current_rankings(project).filter(id__gt=seen["last"] or 0).count()
+    return _unlearned(project).count()
+
+
+def _unlearned(project: Project) -> QuerySet[Ranking]:
+    seen = _reading(project, Kind.REWARD).aggregate(last=Max("snapshot__last_ranking_id"))
+    return current_rankings(project).filter(id__gt=seen["last"] or 0)
+
+
+def new_demonstrations(project: Project) -> int:
+    """Those that came after the last run that learned from them."""
+    seen = _reading(project, Kind.DEMONSTRATIONS).aggregate(last=Max("snapshot__created_at"))
+    current = project.demonstrations.filter(is_current=True)
+    return (current.filter(created_at__gt=seen["last"]) if seen["last"] else current).count()
+
+
+def _reading(project: Project, kind: TrainingRun.Kind) -> QuerySet[TrainingRun]:
+    """The runs that read what there was, and did not end without a version."""
+    return project.runs.filter(kind=kind, status__in=(*TrainingRun.ACTIVE, Status.SUCCEEDED))
 
 
 def rankings_so_far(project: Project) -> tuple[int, int]:
@@ -245,25 +296,50 @@ def training_now() -> TrainingRun | None:
     return running.first()
 
 
-def seconds_left(run: TrainingRun) -> float | None:
-    """Of its training, if it goes on as it went; None where nothing can be said yet."""
-    if run.phase != "training" or not run.step or run.started_at is None:
-        return None
-    so_far = (timezone.now() - run.started_at).total_seconds()
-    return so_far * (run.total_steps - run.step) / run.step
-
-
 def due_kinds(
     project: Project, judge: RewardModelVersion | None, rankings_new: int
 ) -> list[TrainingRun.Kind]:
-    """What the loop is to start next: an update towards the judge, if none was made yet; a new
-    reward model, once enough rankings have come."""
+    """What the loop is to start next: an update towards the judge, if none was made yet; a policy
+    that follows what people showed, once enough of that is new; a new reward model, once enough
+    rankings have come, or at the hour of the day for any that came before."""
     kinds = []
-    if judge is not None and not judge.runs.exclude(status=Status.FAILED).exists():
+    is_untaught = judge is not None and not judge.runs.exclude(status=Status.FAILED).exists()
+    if project.updates_follow and is_untaught:
         kinds.append(Kind.POLICY)
-    if rankings_new >= project.training_threshold:
+    if 0 < project.demonstrations_threshold <= new_demonstrations(project):
+        kinds.append(Kind.DEMONSTRATIONS)
+    if rankings_new >= project.training_threshold or (rankings_new and _missed_its_hour(project)):
         kinds.append(Kind.REWARD)
     return kinds
+
+
+def next_hour(project: Project) -> datetime | None:
+    """When the project's hour of the day for training comes next; None where it has none."""
+    now = timezone.now()
+    return next((moment for moment in _hours(project, (0, 1)) if moment > now), None)
+
+
+def _last_hour(project: Project) -> datetime | None:
+    """When it came last; None where it has none, or had none by then."""
+    now = timezone.now()
+    last = next((moment for moment in _hours(project, (0, -1)) if moment <= now), None)
+    return last if last is not None and last > project.training_daily_since else None
+
+
+def _hours(project: Project, days: Iterable[int]) -> Iterator[datetime]:
+    """That hour of each of the days, by their distance from today, where the project has one."""
+    if project.training_daily_at is not None:
+        zone = ZoneInfo(project.training_zone)
+        today = timezone.now().astimezone(zone).date()
+        for distance in days:
+            day = today + timedelta(days=distance)
+            yield datetime.combine(day, project.training_daily_at, zone)
+
+
+def _missed_its_hour(project: Project) -> bool:
+    """Whether rankings that had come by the last such hour have not been learned from."""
+    last = _last_hour(project)
+    return last is not None and _unlearned(project).filter(created_at__lte=last).exists()
 
 
 def rest_before(project: Project, kind: TrainingRun.Kind) -> Rest | None:
@@ -322,7 +398,8 @@ def loop_status(project: Project) -> LoopStatus:
     judge = next((m for m in reward_models if m.status == ModelVersion.Status.CHAMPION), None)
     rankings_total, rankings_new = rankings.count(), new_rankings(project)
     runs = list(project.runs.all()[:RECENT_RUNS])
-    rests = [rest_before(project, kind) for kind in due_kinds(project, judge, rankings_new)]
+    due = due_kinds(project, judge, rankings_new)
+    rests = [rest_before(project, kind) for kind in due]
     free = space.free_bytes()
     return LoopStatus(
         queue=queue_counts(project),
@@ -336,11 +413,12 @@ def loop_status(project: Project) -> LoopStatus:
         policy=policy,
         policy_has_a_teacher=bool(rankings_total if learns_from_rankings(project) else judge),
         ancestors=ancestors,
-        taught=len(policies) - 1,
+        taught=sum(policy.parent_id is not None for policy in policies.values()),
         demonstrations=project.demonstrations.filter(is_current=True).count(),
         has_text=text_folder(project).is_dir(),
         active_run=next((run for run in runs if run.is_active), None),
         recent_runs=runs,
+        due=due,
         rest=rests[0] if rests and all(rests) else None,
         missing=missing_parts(),
         free_gigabytes=free / 1e9,

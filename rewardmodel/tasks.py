@@ -9,8 +9,21 @@ from annotation.selectors.projects import active_projects
 from annotation.services.exports import delete_old_exports
 from annotation.services.generation import MESSAGE_LIFE
 from config.celery import app
-from rewardmodel.selectors import automatic_projects, is_behind, new_rankings, runs_to_pick_up
-from rewardmodel.services import RunRefused, cleaning, start_due_run, start_reward_run, start_run
+from rewardmodel.selectors import (
+    automatic_projects,
+    is_behind,
+    new_rankings,
+    projects_to_delete,
+    runs_to_pick_up,
+)
+from rewardmodel.services import (
+    RunRefused,
+    archiving,
+    cleaning,
+    start_due_run,
+    start_reward_run,
+    start_run,
+)
 from rewardmodel.services.comparisons import decide_comparisons
 from rewardmodel.services.runs import enqueue
 from rewardmodel.services.text_scores import answer_askers
@@ -21,7 +34,8 @@ logger = logging.getLogger(__name__)
 @shared_task
 def tend_training() -> None:
     """Beat: picks up runs that nobody supervises, ends comparisons that people have decided, starts
-    what has become due, and calls the live heads that have not followed what was ranked."""
+    what has become due, calls the live heads that have not followed what was ranked, and deletes
+    projects."""
     for run_id in runs_to_pick_up():
         enqueue(run_id)
     decide_comparisons()
@@ -30,6 +44,13 @@ def tend_training() -> None:
     for project in active_projects():
         if is_behind(project):
             call_follower(project.pk)
+    for project in projects_to_delete():
+        delete_project.delay(project.pk)
+
+
+@shared_task
+def delete_project(project_id: int) -> None:
+    archiving.delete_project(project_id)
 
 
 @shared_task
@@ -64,7 +85,7 @@ def start_what_is_due(project_id: int) -> None:
 
 @shared_task
 def train_on_schedule() -> None:
-    """Beat, at the hour that an admin set: trains wherever anything new was ranked."""
+    """For a schedule of the installation: trains wherever anything new was ranked."""
     for project in automatic_projects():
         if new_rankings(project):
             try:

@@ -2,7 +2,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from rewardmodel.api import root
-from rewardmodel.views import comparisons, loop, projects, runs, versions, word_chain
+from rewardmodel.views import comparisons, life, loop, projects, runs, versions, word_chain
 
 _to_labeling = RedirectView.as_view(url="../settings/#labeling", permanent=True)
 
@@ -14,6 +14,10 @@ urlpatterns = [
     path("projects/new/", projects.new, name="project_new"),
     path("projects/<slug:slug>/", loop.project, name="project"),
     path("projects/<slug:slug>/settings/", projects.settings, name="project_settings"),
+    path("projects/<slug:slug>/copy/", life.copy, name="project_copy"),
+    path("projects/<slug:slug>/archive/", life.archive, name="project_archive"),
+    path("projects/<slug:slug>/restore/", life.restore, name="project_restore"),
+    path("projects/<slug:slug>/delete/", life.delete, name="project_delete"),
     path("projects/<slug:slug>/desk/", _to_labeling),
     path("projects/<slug:slug>/generate/", loop.generate, name="generate"),
     path("projects/<slug:slug>/comparisons/", comparisons.comparisons, name="comparisons"),
@@ -37,6 +41,11 @@ urlpatterns = [
         "projects/<slug:slug>/versions/<str:kind>/<int:number>/archive.tar",
         versions.archive,
         name="version_archive",
+    ),
+    path(
+        "projects/<slug:slug>/versions/<str:kind>/<int:number>/label/",
+        versions.label,
+        name="version_label",
     ),
     path("projects/<slug:slug>/word-chain/", word_chain.page, name="word_chain"),
     path("projects/<slug:slug>/word-chain/ask/", word_chain.ask, name="word_chain_ask"),

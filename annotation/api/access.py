@@ -91,4 +91,6 @@ def project_for(request: Any, slug: str, *, to_write: bool = False) -> Project:
         raise Problem(404, "Not found", f"There is no project {slug!r} for this token.")
     if to_write and token.scope != ApiToken.Scope.WRITE:
         raise Problem(403, "Not allowed", "This token may only read: make one that may write.")
+    if to_write and project.archived_at is not None:
+        raise Problem(409, "Archived", f"The project {slug!r} is archived: put it back first.")
     return project

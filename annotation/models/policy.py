@@ -22,6 +22,12 @@ class ModelVersion(models.Model):
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="%(class)ss")
     number = models.PositiveIntegerField(_("number"))
+    label = models.CharField(
+        _("label"),
+        max_length=40,
+        blank=True,
+        help_text=_("A few words that stand beside the number, such as: best for support."),
+    )
     parent = models.ForeignKey(
         "self", models.RESTRICT, null=True, blank=True, related_name="children"
     )
@@ -46,6 +52,11 @@ class ModelVersion(models.Model):
 
     class Meta:
         abstract = True
+
+    @property
+    def called(self) -> str:
+        """Its number, with what people call it."""
+        return f"{self.number} · {self.label}" if self.label else str(self.number)
 
     @property
     def folder(self) -> Path | None:

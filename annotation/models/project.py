@@ -1,9 +1,13 @@
 """Projects, the people in them, and what each project asks for."""
 
+from datetime import time
+
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from annotation.exchange.prompts import FEWEST_ANSWERS, MOST_ANSWERS
@@ -22,6 +26,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "max_new_tokens": (1, 8192),
     "heldout_percent": (1, 90),
     "training_threshold": (1, 1_000_000),
+    "demonstrations_threshold": (0, 1_000_000),
     "kl_budget": (0, 1_000_000),
 }
 """Smallest and largest value of each number of a project; its form and its database hold to it."""
@@ -30,6 +35,11 @@ BOUNDS: dict[str, tuple[float, float]] = {
 def _within(name: str) -> list[MinValueValidator | MaxValueValidator]:
     least, most = BOUNDS[name]
     return [MinValueValidator(least), MaxValueValidator(most)]
+
+
+def installation_zone() -> str:
+    """The name of the time zone in which schedules are meant where nobody says another."""
+    return settings.TIME_ZONE
 
 
 def _bounded(name: str) -> models.CheckConstraint:
@@ -205,10 +215,36 @@ class Project(models.Model):
     training_is_automatic = models.BooleanField(
         _("train automatically"),
         default=True,
-        help_text=_("Train as soon as enough rankings have come, and by the schedules."),
+        help_text=_("Otherwise only the buttons on the overview start a training."),
     )
     training_threshold = models.PositiveIntegerField(
-        _("new rankings before training"), default=100, validators=_within("training_threshold")
+        _("new rankings before a reward model is trained"),
+        default=100,
+        validators=_within("training_threshold"),
+    )
+    training_daily_at = models.TimeField(
+        _("and every day at"),
+        default=time(3),
+        null=True,
+        blank=True,
+        help_text=_(
+            "Trains a reward model then if anything new was ranked, however little. Empty: only "
+            "after so many rankings."
+        ),
+    )
+    training_zone = models.CharField(
+        _("time zone of that hour"), max_length=64, default=installation_zone
+    )
+    training_daily_since = models.DateTimeField(default=timezone.now, editable=False)
+    """When that hour was set: one that had passed by then is made up for by nothing."""
+    updates_follow = models.BooleanField(
+        _("update the policy after each reward model that passes its gate"), default=True
+    )
+    demonstrations_threshold = models.PositiveIntegerField(
+        _("new demonstrations before the policy learns from them"),
+        default=0,
+        validators=_within("demonstrations_threshold"),
+        help_text=_("Answers that people wrote (stage 2). 0: only by the button on the overview."),
     )
     promotion = models.CharField(
         _("a new policy serves"),
@@ -226,25 +262,50 @@ class Project(models.Model):
         validators=_within("kl_budget"),
         help_text=_("In nats an answer: how far a policy may move from the base model."),
     )
-    reward_settings = models.JSONField(
-        _("reward model training"),
+    text_settings = models.JSONField(
+        _("more settings of raw text"),
         default=dict,
         blank=True,
-        help_text=_("Settings that differ from the defaults, as JSON."),
+        help_text=_("What differs from the defaults and has no field above, as JSON."),
+    )
+    demonstrations_settings = models.JSONField(
+        _("more settings of demonstrations"),
+        default=dict,
+        blank=True,
+        help_text=_("What differs from the defaults and has no field above, as JSON."),
+    )
+    reward_settings = models.JSONField(
+        _("more settings of the reward model"),
+        default=dict,
+        blank=True,
+        help_text=_("What differs from the defaults and has no field above, as JSON."),
     )
     policy_settings = models.JSONField(
-        _("policy training"),
+        _("more settings of the policy update"),
         default=dict,
         blank=True,
-        help_text=_("Settings that differ from the defaults, as JSON."),
+        help_text=_("What differs from the defaults and has no field above, as JSON."),
     )
+    archived_at = models.DateTimeField(_("archived"), null=True, blank=True, editable=False)
+    deletion_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         verbose_name = _("project")
         verbose_name_plural = _("projects")
         ordering = ["name"]
-        constraints = [_bounded(name) for name in BOUNDS]
+        constraints = [
+            *(_bounded(name) for name in BOUNDS),
+            models.CheckConstraint(
+                condition=models.Q(archived_at__isnull=True) | models.Q(is_active=False),
+                name="archived_project_is_paused",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(deletion_asked_at__isnull=True)
+                | models.Q(archived_at__isnull=False),
+                name="deleted_project_is_archived",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

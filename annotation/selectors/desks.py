@@ -28,7 +28,7 @@ from annotation.models import (
 )
 from annotation.selectors.assignments import free_for
 from annotation.selectors.demonstrations import has_prompts_to_answer
-from annotation.selectors.projects import ADMINS, projects_of
+from annotation.selectors.projects import ADMINS, at_work, projects_of
 
 MOST_COUNTED = 100
 RECENT = 100
@@ -85,7 +85,7 @@ def _count(queryset: QuerySet[Any], project: str) -> Coalesce:
 
 
 def desks_of(user: User) -> list[Desk]:
-    """The user's projects, in one query; a superuser counts as admin everywhere."""
+    """The user's projects, in one query, archived ones apart; a superuser is admin of all."""
     own = Assignment.objects.filter(labeler=user, is_done=False, project=OuterRef("pk"))
     free = free_for(user).filter(project=OuterRef("pk"))
     groups = free.order_by("group_id").values("group_id").distinct()[:MOST_COUNTED]
@@ -93,7 +93,7 @@ def desks_of(user: User) -> list[Desk]:
         group__project=OuterRef("pk"), labeler=user, is_current=True, created_at__gte=midnight()
     )
     role = Membership.objects.filter(project=OuterRef("pk"), user=user).values("role")
-    projects = projects_of(user).annotate(
+    projects = at_work(projects_of(user)).annotate(
         role=Subquery(role[:1]),
         held=_count(own, "project"),
         free=_CountOf(groups, output_field=IntegerField()),

@@ -23,9 +23,16 @@ def _joined_by(user: User | int) -> QuerySet[Project]:
     return Project.objects.filter(memberships__user=user)
 
 
-_named = Compiled(lambda slug: Project.objects.filter(slug=slug))
+def _kept() -> QuerySet[Project]:
+    """Those that nobody asked to delete."""
+    return Project.objects.filter(deletion_asked_at__isnull=True)
+
+
+_named = Compiled(lambda slug: _kept().filter(slug=slug))
 _joined_and_named = Compiled(
-    lambda user, slug: _joined_by(user).filter(slug=slug).annotate(own_role=F("memberships__role"))
+    lambda user, slug: (
+        _kept().filter(memberships__user=user, slug=slug).annotate(own_role=F("memberships__role"))
+    )
 )
 
 
@@ -45,6 +52,22 @@ def active_projects() -> QuerySet[Project]:
 
 def is_admin(user: User, project: Project) -> bool:
     return user.is_superuser or project.memberships.filter(user=user, role__in=ADMINS).exists()
+
+
+def is_owner(user: User, project: Project) -> bool:
+    return user.is_superuser or project.memberships.filter(user=user, role=Role.OWNER).exists()
+
+
+def at_work(projects: QuerySet[Project]) -> QuerySet[Project]:
+    """Those of them that are not archived."""
+    return projects.filter(archived_at__isnull=True)
+
+
+def archived_projects(user: User) -> QuerySet[Project]:
+    """Of those that the user runs: they can be read and put back."""
+    return administered_projects(user).filter(
+        archived_at__isnull=False, deletion_asked_at__isnull=True
+    )
 
 
 def administered_projects(user: User) -> QuerySet[Project]:

@@ -6,6 +6,7 @@ from django import template
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 register = template.Library()
 
@@ -20,6 +21,21 @@ def moment(when: datetime) -> SafeString:
         f"{local:%Y-%m-%d %H:%M}",
         offset(local),
     )
+
+
+@register.filter
+def duration(seconds: float) -> str:
+    """The two largest units of it."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return gettext("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes}
+    if minutes:
+        return gettext("%(minutes)d min %(seconds)d s") % {
+            "minutes": minutes,
+            "seconds": whole % 60,
+        }
+    return gettext("%(seconds)d s") % {"seconds": whole}
 
 
 def offset(local: datetime) -> str:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from annotation.models import ApiToken, Project, User
-from annotation.selectors.projects import administered_projects
+from annotation.selectors.projects import administered_projects, at_work
 from annotation.services.tokens import make_token
 from annotation.views.requests import Request
 
@@ -37,7 +37,7 @@ class TokenForm(forms.Form):
 
     def __init__(self, user: User, *given: Any) -> None:
         super().__init__(*given)
-        self.fields["project"].queryset = administered_projects(user)  # type: ignore[attr-defined]
+        self.fields["project"].queryset = at_work(administered_projects(user))  # type: ignore[attr-defined]
 
 
 def tokens(request: Request) -> HttpResponse:

@@ -30,6 +30,7 @@ from rewardmodel.learning.core.row_report import row_counts, row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance, run_script
 from rewardmodel.learning.core.snapshot import PromptRow, read_prompts
+from rewardmodel.learning.core.speed import Pace
 from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
 from rewardmodel.learning.policy.algorithms import Algorithm, new_algorithm
 from rewardmodel.learning.policy.best_of_n import report_best_of_n
@@ -87,6 +88,7 @@ def _update(
     policy.end_penalty.restore(extra)
     policy.price.restore(extra)
     answers = min(config.prompts_per_step, len(prompts)) * config.answers_per_prompt
+    pace = Pace()
     for step in range(start, config.steps):
         run.progress("sampling", step, config.steps)
         rollouts = _answer(config, policy, trainer, prompts, step)
@@ -111,6 +113,7 @@ def _update(
         for _ in range(1, config.inner_epochs):  # on answers of the policy as it was before
             accumulate(trainer, algorithm, batches, answers)
             updated = trainer.step(step)
+        updated |= pace.step(answers * metrics.tokens)
         run.progress("training", step + 1, config.steps, {**asdict(metrics), **updated})
         state = {**stopping.state(), **policy.end_penalty.state(), **policy.price.state()}
         trainer.save(run.checkpoints, step + 1, state)

@@ -29,6 +29,7 @@ from rewardmodel.learning.core.row_report import require_groups, row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.script import run_script
 from rewardmodel.learning.core.snapshot import PreferenceData, read_groups
+from rewardmodel.learning.core.speed import Pace
 from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
 from rewardmodel.learning.reward.distil import target_of_scores, teacher_report, teacher_scores
 from rewardmodel.learning.reward.fit_probe import fit_probe
@@ -148,6 +149,7 @@ def fit(
     """Learns from the groups `among` those of the data; yields finished steps and their metrics."""
     device, model = trainer.accelerator.device, cast(RewardModel, trainer.given)
     per_step = min(config.groups_per_step, len(among))
+    pace, all_processes = Pace(), trainer.accelerator.num_processes
     for step in range(start, trainer.steps):
         drawn = shuffled(len(among), config.seed, step * per_step, per_step)
         mine = trainer.shard([among[i] for i in drawn], "groups_per_step")
@@ -168,7 +170,7 @@ def fit(
                     losses.append(part.share_of(whole))
                 loss = torch.stack(losses).sum() / per_step
             trainer.backward(loss)
-        yield step + 1, trainer.step(step)
+        yield step + 1, {**trainer.step(step), **pace.step(all_processes * layout.tokens(read))}
 
 
 def _learning_curve(

@@ -35,7 +35,7 @@ from rewardmodel.selectors import (
     rest_before,
     text_folder,
 )
-from rewardmodel.services.training_settings import as_run_takes_it
+from rewardmodel.services.training_settings import as_run_takes_it, starting_policy
 
 Kind, Status = TrainingRun.Kind, TrainingRun.Status
 
@@ -60,7 +60,8 @@ def start_text_run(
             _("There is no text at %(path)s: put a file or a folder there.") % {"path": source}
         )
     take = partial(take_text_snapshot, source=source)
-    return _start(project, Kind.TEXT, take, overrides or {}, started_by)
+    chosen = _chosen(project.text_settings, overrides)
+    return _start(project, Kind.TEXT, take, chosen, started_by)
 
 
 def start_demonstrations_run(
@@ -75,7 +76,13 @@ def start_demonstrations_run(
     if not project.demonstrations.filter(is_current=True).exists():
         raise RunRefused(_("There are no demonstrations to learn from yet."))
     take = take_demonstrations_snapshot
-    return _start(project, Kind.DEMONSTRATIONS, take, overrides or {}, started_by)
+    chosen = _chosen(project.demonstrations_settings, overrides)
+    return _start(project, Kind.DEMONSTRATIONS, take, chosen, started_by)
+
+
+def _chosen(stored: Any, overrides: dict[str, Any] | None) -> Any:
+    """Overrides win over what the project has stored, which may be any JSON."""
+    return {**stored, **(overrides or {})} if isinstance(stored, dict) else stored
 
 
 def start_reward_run(project: Project, started_by: User | None = None) -> TrainingRun:
@@ -115,15 +122,18 @@ def _start(
     project: Project,
     kind: TrainingRun.Kind,
     take_snapshot: Callable[[Project], Snapshot],
-    chosen: dict[str, Any],
+    chosen: Any,
     started_by: User | None,
     judge: RewardModelVersion | None = None,
 ) -> TrainingRun:
-    """Freezes what the run is to read and queues it, on the serving policy.
+    """Freezes what the run is to read and queues it, on the serving policy or the chosen one.
 
     What people have `chosen` wins over what a run of its kind is given. Raises RunRefused.
     """
+    if project.archived_at is not None:
+        raise RunRefused(_("The project is archived: put it back first."))
     try:
+        policy = None if kind == Kind.REWARD else starting_policy(project, chosen)
         chosen = as_run_takes_it(project, kind, chosen)
     except ValueError as problem:
         raise RunRefused(
@@ -139,16 +149,18 @@ def _start(
             reward_model=judge,
             started_by=started_by,
         )
-        _queue(run, _shown(project) if kind == Kind.REWARD else "", chosen)
+        _queue(run, policy, _shown(project) if kind == Kind.REWARD else "", chosen)
     return run
 
 
 @transaction.atomic
-def _queue(run: TrainingRun, shown: str, chosen: dict[str, Any]) -> None:
+def _queue(
+    run: TrainingRun, policy: PolicyVersion | None, shown: str, chosen: dict[str, Any]
+) -> None:
     """Raises RunRefused when another run of the project was started meanwhile."""
     project = Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
     _refuse_a_second(project)
-    run.policy = champion_policy(project)
+    run.policy = policy or champion_policy(project)
     run.save()  # with its number, which the folders have in their names
     run.config = {
         "seed": random.getrandbits(31),

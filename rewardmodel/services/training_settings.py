@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from annotation.exchange.jsonl import canonical, holds_half_characters
-from annotation.models import Project
+from annotation.models import PolicyVersion, Project
 from rewardmodel.learning.configs import (
     Config,
     LanguageConfig,
@@ -23,6 +23,9 @@ from rewardmodel.selectors import own_reward_models, own_texts
 
 Kind = TrainingRun.Kind
 
+STARTS_FROM = "starts_from"
+MOST_VERSIONS = 2**31 - 1  # what its column holds
+
 CONFIGS: dict[TrainingRun.Kind, type[Config]] = {
     Kind.TEXT: LanguageConfig,
     Kind.DEMONSTRATIONS: LanguageConfig,
@@ -32,7 +35,8 @@ CONFIGS: dict[TrainingRun.Kind, type[Config]] = {
 
 
 def as_run_takes_it(project: Project, kind: str, chosen: Any) -> dict[str, Any]:
-    """What the project chose, any JSON, with its own texts and reward models as paths.
+    """What the project chose, any JSON, with its own texts and reward models as paths, and without
+    the version that the run starts from.
 
     Raises ValueError with a sentence when it does not fit the kind of run, or is not the project's
     to set.
@@ -44,6 +48,9 @@ def as_run_takes_it(project: Project, kind: str, chosen: Any) -> dict[str, Any]:
     if holds_half_characters(canonical(chosen)):
         raise ValueError(_("It holds half a character (such as \\ud83d): remove it."))
     values = dict(chosen)
+    if kind != Kind.REWARD:  # which reads what serves, so that one pass gives reference and reward
+        starting_policy(project, values)
+        values.pop(STARTS_FROM, None)
     own = {
         name: find(project, values.pop(name))
         for name, find in (OWN if kind == Kind.POLICY else {}).items()
@@ -51,6 +58,21 @@ def as_run_takes_it(project: Project, kind: str, chosen: Any) -> dict[str, Any]:
     }
     check_overrides(CONFIGS[Kind(kind)], values)
     return {**values, **own}
+
+
+def starting_policy(project: Project, chosen: Any) -> PolicyVersion | None:
+    """The version that a project's runs of a kind start from, by its number; None: what serves.
+
+    Raises ValueError where the project has no such version.
+    """
+    number = chosen.get(STARTS_FROM) if isinstance(chosen, dict) else None
+    if number is None:
+        return None
+    is_number = type(number) is int and 0 <= number <= MOST_VERSIONS
+    own = project.policyversions.all() if is_number and project.pk else PolicyVersion.objects.none()
+    if (found := own.filter(number=number).first()) is None:
+        raise ValueError(_("starts_from must be the number of one of this project's policies."))
+    return found
 
 
 def _own_text(project: Project, name: object) -> str:

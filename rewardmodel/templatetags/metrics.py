@@ -34,6 +34,7 @@ NAMES = {
     "length_correlation": _("correlation with length"),
     "log_loss": _("log loss"),
     "loss": _("loss"),
+    "memory": _("memory in GB"),
     "model": _("model"),
     "new": _("new policy"),
     "pairs": _("pairs"),
@@ -52,6 +53,7 @@ NAMES = {
     "tie_confidence": _("confidence in ties"),
     "ties": _("ties"),
     "tokens": _("tokens an answer"),
+    "tokens_per_second": _("tokens a second"),
     "train": _("training"),
 }
 PHASES = {

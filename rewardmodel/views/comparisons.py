@@ -29,7 +29,7 @@ class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
         super().__init__(PolicyVersion.objects.none(), label=label, empty_label=None)
 
     def label_from_instance(self, version: PolicyVersion) -> str:
-        return f"{version.number} ({version.get_status_display()})"
+        return f"{version.called} ({version.get_status_display()})"
 
 
 class ComparisonForm(forms.Form):

@@ -16,8 +16,10 @@ from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
 from rewardmodel.charts import charts_of, charts_of_live, reliability_of
 from rewardmodel.models import TrainingRun
+from rewardmodel.pace import minutes_left, phases_of
 from rewardmodel.selectors import log_tail, loop_status, runs_of
 from rewardmodel.services import RunRefused, request_cancel, start_run
+from rewardmodel.upcoming import upcoming
 
 
 def project(request: Request, slug: str) -> HttpResponse:
@@ -27,6 +29,8 @@ def project(request: Request, slug: str) -> HttpResponse:
         "project": project,
         "section": "loop",
         "status": status,
+        "upcoming": upcoming(project, status),
+        "minutes_left": minutes_left(status.active_run),
         "live_charts": charts_of_live(status.live) if status.live else [],
     }
     return _polled(request, "rewardmodel/project.html", "rewardmodel/_loop.html", context)
@@ -42,6 +46,8 @@ def run(request: Request, slug: str, pk: int) -> HttpResponse:
         "charts": charts_of(run),
         "reliability": reliability_of(run),
         "log": log_tail(run),
+        "phases": phases_of(run),
+        "minutes_left": minutes_left(run),
     }
     return _polled(request, "rewardmodel/run.html", "rewardmodel/_run.html", context)
 

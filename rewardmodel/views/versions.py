@@ -11,9 +11,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from annotation.models import Project
+from annotation.services.policies import label_version
 from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
 from rewardmodel.archive import archive_of
+from rewardmodel.forms import LabelForm
 from rewardmodel.model_card import how_to_load, model_card
 from rewardmodel.selectors import (
     family_of,
@@ -86,6 +88,19 @@ def archive(request: Request, slug: str, kind: str, number: int) -> StreamingHtt
     )
     response["Content-Disposition"] = f'attachment; filename="{name}.tar"'
     return response
+
+
+@require_POST
+def label(request: Request, slug: str, kind: str, number: int) -> HttpResponse:
+    """Names a version, beside its number."""
+    _project, found = _version(request, slug, kind, number)
+    form = LabelForm(request.POST)
+    if form.is_valid():
+        label_version(found, form.cleaned_data["label"])
+        messages.success(request, _("The label is stored."))
+    else:
+        messages.error(request, " ".join(map(str, form.errors["label"])))
+    return redirect("version", slug, kind, number)
 
 
 @require_POST

@@ -17,10 +17,10 @@ from annotation.views.requests import Request
 from config.parts import missing_parts
 from rewardmodel.chain_form import LONGEST_PROMPT, MOST_VERSIONS, ChainForm
 from rewardmodel.models import TrainingRun
+from rewardmodel.pace import minutes_left
 from rewardmodel.selectors import (
     champion_reward_model,
     policies_of,
-    seconds_left,
     training_now,
 )
 from rewardmodel.services import text_scores
@@ -96,11 +96,10 @@ def _why_not(run: TrainingRun | None) -> dict[str, Any]:
     if run is None:
         said = _("The worker is loading the model, or finishing something. One moment.")
         return {"waiting": said, "again": AGAIN}
-    left = seconds_left(run)
-    if left is None:
+    minutes = minutes_left(run)
+    if minutes is None:
         said = _("A training has the worker to itself. It answers again when that has ended.")
     else:
-        minutes = max(1, round(left / 60))
         said = ngettext(
             "A training has the worker to itself, for about %(minutes)d more minute.",
             "A training has the worker to itself, for about %(minutes)d more minutes.",

@@ -22,6 +22,7 @@ ADMIN_PAGES = (
         "word-chain/",
         "people/",
         "settings/",
+        "copy/",
         "rank/",
         "mine/",
     ),

@@ -22,7 +22,13 @@ def trained(transactional_db: None, project: Project, labeler: User) -> Project:
         request_cancel(run)
         run.folder.mkdir(parents=True)
         lines = [
-            {"time": step, "phase": "training", "step": step, "metrics": {"loss": start / step}}
+            {
+                "time": step,
+                "phase": "training",
+                "step": step,
+                "total": 10,
+                "metrics": {"loss": start / step},
+            }
             for step in range(1, 11)
         ]
         text = "".join(json.dumps(line) + "\n" for line in lines)

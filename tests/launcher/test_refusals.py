@@ -56,7 +56,7 @@ def test_a_redis_that_does_not_answer_is_named(folder: Path) -> None:
 
 def test_a_model_folder_that_is_not_there_is_named(folder: Path, tmp_path: Path) -> None:
     said = refusal(Launcher(folder, str(tmp_path / "nowhere")))
-    assert said == f"POLICY_MODEL is '{tmp_path}/nowhere', and there is no such folder."
+    assert said == f"POLICY_MODEL is '{tmp_path}/nowhere': there is no such folder."
 
 
 def test_a_model_that_cannot_be_fetched_is_named(folder: Path) -> None:

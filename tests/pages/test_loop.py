@@ -21,7 +21,7 @@ from tests.pages.conftest import As
 from tests.pages.desk import seen
 from tests.people import ask, champion, ready_group
 
-FRAGMENT_QUERIES = 15
+FRAGMENT_QUERIES = 17
 POLL = {"HX-Request": "true"}
 
 
@@ -216,7 +216,7 @@ def test_a_run_shows_its_course_its_log_and_its_reason(
     TrainingRun.objects.update(status="failed", reason="The loss is not finite at step 3.")
     run.folder.mkdir(parents=True)
     lines = [
-        {"phase": "training", "step": step, "total": 3, "metrics": {"loss": 1 / step}}
+        {"time": step, "phase": "training", "step": step, "total": 3, "metrics": {"loss": 1 / step}}
         for step in (1, 2, 3)
     ]
     (run.folder / "progress.jsonl").write_text(

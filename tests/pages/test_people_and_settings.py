@@ -1,6 +1,7 @@
 """Members, settings, and what every visitor may choose."""
 
 import re
+from pathlib import Path
 
 import pytest
 from django.forms import model_to_dict
@@ -8,10 +9,10 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from annotation.models import Membership, Project, User
+from annotation.models import Membership, PolicyVersion, Project, User
 from annotation.services.assignments import take_assignment
 from tests.pages.conftest import As
-from tests.people import PASSWORD, ready_group
+from tests.people import PASSWORD, champion, ready_group
 
 
 def page(project: Project, name: str = "people", *more: object) -> str:
@@ -302,11 +303,10 @@ def test_what_an_earlier_version_stored_is_shown_and_refused_when_stored_again(
     ("model", "is_allowed"),
     [
         ("", True),
-        ("/srv/models/qwen", True),
-        ("/srv/models", True),
+        ("MODELS/tiny", True),
         ("Qwen/Qwen2.5-0.5B-Instruct", True),
-        ("/srv/models/../secret", False),
-        ("/srv/models-of-others", False),
+        ("MODELS/../secret", False),
+        ("MODELS-of-others", False),
         ("/etc", False),
         ("Qwenty/model", False),
         ("Qwen/../../etc", False),
@@ -314,23 +314,103 @@ def test_what_an_earlier_version_stored_is_shown_and_refused_when_stored_again(
     ],
 )
 def test_a_project_begins_with_a_model_that_the_installation_allows(
-    as_: As, owner: User, settings: Settings, model: str, is_allowed: bool
+    as_: As,
+    owner: User,
+    settings: Settings,
+    tmp_path: Path,
+    tiny_model: Path,
+    model: str,
+    is_allowed: bool,
 ) -> None:
-    settings.POLICY_MODELS = ["/srv/models", "Qwen"]
+    (tmp_path / "tiny").symlink_to(tiny_model)
+    settings.POLICY_MODELS = [str(tmp_path), "Qwen"]
     owner.is_staff = True
     owner.save()
     browser = as_(owner)
-    response = browser.post("/projects/new/", new_project(browser, policy_model=model))
+    entered = model.replace("MODELS", str(tmp_path))
+    response = browser.post("/projects/new/", new_project(browser, policy_model=entered))
     assert Project.objects.filter(slug="garden").exists() == is_allowed
     assert is_allowed or "POLICY_MODELS" in response.content.decode()
 
 
-def test_a_superuser_begins_a_project_with_any_model(as_: As, owner: User) -> None:
+def test_a_superuser_begins_a_project_with_any_model(
+    as_: As, owner: User, tiny_model: Path
+) -> None:
     owner.is_superuser = True
     owner.save()
     browser = as_(owner)
-    browser.post("/projects/new/", new_project(browser, policy_model="/srv/any"))
-    assert Project.objects.get(slug="garden").policyversions.get().base_model == "/srv/any"
+    sent = new_project(browser, policy_model=str(tiny_model))
+    html = browser.post("/projects/new/", sent, follow=True).content.decode()
+    assert "LlamaForCausalLM" in html
+    assert "none named" in html
+    version = Project.objects.get(slug="garden").policyversions.get()
+    assert version.base_model == str(tiny_model)
+
+
+def test_a_model_that_cannot_be_checked_from_here_is_taken_and_that_is_said(
+    as_: As, owner: User, settings: Settings
+) -> None:
+    settings.POLICY_MODELS = ["Qwen"]
+    owner.is_staff = True
+    owner.save()
+    browser = as_(owner)
+    sent = new_project(browser, policy_model="Qwen/Qwen2.5-0.5B-Instruct")
+    html = browser.post("/projects/new/", sent, follow=True).content.decode()
+    assert "The base model could not be checked" in html
+
+
+def test_a_base_model_is_refused_with_the_reason_before_anything_is_made(
+    as_: As, owner: User, tmp_path: Path
+) -> None:
+    owner.is_superuser = True
+    owner.save()
+    browser = as_(owner)
+    response = browser.post("/projects/new/", new_project(browser, policy_model=str(tmp_path)))
+    assert "has no readable config.json" in str(response.context["form"].errors["policy_model"])
+    assert not Project.objects.filter(slug="garden").exists()
+
+
+def test_the_base_model_is_changed_while_no_version_builds_on_it(
+    as_: As, project: Project, owner: User, settings: Settings, tiny_model: Path
+) -> None:
+    settings.POLICY_MODELS = [str(tiny_model)]
+    browser = as_(owner)
+    sent = settings_of(browser, project, policy_model=str(tiny_model))
+    assert browser.post(page(project, "project_settings"), sent).status_code == 302
+    version = project.policyversions.get()
+    assert (version.number, version.base_model) == (0, str(tiny_model))
+
+
+def test_a_base_model_that_answered_stays_a_version_of_its_own(
+    as_: As, project: Project, owner: User, settings: Settings, tiny_model: Path
+) -> None:
+    settings.POLICY_MODELS = [str(tiny_model)]
+    answered = ready_group(project).policy
+    browser = as_(owner)
+    sent = settings_of(browser, project, policy_model=str(tiny_model))
+    browser.post(page(project, "project_settings"), sent)
+    first, second = project.policyversions.order_by("number")
+    assert (first, first.status, first.base_model) == (answered, "retired", settings.POLICY_MODEL)
+    assert (second.status, second.base_model, second.parent) == (
+        "champion",
+        str(tiny_model),
+        None,
+    )
+
+
+def test_a_base_model_that_versions_build_on_stays(
+    as_: As, project: Project, owner: User, settings: Settings, tiny_model: Path
+) -> None:
+    settings.POLICY_MODELS = [str(tiny_model)]
+    base = champion(project)
+    PolicyVersion.objects.create(project=project, number=1, parent=base, base_model="b")
+    browser = as_(owner)
+    sent = settings_of(browser, project, policy_model=str(tiny_model))
+    browser.post(page(project, "project_settings"), sent)
+    base.refresh_from_db()
+    assert base.base_model == settings.POLICY_MODEL
+    html = browser.get(page(project, "project_settings")).content.decode()
+    assert "It stays, since versions build on it." in html
 
 
 # Visitors

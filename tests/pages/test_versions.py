@@ -192,3 +192,42 @@ def test_a_merged_copy_loads_in_plain_transformers(
     call_command("publish", "kitchen", "policy", "0", str(tmp_path / "whole"), merge=True)
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "whole").num_parameters() > 0
     assert AutoTokenizer.from_pretrained(tmp_path / "whole").chat_template
+
+
+def test_a_version_gets_a_label_that_stands_wherever_it_is_named(
+    as_: As, taught: PolicyVersion, owner: User
+) -> None:
+    project, browser = taught.project, as_(owner)
+    browser.post(page(project, "version_label"), {"label": "  best\nfor support "})
+    taught.refresh_from_db()
+    assert taught.label == "best for support"
+    for name in ("versions", "comparisons", "word_chain", "project_settings"):
+        html = browser.get(reverse(name, args=[project.slug])).content.decode()
+        assert "best for support" in html, name
+    assert "best for support" in browser.get(page(project)).content.decode()
+
+
+def test_a_reward_model_gets_one_too(as_: As, project: Project, owner: User, labeler: User) -> None:
+    ready_group(project)
+    rank(project, labeler)
+    snapshot = start_reward_run(project).snapshot
+    made = project.rewardmodelversions.create(number=1, snapshot=snapshot, base_model="b")
+    as_(owner).post(page(project, "version_label", "reward"), {"label": "strict"})
+    made.refresh_from_db()
+    assert made.label == "strict"
+
+
+def test_a_label_that_is_too_long_is_refused(as_: As, taught: PolicyVersion, owner: User) -> None:
+    sent = {"label": "x" * 41}
+    html = as_(owner).post(page(taught.project, "version_label"), sent, follow=True)
+    assert "at most 40 characters" in html.content.decode()
+    taught.refresh_from_db()
+    assert taught.label == ""
+
+
+def test_nobody_but_admins_labels(
+    as_: As, taught: PolicyVersion, labeler: User, stranger: User
+) -> None:
+    path = page(taught.project, "version_label")
+    assert as_(labeler).post(path, {"label": "x"}).status_code == 403
+    assert as_(stranger).post(path, {"label": "x"}).status_code == 404

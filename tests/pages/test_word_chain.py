@@ -1,5 +1,6 @@
 """What the page about the word chain asks is checked, and why there is no answer yet is said."""
 
+import json
 import random
 from datetime import timedelta
 from pathlib import Path
@@ -114,7 +115,7 @@ def test_while_a_training_runs_the_page_says_for_how_long(
 ) -> None:
     parts.say_alive("accelerator")
     now = timezone.now()
-    TrainingRun.objects.create(
+    run = TrainingRun.objects.create(
         project=project,
         kind="reward",
         status="running",
@@ -126,9 +127,21 @@ def test_while_a_training_runs_the_page_says_for_how_long(
         heartbeat_at=now,
         started_at=now - timedelta(minutes=3),
     )
+    report(run, phase, step)
     said = asked().json()
     assert said["waiting"].startswith(sentence)
     assert said["again"] > 0
+
+
+def report(run: TrainingRun, phase: str, done: int) -> None:
+    """Steps of six seconds each so far."""
+    now = timezone.now().timestamp()
+    run.folder.mkdir(parents=True)
+    lines = [
+        {"time": now - 6 * (done - step), "phase": phase, "step": step, "total": 100}
+        for step in range(done + 1)
+    ]
+    (run.folder / "progress.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
 
 
 def snapshot_of(project: Project) -> Snapshot:

@@ -7,6 +7,7 @@ progress.jsonl   {"time", "phase", "step", "total", "metrics"}, a line at least 
 checkpoints/     the newest checkpoint; a run started again in the same folder goes on from it
 result.json      written last; a run that has one is finished and is not run again. Its `output`
                  is the folder made, or null when the run is a report and makes no version
+tensorboard/     the metrics once more, and on an MLflow server, where those are (trackers.py)
 failure.json     {"reason"}: one sentence, with exit code 1, and {"code", "values"} where it has a
                  code (gate.py); any process of the run may write it
 lock             held while a process works in the folder
@@ -38,6 +39,7 @@ from annotation.exchange.files import (
     write_manifest,
 )
 from rewardmodel.learning.core.gate import Reason, report
+from rewardmodel.learning.core.trackers import Trackers
 
 HEARTBEAT_SECONDS = 3.0
 
@@ -58,6 +60,7 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         self.rank = rank
         self._lock: TextIO | None = None
         self._progress: TextIO | None = None
+        self._trackers: Trackers | None = None
         self._last: dict[str, Any] = {}
         self._writing = threading.Lock()
         self._stopped = threading.Event()
@@ -115,6 +118,7 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         (self.path / "failure.json").unlink(missing_ok=True)
         self._progress = (self.path / "progress.jsonl").open("a", encoding="utf-8")
         threading.Thread(target=self._beat, daemon=True).start()
+        self._trackers = Trackers(self.path)
         return self
 
     def __exit__(
@@ -124,6 +128,8 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         traceback: TracebackType | None,
     ) -> None:
         self._stopped.set()
+        if self._trackers is not None:
+            self._trackers.close(self.result.exists())
         with self._writing:
             for file in (self._progress, self._lock):
                 if file is not None:
@@ -136,6 +142,8 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         require_finite(metrics or {}, phase)
         self._last = {"phase": phase, "step": step, "total": total, "metrics": metrics or {}}
         self._write_progress()
+        if self._trackers is not None:
+            self._trackers.log(phase, step, metrics or {})
 
     def tell(self, sentence: str) -> None:
         """For whoever started the run, on the terminal; said once, by the main process."""

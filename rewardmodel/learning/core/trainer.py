@@ -30,6 +30,7 @@ from rewardmodel.learning.core.adapters import fuse_adapters
 from rewardmodel.learning.core.checkpoints import Checkpoint, newest_checkpoint, save_checkpoint
 from rewardmodel.learning.core.distributed import Processes, gathered, sharded, share_of
 from rewardmodel.learning.core.run_folder import TrainingFailure
+from rewardmodel.learning.core.speed import memory_in_use
 
 Item = TypeVar("Item")
 Weights = dict[str, Tensor]
@@ -153,8 +154,8 @@ class Trainer:
     def step(self, step: int) -> dict[str, float]:
         """Clips the gradient, updates the weights, and clears both; `step` sets the learning rate.
 
-        Returns the metrics of the update. Raises TrainingFailure when loss or gradient are not
-        finite.
+        Returns the metrics of the update, with the memory in use in GB. Raises TrainingFailure when
+        loss or gradient are not finite.
         """
         loss = float(self.accelerator.reduce(self._loss, reduction="sum"))
         clip, parameters = self.config.gradient_clip, self.parameters.values()
@@ -173,7 +174,8 @@ class Trainer:
         self.optimizer.zero_grad()
         self._loss = torch.zeros_like(self._loss)
         self._follow()
-        return {"loss": loss, "gradient_norm": norm, "learning_rate": rate}
+        updated = {"loss": loss, "gradient_norm": norm, "learning_rate": rate}
+        return {**updated, "memory": memory_in_use(self.accelerator.device) / 1e9}
 
     @torch.no_grad()
     def _follow(self) -> None:

@@ -31,6 +31,7 @@ from rewardmodel.learning.core.row_report import require_groups, row_counts, row
 from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.script import provenance
 from rewardmodel.learning.core.snapshot import GroupRow, PreferenceData, read_groups, read_prompts
+from rewardmodel.learning.core.speed import Pace
 from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
 from rewardmodel.learning.policy.evaluation import NEW, PARENT, answer_before_and_after
 from rewardmodel.learning.policy.losses import (
@@ -101,6 +102,7 @@ def fit(
     device, layout, pad = trainer.accelerator.device, policy.layout, policy.chat.pad
     tokens, per_step = config.tokens_per_batch, min(config.groups_per_step, len(groups))
     reference: dict[int, Tensor] = {}  # never changes: each group is read by it once
+    pace, all_processes = Pace(), trainer.accelerator.num_processes
     for step in range(start, trainer.steps):
         drawn = shuffled(len(groups), config.seed, step * per_step, per_step)
         mine = trainer.shard(drawn, "groups_per_step")
@@ -122,7 +124,7 @@ def fit(
                     losses.append(part.share_of(preference_loss(config, rewards, target)))
                 loss = torch.stack(losses).sum() / weight
             trainer.backward(loss)
-        yield step + 1, trainer.step(step)
+        yield step + 1, {**trainer.step(step), **pace.step(all_processes * layout.tokens(read))}
 
 
 @dataclass(frozen=True)

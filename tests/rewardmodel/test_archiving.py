@@ -1,0 +1,145 @@
+"""What becomes of a project's runs, rows and files when it is archived and deleted."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from annotation.models import Project, PromptGroup, Ranking, Snapshot, User
+from annotation.selectors.projects import active_projects
+from annotation.services.projects import create_project
+from rewardmodel.models import RewardModelVersion, TrainingRun
+from rewardmodel.selectors import automatic_projects, projects_to_delete
+from rewardmodel.services import RunRefused, start_reward_run
+from rewardmodel.services.archiving import (
+    archive_project,
+    ask_deletion,
+    delete_project,
+    restore_project,
+)
+from rewardmodel.services.outcomes import complete_run
+from tests.rewardmodel.runs import claimed, result
+
+
+@pytest.fixture(autouse=True)
+def _var_folder(settings: Settings, tmp_path: Path) -> None:
+    settings.VAR_FOLDER = tmp_path
+
+
+@pytest.fixture
+def trained(ranked: Project) -> Project:
+    """With a version whose files are there."""
+    run = claimed(start_reward_run(ranked))
+    output = Path(run.config["output"])
+    output.mkdir(parents=True)
+    (output / "weights").write_text("w")
+    run.folder.mkdir(parents=True)
+    complete_run(run, result(run, passed=True))
+    return ranked
+
+
+def ask(project: Project) -> None:
+    """Long enough ago for a worker to take it."""
+    archive_project(project)
+    ask_deletion(project)
+    Project.objects.update(deletion_asked_at=timezone.now() - timedelta(minutes=1))
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_what_runs_is_cancelled_when_its_project_is_archived(ranked: Project) -> None:
+    run = start_reward_run(ranked)
+    archive_project(ranked)
+    run.refresh_from_db()
+    assert run.status == TrainingRun.Status.CANCELLED
+
+
+def test_an_archived_project_answers_and_trains_nothing(ranked: Project) -> None:
+    archive_project(ranked)
+    ranked.refresh_from_db()
+    assert not active_projects().exists()
+    assert automatic_projects() == []
+    with pytest.raises(RunRefused, match="archived"):
+        start_reward_run(ranked)
+
+
+def test_put_back_it_is_as_it_was_but_paused(ranked: Project) -> None:
+    archive_project(ranked)
+    restore_project(ranked)
+    ranked.refresh_from_db()
+    assert (ranked.archived_at, ranked.is_active) == (None, False)
+    assert start_reward_run(ranked).is_active
+
+
+def test_a_deleted_project_is_gone_with_its_rows_and_files(
+    trained: Project, tmp_path: Path
+) -> None:
+    assert files_in(tmp_path)
+    ask(trained)
+    delete_project(trained.pk)
+    rows = (Project, PromptGroup, Ranking, Snapshot, TrainingRun)
+    assert [model for model in rows if model._default_manager.exists()] == []
+    assert files_in(tmp_path) == []
+
+
+def test_a_deletion_that_broke_off_is_gone_on_with(trained: Project, tmp_path: Path) -> None:
+    ask(trained)
+    for group in trained.groups.all()[:2]:
+        group.delete()
+    for file in files_in(tmp_path / "snapshots"):
+        file.unlink()
+    delete_project(trained.pk)
+    assert not Project.objects.exists()
+
+
+def test_what_another_project_reads_stays(trained: Project, owner: User, tmp_path: Path) -> None:
+    folder = RewardModelVersion.objects.get().folder
+    assert folder is not None
+    create_project(Project(name="Heir", slug="heir", policy_model=str(folder)), owner)
+    snapshot = trained.snapshots.get()
+    heir = Project.objects.get(slug="heir")
+    Snapshot.objects.create(
+        project=heir, kind=snapshot.kind, path=snapshot.path, sha256=snapshot.sha256, rows=1
+    )
+    archive_project(trained)
+    ask_deletion(trained)
+    Project.objects.filter(pk=trained.pk).update(
+        deletion_asked_at=timezone.now() - timedelta(minutes=1)
+    )
+    delete_project(trained.pk)
+    assert (folder / "weights").exists()
+    assert snapshot.file.exists()
+    assert Project.objects.get() == heir
+
+
+def test_files_that_no_row_names_stay(trained: Project, tmp_path: Path) -> None:
+    own = tmp_path / "texts" / trained.slug / "poems.txt"
+    own.parent.mkdir(parents=True)
+    own.write_text("A line.")
+    ask(trained)
+    delete_project(trained.pk)
+    assert files_in(tmp_path) == [own]
+
+
+def test_two_workers_do_not_delete_one_project_at_once(trained: Project) -> None:
+    ask(trained)
+    assert projects_to_delete().get() == trained
+    Project.objects.update(deletion_asked_at=timezone.now())
+    delete_project(trained.pk)
+    assert Project.objects.exists()
+
+
+def test_nothing_is_deleted_while_a_training_still_writes(ranked: Project) -> None:
+    claimed(start_reward_run(ranked))
+    ask(ranked)
+    assert not projects_to_delete().exists()
+
+
+def test_only_what_was_asked_is_deleted(ranked: Project) -> None:
+    archive_project(ranked)
+    delete_project(ranked.pk)
+    assert Project.objects.exists()
