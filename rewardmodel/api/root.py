@@ -12,6 +12,7 @@ from ninja.errors import HttpError, ValidationError
 
 from annotation.api.problems import Problem, problem_response
 from annotation.api.routes import router
+from annotation.api.snapshots import router as snapshots
 from rewardmodel.api.learning import router as learning
 
 FOLDER = Path(ninja.__file__).parent / "static" / "ninja"
@@ -26,6 +27,7 @@ api = NinjaAPI(
     openapi_url=None,
 )
 api.add_router("", router)
+api.add_router("", snapshots)
 api.add_router("", learning)
 
 

@@ -15,7 +15,7 @@ from tests.people import answer_everything, ask, champion, ready_group
 
 ADMIN_PAGES = [
     *("project", "prompts", "imports", "groups", "triples", "exports", "flags", "skips"),
-    *("versions", "comparisons", "runs", "word_chain"),
+    *("snapshots", "versions", "comparisons", "runs", "word_chain"),
     "people",
     "project_settings",
 ]
