@@ -6,6 +6,7 @@ from celery import shared_task
 
 from annotation.models import Project
 from annotation.selectors.projects import active_projects
+from annotation.services.deliveries import delete_old_deliveries
 from annotation.services.exports import delete_old_exports
 from annotation.services.generation import MESSAGE_LIFE
 from config.celery import app
@@ -75,9 +76,10 @@ def train_on_schedule() -> None:
 
 @shared_task
 def clean_up() -> None:
-    """Beat, daily: removes files that no version needs, and those that were taken out long ago."""
+    """Beat, daily: removes files that no version needs, and what was taken out or sent long ago."""
     cleaning.clean_up()
     delete_old_exports()
+    delete_old_deliveries()
 
 
 @shared_task

@@ -12,6 +12,7 @@ from annotation.models.ranking import AnswerFlag, Assignment, PromptMark, Rankin
 from annotation.models.snapshot import Snapshot
 from annotation.models.token import ApiToken
 from annotation.models.triple import Triple
+from annotation.models.webhook import Delivery, Webhook
 
 __all__ = [
     "Answer",
@@ -19,6 +20,7 @@ __all__ = [
     "ApiToken",
     "Assignment",
     "Comparison",
+    "Delivery",
     "Demonstration",
     "Draft",
     "Export",
@@ -37,5 +39,6 @@ __all__ = [
     "Snapshot",
     "Triple",
     "User",
+    "Webhook",
     "Writing",
 ]

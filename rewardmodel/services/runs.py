@@ -36,6 +36,7 @@ from rewardmodel.selectors import (
     rest_before,
     text_folder,
 )
+from rewardmodel.services.told import tell_of_run
 from rewardmodel.services.training_settings import as_run_takes_it
 
 Kind, Status = TrainingRun.Kind, TrainingRun.Status
@@ -297,7 +298,9 @@ def request_cancel(run: TrainingRun, *, pause: bool = False) -> None:
     runs = TrainingRun.objects.filter(pk=run.pk)
     # First both: a worker may claim the queued run between the two.
     runs.filter(status__in=(Status.RUNNING, Status.QUEUED)).update(cancel_requested_at=now)
-    runs.filter(status=Status.QUEUED).update(status=Status.CANCELLED, finished_at=now, reason=None)
+    ended = {"status": Status.CANCELLED, "finished_at": now, "reason": None}
+    if runs.filter(status=Status.QUEUED).update(**ended):
+        tell_of_run(runs.select_related("project").get())
 
 
 def enqueue(run_id: int) -> None:

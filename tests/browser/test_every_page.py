@@ -18,6 +18,7 @@ ADMIN_PAGES = (
     *("", "prompts/", "imports/", "groups/", "triples/", "exports/", "flags/", "skips/"),
     *(
         "snapshots/",
+        "webhooks/",
         "versions/",
         "comparisons/",
         "runs/",
