@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "annotation.views.login_required.LoginRequired",
     "annotation.middleware.OneTimePasswordMiddleware",
     "annotation.middleware.BodyLimitMiddleware",
+    "annotation.api.idempotency.IdempotencyMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

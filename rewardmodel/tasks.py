@@ -9,6 +9,7 @@ from annotation.selectors.projects import active_projects
 from annotation.services.deliveries import delete_old_deliveries
 from annotation.services.exports import delete_old_exports
 from annotation.services.generation import MESSAGE_LIFE
+from annotation.services.idempotency import delete_old_requests
 from config.celery import app
 from rewardmodel.selectors import automatic_projects, is_behind, new_rankings, runs_to_pick_up
 from rewardmodel.services import RunRefused, cleaning, start_due_run, start_reward_run, start_run
@@ -80,6 +81,7 @@ def clean_up() -> None:
     cleaning.clean_up()
     delete_old_exports()
     delete_old_deliveries()
+    delete_old_requests()
 
 
 @shared_task

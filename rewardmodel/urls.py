@@ -7,7 +7,7 @@ from rewardmodel.views import comparisons, loop, projects, runs, snapshots, vers
 _to_labeling = RedirectView.as_view(url="../settings/#labeling", permanent=True)
 
 urlpatterns = [
-    path("api/v1/", root.api.urls),
+    path("api/v1/", root.urls),
     path("api/openapi.json", root.description, name="api_description"),
     path("api/docs/", root.docs, name="api_docs"),
     path("api/docs/<str:name>", root.asset, name="api_asset"),

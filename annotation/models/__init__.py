@@ -10,7 +10,7 @@ from annotation.models.project import Membership, Project, User
 from annotation.models.prompt import Message, Prompt, PromptUpload
 from annotation.models.ranking import AnswerFlag, Assignment, PromptMark, Ranking, Rating
 from annotation.models.snapshot import Snapshot
-from annotation.models.token import ApiToken
+from annotation.models.token import ApiToken, IdempotentRequest
 from annotation.models.triple import Triple
 from annotation.models.webhook import Delivery, Webhook
 
@@ -25,6 +25,7 @@ __all__ = [
     "Draft",
     "Export",
     "Flag",
+    "IdempotentRequest",
     "Membership",
     "Message",
     "PolicyVersion",
