@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from annotation.selectors.projects import active_projects
-from annotation.services import exports, uploads
+from annotation.services import deliveries, exports, uploads, webhooks
 from annotation.services.generation import answer_pending_groups, ask_for_answers, call_worker
 from annotation.services.groups import release_lapsed_claims
 from annotation.services.upload_claims import call_worker as call_worker_for_upload
@@ -15,9 +15,10 @@ GROUPS_A_BATCH = 4
 @shared_task
 def keep_queues_full() -> None:
     """Beat: asks for answers wherever fewer groups are ready than the project wants, and for the
-    work on uploads and exports that nobody has."""
+    work on uploads, exports and deliveries that nobody has."""
     uploads.call_worker_for_free_uploads()
     exports.call_worker_for_free_exports()
+    webhooks.call_worker_for_due_deliveries()
     release_lapsed_claims()
     for project in active_projects():
         ask_for_answers(project)
@@ -48,3 +49,10 @@ def write_exports() -> None:
     """One file, then back into the queue, so that other short jobs get their turn."""
     if exports.write_next_export():
         exports.call_worker()
+
+
+@shared_task(soft_time_limit=30)
+def deliver_webhooks() -> None:
+    """A few seconds, then back into the queue, so that other short jobs get their turn."""
+    if deliveries.deliver():
+        webhooks.call_worker()

@@ -16,6 +16,7 @@ from annotation.views import (
     session,
     tokens,
     triples,
+    webhooks,
     write,
 )
 
@@ -66,6 +67,15 @@ urlpatterns = [
     path("projects/<slug:slug>/exports/<int:pk>/file/", exports.download, name="export_file"),
     path("projects/<slug:slug>/exports/<int:pk>/cancel/", exports.cancel, name="export_cancel"),
     path("projects/<slug:slug>/exports/<int:pk>/delete/", exports.delete, name="export_delete"),
+    path("projects/<slug:slug>/webhooks/", webhooks.webhooks, name="webhooks"),
+    path("projects/<slug:slug>/webhooks/<int:pk>/", webhooks.webhook, name="webhook"),
+    path("projects/<slug:slug>/webhooks/<int:pk>/test/", webhooks.test, name="webhook_test"),
+    path("projects/<slug:slug>/webhooks/<int:pk>/delete/", webhooks.delete, name="webhook_delete"),
+    path(
+        "projects/<slug:slug>/webhooks/<int:pk>/<int:delivery>/again/",
+        webhooks.again,
+        name="webhook_again",
+    ),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<int:pk>/revoke/", tokens.revoke, name="token_revoke"),
     path("exports/<str:token>/", exports.linked, name="export_link"),

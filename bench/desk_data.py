@@ -110,6 +110,7 @@ def answer_rows(group: int, policy: int) -> list[Row]:
             "text": ANSWER.format(number=f"{group}-{position}"),
             "policy_id": policy,
             "sampling": "{}",
+            "author": "",
             "seed": position,
             "token_count": 40,
             "finish_reason": "stop",

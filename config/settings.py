@@ -18,6 +18,7 @@
 | HSTS_PRELOAD | ... and browsers may come with that built in | off |
 | ALLOWED_HOSTS | host names that are answered | SITE_URL's, and this machine's |
 | LOG_LEVEL | least weight of what is logged | INFO |
+| WEBHOOK_NETWORKS | private networks that webhooks may be sent to, such as 10.0.0.0/8 | none |
 | TRUSTED_PROXIES | networks whose X-Forwarded-For is believed | this machine's, with https |
 """
 
@@ -43,6 +44,7 @@ PORT = env.whole_number("PORT", 8000)
 SITE_URL, SITE_HOST, SITE_IS_HTTPS = env.site_url("SITE_URL", f"http://localhost:{PORT}")
 # What ends TLS is a proxy on this machine, where alone the web server listens.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", ["127.0.0.0/8", "::1"] if SITE_IS_HTTPS else [])
+WEBHOOK_NETWORKS = env.networks("WEBHOOK_NETWORKS", [])
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", [SITE_HOST, "localhost", "127.0.0.1", "[::1]"])
 
 INSTALLED_APPS = [
@@ -74,6 +76,7 @@ MIDDLEWARE = [
     "annotation.views.login_required.LoginRequired",
     "annotation.middleware.OneTimePasswordMiddleware",
     "annotation.middleware.BodyLimitMiddleware",
+    "annotation.api.idempotency.IdempotencyMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 
 from annotation.exchange.files import read_json
 from annotation.lm.model_facts import ModelFacts, UnusableModel, copy_here, facts_of_folder
-from annotation.models import PolicyVersion, Project, PromptGroup, Ranking
+from annotation.models import PolicyVersion, Project, PromptGroup, Ranking, Snapshot
 from annotation.models.policy import ModelVersion
 from annotation.selectors.desks import midnight
 from annotation.selectors.groups import QueueCounts, queue_counts
@@ -115,6 +115,23 @@ def base_model_of(project: Project) -> BaseModel:
         return BaseModel(name, facts_of_folder(folder) if folder else None)
     except UnusableModel as problem:
         return BaseModel(name, problem=problem.worded(gettext))
+
+
+def kinds_reading(project: Project, snapshot: Snapshot) -> list[TrainingRun.Kind]:
+    """The trainings that such a snapshot can be given to. A policy's reads groups where it learns
+    straight from rankings, else prompts, which groups have, too."""
+    if snapshot.kind == Snapshot.Kind.DEMONSTRATIONS:
+        return [Kind.DEMONSTRATIONS]
+    if snapshot.kind == Snapshot.Kind.GROUPS:
+        return [Kind.REWARD, Kind.POLICY]
+    reads_prompts = snapshot.kind == Snapshot.Kind.PROMPTS and not learns_from_rankings(project)
+    return [Kind.POLICY] if reads_prompts else []
+
+
+def trained_on(snapshot: Snapshot) -> QuerySet[TrainingRun]:
+    """The runs that read these bytes, the newest first, each with what it made."""
+    same = runs_of(snapshot.project).filter(snapshot__sha256=snapshot.sha256)
+    return same.filter(snapshot__kind=snapshot.kind)
 
 
 def policies_of(project: Project) -> QuerySet[PolicyVersion]:

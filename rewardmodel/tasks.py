@@ -6,8 +6,10 @@ from celery import shared_task
 
 from annotation.models import Project
 from annotation.selectors.projects import active_projects
+from annotation.services.deliveries import delete_old_deliveries
 from annotation.services.exports import delete_old_exports
 from annotation.services.generation import MESSAGE_LIFE
+from annotation.services.idempotency import delete_old_requests
 from config.celery import app
 from rewardmodel.selectors import (
     automatic_projects,
@@ -96,9 +98,11 @@ def train_on_schedule() -> None:
 
 @shared_task
 def clean_up() -> None:
-    """Beat, daily: removes files that no version needs, and those that were taken out long ago."""
+    """Beat, daily: removes files that no version needs, and what was taken out or sent long ago."""
     cleaning.clean_up()
     delete_old_exports()
+    delete_old_deliveries()
+    delete_old_requests()
 
 
 @shared_task

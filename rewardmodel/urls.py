@@ -2,12 +2,21 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from rewardmodel.api import root
-from rewardmodel.views import comparisons, life, loop, projects, runs, versions, word_chain
+from rewardmodel.views import (
+    comparisons,
+    life,
+    loop,
+    projects,
+    runs,
+    snapshots,
+    versions,
+    word_chain,
+)
 
 _to_labeling = RedirectView.as_view(url="../settings/#labeling", permanent=True)
 
 urlpatterns = [
-    path("api/v1/", root.api.urls),
+    path("api/v1/", root.urls),
     path("api/openapi.json", root.description, name="api_description"),
     path("api/docs/", root.docs, name="api_docs"),
     path("api/docs/<str:name>", root.asset, name="api_asset"),
@@ -33,6 +42,16 @@ urlpatterns = [
     path("projects/<slug:slug>/runs/start/", loop.start, name="run_start"),
     path("projects/<slug:slug>/runs/<int:pk>/", loop.run, name="run"),
     path("projects/<slug:slug>/runs/<int:pk>/cancel/", loop.cancel, name="run_cancel"),
+    path("projects/<slug:slug>/snapshots/", snapshots.snapshots, name="snapshots"),
+    path("projects/<slug:slug>/snapshots/<int:pk>/", snapshots.snapshot, name="snapshot"),
+    path("projects/<slug:slug>/snapshots/<int:pk>/file/", snapshots.download, name="snapshot_file"),
+    path(
+        "projects/<slug:slug>/snapshots/<int:pk>/compare/",
+        snapshots.compare,
+        name="snapshot_compare",
+    ),
+    path("projects/<slug:slug>/snapshots/<int:pk>/train/", snapshots.train, name="snapshot_train"),
+    path("snapshots/<str:token>/", snapshots.linked, name="snapshot_link"),
     path("projects/<slug:slug>/versions/", versions.versions, name="versions"),
     path(
         "projects/<slug:slug>/versions/<str:kind>/<int:number>/", versions.version, name="version"

@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from redis.exceptions import RedisError
 
-from annotation.api.problems import Problem, problem_response
+from annotation.api.problems import CONTENT_TYPE, Problem, problem_response
 from annotation.middleware import Middleware
 from annotation.models import ApiToken, Project, User
 from annotation.selectors.projects import is_admin, project_of
@@ -17,6 +17,13 @@ from annotation.services.tokens import use_token
 logger = logging.getLogger(__name__)
 
 ROOT = "/api/v1/"
+DETAILS = {
+    404: "There is nothing at this address.",
+    405: "This address takes another method.",
+    413: "This is more than the address takes: 1 MB, or a file of 32 MB where files are taken.",
+    500: "A mistake in Laoshi: see the log of the web server.",
+    507: "The server's disk is full: make room there, then send it again.",
+}
 A_MINUTE = 600  # requests of one token
 
 
@@ -37,13 +44,20 @@ class TokenMiddleware(Middleware):
             token = _token_of(request)
             _count(token)
         except Problem as problem:
-            response = problem_response(problem)
-            for name, value in problem.more.get("headers", {}).items():
-                response[name] = value
-            return response
+            return problem_response(problem)
         request.user = token.user
         request.token = token  # type: ignore[attr-defined]
-        return self.get_response(request)
+        return _as_problem(self.get_response(request))
+
+
+def _as_problem(response: HttpResponse) -> HttpResponse:
+    """What went wrong before or after the API had the request, as a problem as well."""
+    if response.status_code < 400 or response.headers.get("Content-Type") == CONTENT_TYPE:
+        return response
+    kept = {name: response[name] for name in ("Allow", "Retry-After") if name in response}
+    detail = DETAILS.get(response.status_code, "See /api/docs/ for what the API offers.")
+    problem = Problem(response.status_code, response.reason_phrase, detail, headers=kept)
+    return problem_response(problem)
 
 
 def _token_of(request: HttpRequest) -> ApiToken:

@@ -1,5 +1,6 @@
 """What is wrong with a request, as a problem document (RFC 9457)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import JsonResponse
@@ -8,9 +9,19 @@ CONTENT_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
-    def __init__(self, status: int, title: str, detail: str, **more: Any) -> None:
+    """`headers` go with the document; `more` stands in it."""
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
         super().__init__(detail)
-        self.status, self.title, self.detail, self.more = status, title, detail, more
+        self.status, self.title, self.detail = status, title, detail
+        self.headers, self.more = headers, more
 
 
 def problem_response(problem: Problem) -> JsonResponse:
@@ -21,4 +32,6 @@ def problem_response(problem: Problem) -> JsonResponse:
         "detail": problem.detail,
         **problem.more,
     }
-    return JsonResponse(content, status=problem.status, content_type=CONTENT_TYPE)
+    return JsonResponse(
+        content, status=problem.status, content_type=CONTENT_TYPE, headers=problem.headers
+    )

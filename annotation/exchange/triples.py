@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 from annotation.exchange.jsonl import canonical
@@ -26,7 +27,8 @@ FIELDS = (
     "ranked_at",
 )
 
-FORMULA_STARTS = (*"=+-@＝＋－＠", "\t", "\r", "\n")
+FORMULA_STARTS = frozenset((*"=+-@＝＋－＠", "\t", "\r", "\n"))
+PART = 64 * 1024  # characters given on at a time
 
 
 def question_text(messages: Iterable[Mapping[str, str]]) -> str:
@@ -46,17 +48,19 @@ def csv_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     writer = csv.writer(buffer, quoting=csv.QUOTE_ALL)
     buffer.write("\ufeff")
     writer.writerow(FIELDS)
+    cells = itemgetter(*FIELDS)
     for row in rows:
-        writer.writerow([_defused(row[field]) for field in FIELDS])
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
+        writer.writerow(map(_defused, cells(row)))
+        if buffer.tell() > PART:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
     yield buffer.getvalue()
 
 
 def _defused(value: object) -> object:
     """Text that a spreadsheet would run as a formula gets an apostrophe before it."""
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+    if isinstance(value, str) and value[:1] in FORMULA_STARTS:
         return f"'{value}"
     return value
 

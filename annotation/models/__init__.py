@@ -10,8 +10,9 @@ from annotation.models.project import Membership, Project, User
 from annotation.models.prompt import Message, Prompt, PromptUpload
 from annotation.models.ranking import AnswerFlag, Assignment, PromptMark, Ranking, Rating
 from annotation.models.snapshot import Snapshot
-from annotation.models.token import ApiToken
+from annotation.models.token import ApiToken, IdempotentRequest
 from annotation.models.triple import Triple
+from annotation.models.webhook import Delivery, Webhook
 
 __all__ = [
     "Answer",
@@ -19,10 +20,12 @@ __all__ = [
     "ApiToken",
     "Assignment",
     "Comparison",
+    "Delivery",
     "Demonstration",
     "Draft",
     "Export",
     "Flag",
+    "IdempotentRequest",
     "Membership",
     "Message",
     "PolicyVersion",
@@ -37,5 +40,6 @@ __all__ = [
     "Snapshot",
     "Triple",
     "User",
+    "Webhook",
     "Writing",
 ]

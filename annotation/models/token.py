@@ -31,3 +31,23 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class IdempotentRequest(models.Model):
+    """A request that came with an Idempotency-Key, and what was answered; `status` is null while it
+    is being worked on."""
+
+    token = models.ForeignKey(ApiToken, models.CASCADE, related_name="requests")
+    key = models.CharField(max_length=255)
+    sha256 = models.CharField(max_length=64, help_text="Of method, path and body.")
+    status = models.PositiveSmallIntegerField(null=True)
+    content = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("request with a key")
+        verbose_name_plural = _("requests with a key")
+        constraints = [models.UniqueConstraint(fields=["token", "key"], name="key_once_a_token")]
+
+    def __str__(self) -> str:
+        return self.key

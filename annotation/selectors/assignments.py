@@ -6,7 +6,17 @@ from typing import Any
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 
-from annotation.models import Answer, Assignment, Draft, Prompt, PromptGroup, Ranking, Skip, User
+from annotation.models import (
+    Answer,
+    Assignment,
+    Draft,
+    Prompt,
+    PromptGroup,
+    Ranking,
+    Skip,
+    User,
+    Webhook,
+)
 from annotation.selectors.compiled import Compiled
 
 HELD = 3
@@ -101,6 +111,11 @@ def _revisions_by(labeler: User | int) -> QuerySet[Ranking]:
     return own.order_by("-revision").values("revision")[:1]  # type: ignore[return-value]
 
 
+def _webhooks_of_group(group: PromptGroup | int) -> QuerySet[Webhook]:
+    """Those that the group's project tells of rankings."""
+    return Webhook.objects.filter(project__groups=group, is_active=True)
+
+
 held_assignments = Compiled(
     lambda labeler, project: held_by(labeler).filter(project=project)[:HELD],
 )
@@ -114,7 +129,10 @@ answers_to_rank = Compiled(
     lambda group, labeler: (
         Answer.objects.filter(group=group)
         .only("id", "position")
-        .annotate(last_revision=Coalesce(Subquery(_revisions_by(labeler)), 0))
+        .annotate(
+            last_revision=Coalesce(Subquery(_revisions_by(labeler)), 0),
+            is_told=Exists(_webhooks_of_group(group)),
+        )
     )
 )
 drafts_of = Compiled(lambda group, labeler: Draft.objects.filter(group=group, labeler=labeler))

@@ -10,7 +10,17 @@ from django.db.models import Prefetch, Q, QuerySet
 from annotation.exchange.writing.formats import Source
 from annotation.exchange.writing.native import SCHEMA, judgment_row
 from annotation.exchange.writing.wanted import Wanted
-from annotation.models import Answer, Export, Flag, Project, PromptGroup, Ranking, Skip, Triple
+from annotation.models import (
+    Answer,
+    Export,
+    Flag,
+    PolicyVersion,
+    Project,
+    PromptGroup,
+    Ranking,
+    Skip,
+    Triple,
+)
 from annotation.selectors.claims import run_out
 from annotation.selectors.demonstrations import demonstration_rows
 from annotation.selectors.rankings import current_rankings, in_parts, prompt_rows
@@ -19,6 +29,8 @@ from annotation.selectors.triples import triple_rows, triples
 from annotation.templatetags.text import letter
 
 SHOWN = 20
+# What is fetched with each group, as lists: a manager would make a query anew for each.
+READ, WANTED, SKIPPED, REPORTED = "read_answers", "wanted", "read_skips", "reports"
 
 
 def free_exports() -> QuerySet[Export]:
@@ -34,7 +46,11 @@ def exports_of(project: Project) -> list[Export]:
 
 
 def wanted_rankings(project: Project, wanted: Wanted) -> QuerySet[Ranking]:
-    found = current_rankings(project)
+    return current_rankings(project).filter(**_asked(wanted))
+
+
+def _asked(wanted: Wanted, of: str = "") -> dict[str, Any]:
+    """What is asked of rankings, or of what leads to one as `of`."""
     asked = {
         "labeler": wanted.labeler,
         "group__policy__number": wanted.policy,
@@ -43,22 +59,25 @@ def wanted_rankings(project: Project, wanted: Wanted) -> QuerySet[Ranking]:
         "created_at__gte": wanted.since,
         "created_at__lt": wanted.until,
     }
-    return found.filter(**{by: value for by, value in asked.items() if value not in (None, "")})
+    return {f"{of}{by}": value for by, value in asked.items() if value not in (None, "")}
 
 
 def rows_to_export(
-    project: Project, source: Source, wanted: Wanted, salt: UUID
+    project: Project, source: Source, wanted: Wanted, salt: UUID, *, whole: bool = False
 ) -> tuple[int, Iterator[dict[str, Any] | None]]:
-    """How many rows there are at most, and the rows; None where one is not wanted."""
+    """How many rows there are at most, and the rows; None where one is not wanted.
+
+    `whole` is for whoever reads them to the end, within a transaction that ends with them.
+    """
     if source == "prompts":
         return project.prompts.count(), _matching(prompt_rows(project), wanted)
     if source == "demonstrations":
         count = project.demonstrations.filter(is_current=True).count()
         return count, _matching(demonstration_rows(project), wanted)
-    rankings = wanted_rankings(project, wanted)
     if source == "triples":
-        found = triples(project).filter(ranking__in=rankings).order_by("id")
-        return found.count(), _named_anew(found, salt)
+        found = triples(project).filter(**_asked(wanted, "ranking__")).order_by("id")
+        return found.count(), _named_anew(found, salt, whole=whole)
+    rankings = wanted_rankings(project, wanted)
     count = rankings.order_by().values("group_id").distinct().count()
     return count, _narrowed(native_groups(project, rankings, salt), wanted)
 
@@ -73,14 +92,16 @@ def native_groups(
     project: Project, rankings: QuerySet[Ranking], salt: UUID
 ) -> Iterator[dict[str, Any]]:
     """One native row for each group with any of these rankings, oldest first."""
+    policies = PolicyVersion.objects.only("number", "base_model", "sha256")  # not its samples
+    answers = Answer.objects.order_by("position").prefetch_related(Prefetch("policy", policies))
     groups = (
         PromptGroup.objects.filter(project=project, id__in=rankings.order_by().values("group_id"))
         .select_related("prompt")
         .prefetch_related(
-            Prefetch("answers", Answer.objects.order_by("position").select_related("policy")),
-            Prefetch("rankings", with_judgments(rankings.order_by("labeler_id")), to_attr="wanted"),
-            Prefetch("skips", Skip.objects.order_by("id")),
-            Prefetch("prompt__flags", Flag.objects.order_by("id")),
+            Prefetch("answers", answers, READ),
+            Prefetch("rankings", with_judgments(rankings.order_by("labeler_id")), WANTED),
+            Prefetch("skips", Skip.objects.order_by("id"), SKIPPED),
+            Prefetch("prompt__flags", Flag.objects.order_by("id"), REPORTED),
         )
         .order_by("id")
     )
@@ -89,8 +110,10 @@ def native_groups(
 
 
 def _native_group(group: PromptGroup, salt: UUID) -> dict[str, Any]:
-    answers = list(group.answers.all())
-    wanted: list[Ranking] = getattr(group, "wanted")  # noqa: B009 (prefetched attribute)
+    answers: list[Answer] = getattr(group, READ)
+    wanted: list[Ranking] = getattr(group, WANTED)
+    skips: list[Skip] = getattr(group, SKIPPED)
+    reports: list[Flag] = getattr(group.prompt, REPORTED)
     compared = {pseudonym(each.labeler_id, salt): each.compared for each in wanted}
     return {
         "schema": SCHEMA,
@@ -113,7 +136,7 @@ def _native_group(group: PromptGroup, salt: UUID) -> dict[str, Any]:
                 "reason": skip.reason,
                 "at": skip.created_at.isoformat(),
             }
-            for skip in group.skips.all()
+            for skip in skips
         ],
         "reports": [
             {
@@ -122,7 +145,7 @@ def _native_group(group: PromptGroup, salt: UUID) -> dict[str, Any]:
                 "at": flag.created_at.isoformat(),
                 "resolved": flag.resolved_at is not None,
             }
-            for flag in group.prompt.flags.all()
+            for flag in reports
         ],
     }
 
@@ -171,5 +194,7 @@ def _narrowed(groups: Iterator[dict[str, Any]], wanted: Wanted) -> Iterator[dict
         yield None if found is None else dict(found)
 
 
-def _named_anew(found: QuerySet[Triple], salt: UUID) -> Iterator[dict[str, Any] | None]:
-    yield from triple_rows(found, lambda pk, _name: pseudonym(pk, salt))
+def _named_anew(
+    found: QuerySet[Triple], salt: UUID, *, whole: bool
+) -> Iterator[dict[str, Any] | None]:
+    return iter(triple_rows(found, lambda pk, _name: pseudonym(pk, salt), whole=whole))

@@ -1,20 +1,19 @@
 """Reading triples, for a page or a file."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, FilteredRelation, Q, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from annotation.exchange.triples import question_text
 from annotation.lm.chat import with_system
-from annotation.models import Project, Rating, Triple
+from annotation.models import Project, Triple
 from annotation.selectors.prompts import in_turns
 from annotation.selectors.rankings import WRITTEN
-
-UNRATED: tuple[int | None, list[str]] = (None, [])
-CHUNK = 2000
+from annotation.selectors.whole import CHUNK, rows_of
 
 
 def triples(project: Project) -> QuerySet[Triple]:
@@ -36,88 +35,100 @@ def with_text(triples: QuerySet[Triple], text: str) -> QuerySet[Triple]:
 
 
 def triple_rows(
-    queryset: QuerySet[Triple], named: Callable[[int, str], str] = lambda pk, name: name
+    queryset: QuerySet[Triple],
+    named: Callable[[int, str], str] = lambda pk, name: name,
+    *,
+    whole: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Rows for annotation.exchange.triples; the question is given as the messages
     that the policy read, and as text. `named` says what a labeler with this key and name is called.
 
     An answer that a labeler wrote and placed first is a row too: no policy, its end "written".
-    Values, not instances: a million rows are made in a minute.
+    Values, not instances, and what the answers of a ranking have in common is made once for those
+    that follow each other. `whole` is for whoever reads to the end.
     """
-    found = queryset.values_list(*COLUMNS).iterator(chunk_size=CHUNK)
-    while chunk := list(map(_Read._make, islice(found, CHUNK))):
-        rated = Rating.objects.filter(ranking__in={each.ranking for each in chunk})
-        ratings = {
-            (ranking, answer): (quality, flags)
-            for ranking, answer, quality, flags in rated.values_list(
-                *("ranking", "answer", "quality", "flags")
-            )
+    found = with_columns(queryset)
+    rows = rows_of(found, COLUMNS) if whole else found.values_list(*COLUMNS).iterator(CHUNK)
+    last, common = 0, {}
+    for text, finish_reason, policy, written, score, rank, quality, flags, ranking, *rest in rows:
+        if ranking != last:
+            last, common = ranking, _common(_OfRanking._make(rest), named)
+        yield {
+            **common,
+            "answer": text if written is None else written,
+            "score": round(score, 6),
+            "rank": rank,
+            "quality": quality,
+            "flags": " ".join(json.loads(flags)) if flags else "",
+            "policy": policy,
+            "finish_reason": WRITTEN if text is None else finish_reason,
         }
-        for each in chunk:
-            quality, flags = ratings.get((each.ranking, each.answer), UNRATED)
-            yield {
-                "question": question_text(each.messages),
-                "messages": with_system(each.messages, each.system_prompt),
-                "answer": each.text if each.written is None else each.written,
-                "score": round(each.score, 6),
-                "rank": each.rank,
-                "quality": quality,
-                "flags": " ".join(flags),
-                "marks": " ".join(each.marks),
-                "none_acceptable": each.none_acceptable,
-                "comment": each.comment,
-                "labeler": named(each.labeler, each.labeler_name),
-                "group": each.group,
-                "policy": each.policy,
-                "split": each.split,
-                "language": each.language,
-                "finish_reason": WRITTEN if each.answer is None else each.finish_reason,
-                "ranked_at": each.ranked_at.isoformat(),
-            }
 
 
-class _Read(NamedTuple):
-    """One of COLUMNS each."""
+def _common(each: "_OfRanking", named: Callable[[int, str], str]) -> dict[str, Any]:
+    """What all answers of a ranking have in their rows."""
+    messages, at = json.loads(each.messages), each.ranked_at
+    when = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return {
+        "question": question_text(messages),
+        "messages": with_system(messages, each.system_prompt),
+        "marks": " ".join(json.loads(each.marks)),
+        "none_acceptable": each.none_acceptable,
+        "comment": each.comment,
+        "labeler": named(each.labeler, each.labeler_name),
+        "group": each.group,
+        "split": each.split,
+        "language": each.language,
+        "ranked_at": when.isoformat(),
+    }
 
-    answer: int | None
-    text: str | None
-    finish_reason: str | None
-    policy: int | None
-    written: str | None
-    score: float
-    rank: int
-    ranking: int
-    marks: list[str]
+
+def with_columns(queryset: QuerySet[Triple]) -> QuerySet[Triple]:
+    """With all that COLUMNS name: what was noted of each answer, and JSON as text."""
+    of_answer = Q(ranking__ratings__answer=F("answer"))
+    return queryset.annotate(
+        rating=FilteredRelation("ranking__ratings", condition=of_answer),
+        flags_text=Cast("rating__flags", TextField()),
+        marks_text=Cast("ranking__marks", TextField()),
+        messages_text=Cast("ranking__group__prompt__messages", TextField()),
+    )
+
+
+class _OfRanking(NamedTuple):
+    """The last of COLUMNS, one each."""
+
+    marks: str
     none_acceptable: bool
     comment: str
-    ranked_at: datetime
+    ranked_at: datetime | str
     labeler: int
     labeler_name: str
     group: int
     system_prompt: str
-    messages: list[Any]
+    messages: str
     split: str
     language: str
 
 
-COLUMNS = (
-    "answer",
-    "answer__text",
-    "answer__finish_reason",
-    "answer__policy__number",
-    "demonstration__text",
-    "score",
-    "rank",
-    "ranking",
-    "ranking__marks",
-    "ranking__none_acceptable",
-    "ranking__comment",
-    "ranking__created_at",
-    "ranking__labeler",
-    "ranking__labeler__username",
-    "ranking__group",
-    "ranking__group__system_prompt",
-    "ranking__group__prompt__messages",
-    "ranking__group__prompt__split",
-    "ranking__group__prompt__language",
-)
+COLUMNS = {
+    "answer__text": "text",
+    "answer__finish_reason": "text",
+    "answer__policy__number": "int8",
+    "demonstration__text": "text",
+    "score": "float8",
+    "rank": "int8",
+    "rating__quality": "int8",
+    "flags_text": "text",
+    "ranking": "int8",
+    "marks_text": "text",
+    "ranking__none_acceptable": "bool",
+    "ranking__comment": "text",
+    "ranking__created_at": "text",
+    "ranking__labeler": "int8",
+    "ranking__labeler__username": "text",
+    "ranking__group": "int8",
+    "ranking__group__system_prompt": "text",
+    "messages_text": "text",
+    "ranking__group__prompt__split": "text",
+    "ranking__group__prompt__language": "text",
+}

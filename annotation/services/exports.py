@@ -102,7 +102,9 @@ def _write(export: Export) -> None:
     made_as, wanted = export.made_as, Wanted.from_json(export.wanted)
     export.file.parent.mkdir(parents=True, exist_ok=True)
     with write_aside(export.file.parent) as (aside, file), at_one_moment():
-        total, found = rows_to_export(export.project, made_as.source, wanted, export.salt)
+        total, found = rows_to_export(
+            export.project, made_as.source, wanted, export.salt, whole=True
+        )
         tally = Tally(total)
         with said(export, tally):
             made_as.container.write(tally.counted(found, made_as), file)

@@ -25,6 +25,7 @@ from annotation.selectors.assignments import answers_to_rank, assignment_under
 from annotation.selectors.stored_judgments import as_stored, says_the_same
 from annotation.services.assignments import finish, go_on, lock_user
 from annotation.services.demonstrations import write_demonstration
+from annotation.services.told import tell_of_ranking
 
 
 class RankingRefused(Exception):
@@ -147,6 +148,8 @@ def store_ranking(ranking: Ranking, judgment: Judgment, *, project_id: int) -> N
     written = _write_better(ranking, answers, judgment.better) if judgment.better else None
     qualities = [judgment.ratings.get(one.position, NO_RATING).quality for one in answers]
     _store_triples(ranking, answers, qualities, written, project_id)
+    if getattr(answers[0], "is_told"):  # noqa: B009 (annotated)
+        tell_of_ranking(ranking)
 
 
 def _write_better(

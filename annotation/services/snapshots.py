@@ -4,19 +4,31 @@ They may be large and take a while: take them outside of a transaction, where th
 writing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.core import signing
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from annotation.exchange.content_addressed import copy_texts, write_rows
-from annotation.models import Project, Snapshot
+from annotation.models import Project, Snapshot, User
 from annotation.selectors.demonstrations import demonstration_rows
 from annotation.selectors.rankings import current_rankings, group_rows, prompt_rows
+from annotation.selectors.snapshots import card_of
+
+Kind = Snapshot.Kind
+SIGNER = signing.TimestampSigner(salt="annotation.snapshots")
+LINKED = timedelta(days=7)
+
+
+class SnapshotRefused(Exception):
+    """A sentence that says why there is none."""
 
 
 def take_groups_snapshot(project: Project) -> Snapshot:
@@ -27,7 +39,7 @@ def take_groups_snapshot(project: Project) -> Snapshot:
         fields = _write(project, group_rows(project, last))
     return Snapshot.objects.create(
         project=project,
-        kind=Snapshot.Kind.GROUPS,
+        kind=Kind.GROUPS,
         rankings=rankings,
         last_ranking_id=last,
         **fields,
@@ -37,13 +49,13 @@ def take_groups_snapshot(project: Project) -> Snapshot:
 def take_prompts_snapshot(project: Project) -> Snapshot:
     with at_one_moment():
         fields = _write(project, prompt_rows(project))
-    return Snapshot.objects.create(project=project, kind=Snapshot.Kind.PROMPTS, **fields)
+    return Snapshot.objects.create(project=project, kind=Kind.PROMPTS, **fields)
 
 
 def take_demonstrations_snapshot(project: Project) -> Snapshot:
     with at_one_moment():
         fields = _write(project, demonstration_rows(project))
-    return Snapshot.objects.create(project=project, kind=Snapshot.Kind.DEMONSTRATIONS, **fields)
+    return Snapshot.objects.create(project=project, kind=Kind.DEMONSTRATIONS, **fields)
 
 
 def take_text_snapshot(project: Project, source: Path) -> Snapshot:
@@ -51,11 +63,76 @@ def take_text_snapshot(project: Project, source: Path) -> Snapshot:
     folder, sha256, count = copy_texts(source, settings.VAR_FOLDER / "snapshots" / project.slug)
     return Snapshot.objects.create(
         project=project,
-        kind=Snapshot.Kind.TEXT,
+        kind=Kind.TEXT,
         path=str(folder.relative_to(settings.VAR_FOLDER)),
         sha256=sha256,
         rows=count,
     )
+
+
+def take_named_snapshot(project: Project, kind: str, name: str, by: User) -> Snapshot:
+    """One that is kept for good. Raises SnapshotRefused."""
+    refuse_a_taken_name(project, name)
+    take = {
+        Kind.GROUPS: take_groups_snapshot,
+        Kind.DEMONSTRATIONS: take_demonstrations_snapshot,
+        Kind.PROMPTS: take_prompts_snapshot,
+    }[Kind(kind)]
+    snapshot = take(project)
+    if not snapshot.rows:
+        snapshot.delete()
+        raise SnapshotRefused(_("There is nothing of this kind in the project yet."))
+    snapshot.taken_by = by
+    name_snapshot(snapshot, name)
+    return snapshot
+
+
+def name_snapshot(
+    snapshot: Snapshot, name: str, sources: Sequence[Mapping[str, Any]] | None = None
+) -> None:
+    """From now on it is kept under the name, with a data card; without one it is kept no longer
+    than a run or a version needs it.
+
+    `sources` are those of one from elsewhere, with licence and consent. Raises SnapshotRefused.
+    """
+    if name and not snapshot.is_there:
+        raise SnapshotRefused(_("Its file was removed since, as nothing needed it any more."))
+    refuse_a_taken_name(snapshot.project, name, snapshot)
+    if name and not snapshot.card:
+        snapshot.card = card_of(snapshot)
+        if sources is not None:
+            snapshot.card["sources"] = list(sources)
+    snapshot.name = name
+    try:
+        with transaction.atomic():
+            snapshot.save(update_fields=["name", "card", "taken_by"])
+    except IntegrityError as problem:
+        raise SnapshotRefused(_taken(name)) from problem
+
+
+def refuse_a_taken_name(project: Project, name: str, own: Snapshot | None = None) -> None:
+    """Raises SnapshotRefused."""
+    others = project.snapshots.exclude(pk=own.pk) if own else project.snapshots.all()
+    if name and others.filter(name=name).exists():
+        raise SnapshotRefused(_taken(name))
+
+
+def _taken(name: str) -> str:
+    return _("There is a snapshot named “%(name)s” already: choose another name.") % {"name": name}
+
+
+def link_token(snapshot: Snapshot) -> str:
+    """What opens the file without a login for a week from now."""
+    return SIGNER.sign(str(snapshot.pk))
+
+
+def snapshot_of_token(token: str) -> Snapshot | None:
+    """None where the link is forged or too old, or the snapshot gone."""
+    try:
+        pk = SIGNER.unsign(token, max_age=LINKED)
+    except signing.BadSignature:
+        return None
+    return Snapshot.objects.filter(pk=pk).select_related("project").first()
 
 
 @contextmanager

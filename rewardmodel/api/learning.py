@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 
 from ninja import Router, Schema, Status
+from pydantic import Field
 
 from annotation.api.access import project_for
 from annotation.api.problems import Problem
+from annotation.api.snapshots import found_snapshot
 from rewardmodel.models import TrainingRun
 from rewardmodel.selectors import policies_of, reward_models_of, runs_of
 from rewardmodel.services import RunRefused, start_run
@@ -38,7 +40,10 @@ class RunOut(Schema):
 
 
 class RunIn(Schema):
+    """`snapshot`: the id of one to read, instead of what is there by now."""
+
     kind: str
+    snapshot: int | None = Field(None, ge=1, le=2**63 - 1)
 
 
 @router.get("/projects/{slug}/versions", response=list[VersionOut], tags=["versions"])
@@ -68,7 +73,9 @@ def create_run(request: Any, slug: str, given: RunIn) -> Any:
     if given.kind not in TrainingRun.Kind.values:
         kinds = ", ".join(TrainingRun.Kind.values)
         raise Problem(422, "Not usable", f"There is no kind of run {given.kind!r}: {kinds}.")
+    snapshot = None if given.snapshot is None else found_snapshot(project, given.snapshot)
+    by = request.token.user
     try:
-        return Status(202, start_run(project, given.kind, started_by=request.token.user))
+        return Status(202, start_run(project, given.kind, started_by=by, snapshot=snapshot))
     except RunRefused as refusal:
         raise Problem(409, "Not now", str(refusal)) from refusal

@@ -7,14 +7,23 @@ import ninja
 from csp.decorators import csp_update
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import URLPattern
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from annotation.api.problems import Problem, problem_response
+from annotation.api.imports import UPLOADING
+from annotation.api.imports import router as imports
+from annotation.api.problems import CONTENT_TYPE, Problem, problem_response
 from annotation.api.routes import router
+from annotation.api.snapshots import router as snapshots
+from config import limits
 from rewardmodel.api.learning import router as learning
 
 FOLDER = Path(ninja.__file__).parent / "static" / "ninja"
+PROBLEM = {
+    "description": "What is wrong, in words (RFC 9457).",
+    "content": {CONTENT_TYPE: {"schema": {"type": "object", "required": ["status", "detail"]}}},
+}
 ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js")
 
 api = NinjaAPI(
@@ -26,7 +35,15 @@ api = NinjaAPI(
     openapi_url=None,
 )
 api.add_router("", router)
+api.add_router("", snapshots)
+api.add_router("", imports)
 api.add_router("", learning)
+
+
+urls = api.urls
+for path in urls[0]:
+    if isinstance(path, URLPattern) and path.name == UPLOADING:
+        setattr(path.callback, "largest_body", limits.UPLOAD)  # noqa: B010
 
 
 @api.exception_handler(Problem)
@@ -57,11 +74,19 @@ def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     )
 
 
-def description(request: HttpRequest) -> JsonResponse:
-    """OpenAPI 3.1, for whoever is logged in."""
+def document() -> dict[str, Any]:
+    """OpenAPI 3.1."""
     schema = api.get_openapi_schema(path_prefix="/api/v1/")
     schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    return JsonResponse({**schema, "security": [{"token": []}]})
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            operation["responses"].setdefault("4XX", PROBLEM)
+    return {**schema, "security": [{"token": []}]}
+
+
+def description(request: HttpRequest) -> JsonResponse:
+    """For whoever is logged in."""
+    return JsonResponse(document())
 
 
 def asset(request: HttpRequest, name: str) -> FileResponse:

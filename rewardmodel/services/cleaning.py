@@ -2,7 +2,8 @@
 
 Only what rows name is ever touched, and what was read of answers, which can be read again: two
 installations may share the folder, and people may lay files of their own there. What stays for good
-are a version's folder, the snapshot that it learned from and every other file that its run read.
+are a version's folder, the snapshot that it learned from, every other file that its run read, and
+each snapshot with a name.
 """
 
 import logging
@@ -87,5 +88,6 @@ def _needed_files() -> Iterator[Path]:
     ]
     of_versions = Q(sha256__in=hashes) | Q(reward_models__isnull=False)
     just_taken = Q(created_at__gte=timezone.now() - KEPT)
-    for snapshot in Snapshot.objects.filter(of_versions | just_taken).iterator():
+    wanted = of_versions | just_taken | ~Q(name="")
+    for snapshot in Snapshot.objects.filter(wanted).iterator():
         yield snapshot.file

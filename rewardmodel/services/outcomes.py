@@ -22,6 +22,7 @@ from rewardmodel.selectors import champion_reward_model, log_tail
 from rewardmodel.services.claims import held
 from rewardmodel.services.promotion import let_serve
 from rewardmodel.services.runs import enqueue
+from rewardmodel.services.told import tell_of_run
 
 Kind, Status = TrainingRun.Kind, TrainingRun.Status
 WHOLE_MODELS = (Kind.TEXT, Kind.DEMONSTRATIONS)
@@ -174,5 +175,6 @@ def _finish(run: TrainingRun, status: str, reason: Reason | None = None) -> None
     run.reason = None if reason is None else as_json(reason)
     run.finished_at = timezone.now()
     run.save()
+    tell_of_run(run)
     checkpoints = run.folder / "checkpoints"
     transaction.on_commit(partial(shutil.rmtree, checkpoints, ignore_errors=True))

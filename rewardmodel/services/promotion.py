@@ -6,6 +6,7 @@ from annotation.models import PolicyVersion, User
 from annotation.models.policy import ModelVersion
 from annotation.services.policies import promote
 from rewardmodel.models import Promotion, RewardModelVersion
+from rewardmodel.services.told import tell_of_promotion
 
 Version = PolicyVersion | RewardModelVersion
 
@@ -22,10 +23,11 @@ def let_serve(version: Version, by: User | None = None) -> None:
         return
     promote(version)
     is_policy = isinstance(version, PolicyVersion)
-    Promotion.objects.create(
+    promotion = Promotion.objects.create(
         project=version.project,
         kind=Promotion.Kind.POLICY if is_policy else Promotion.Kind.REWARD,
         number=version.number,
         instead_of=served.number if served else None,
         by=by,
     )
+    tell_of_promotion(promotion)

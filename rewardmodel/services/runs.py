@@ -30,11 +30,13 @@ from rewardmodel.selectors import (
     champion_reward_model,
     due_kinds,
     features_folder,
+    kinds_reading,
     learns_from_rankings,
     new_rankings,
     rest_before,
     text_folder,
 )
+from rewardmodel.services.told import tell_of_run
 from rewardmodel.services.training_settings import as_run_takes_it, starting_policy
 
 Kind, Status = TrainingRun.Kind, TrainingRun.Status
@@ -68,14 +70,15 @@ def start_demonstrations_run(
     project: Project,
     overrides: dict[str, Any] | None = None,
     started_by: User | None = None,
+    snapshot: Snapshot | None = None,
 ) -> TrainingRun:
-    """Queues stage 2: the policy learns to answer as people showed.
+    """Queues stage 2: the policy learns to answer as people showed, or as a `snapshot` does.
 
     Raises RunRefused when a run is active or nobody has shown an answer yet.
     """
-    if not project.demonstrations.filter(is_current=True).exists():
+    if snapshot is None and not project.demonstrations.filter(is_current=True).exists():
         raise RunRefused(_("There are no demonstrations to learn from yet."))
-    take = take_demonstrations_snapshot
+    take = _given_or(snapshot, take_demonstrations_snapshot)
     chosen = _chosen(project.demonstrations_settings, overrides)
     return _start(project, Kind.DEMONSTRATIONS, take, chosen, started_by)
 
@@ -85,32 +88,53 @@ def _chosen(stored: Any, overrides: dict[str, Any] | None) -> Any:
     return {**stored, **(overrides or {})} if isinstance(stored, dict) else stored
 
 
-def start_reward_run(project: Project, started_by: User | None = None) -> TrainingRun:
-    """Queues stage 3: a reward model learns from all rankings.
+def start_reward_run(
+    project: Project, started_by: User | None = None, snapshot: Snapshot | None = None
+) -> TrainingRun:
+    """Queues stage 3: a reward model learns from all rankings, or from those of a `snapshot`.
 
     Raises RunRefused when a run is active, or nothing was ranked yet.
     """
-    _require_rankings(project)
-    take = take_groups_snapshot
+    if snapshot is None:
+        _require_rankings(project)
+    take = _given_or(snapshot, take_groups_snapshot)
     return _start(project, Kind.REWARD, take, project.reward_settings, started_by)
 
 
-def start_policy_run(project: Project, started_by: User | None = None) -> TrainingRun:
+def start_policy_run(
+    project: Project, started_by: User | None = None, snapshot: Snapshot | None = None
+) -> TrainingRun:
     """Queues stage 4: the policy is updated towards what the champion reward model prefers, or,
-    where the project's settings say so, straight from all rankings, whether or not one can judge.
+    where the project's settings say so, straight from all rankings, whether or not one can judge;
+    with a `snapshot` on its prompts, or from its rankings.
 
     Raises RunRefused when a run is active, no reward model has passed its gate, or nothing was
     ranked yet.
     """
     judge = champion_reward_model(project)
     if learns_from_rankings(project):
-        _require_rankings(project)
-        take = take_groups_snapshot
+        if snapshot is None:
+            _require_rankings(project)
+        take: Callable[[Project], Snapshot] = take_groups_snapshot
     elif judge is None:
         raise RunRefused(_("No reward model has passed its gate yet: train one first."))
     else:
         take = take_prompts_snapshot
+    take = _given_or(snapshot, take)
     return _start(project, Kind.POLICY, take, project.policy_settings, started_by, judge)
+
+
+def _given_or(
+    snapshot: Snapshot | None, take: Callable[[Project], Snapshot]
+) -> Callable[[Project], Snapshot]:
+    """What gives a run its snapshot: the one that was chosen, or `take`. Raises RunRefused where
+    the file of the chosen one was removed."""
+    if snapshot is None:
+        return take
+    if not snapshot.is_there:
+        raise RunRefused(_("The snapshot's file was removed, as nothing needed it any more."))
+    chosen = snapshot
+    return lambda _project: chosen
 
 
 def _require_rankings(project: Project) -> None:
@@ -246,19 +270,22 @@ def start_run(
     kind: str,
     overrides: dict[str, Any] | None = None,
     started_by: User | None = None,
+    snapshot: Snapshot | None = None,
 ) -> TrainingRun:
     """Queues a run of any kind, as a button, a schedule or a command asks for it.
 
     Raw text is what lies in the project's `text_folder`; overrides are for the first two stages.
-    Raises RunRefused.
+    It reads the `snapshot` where one is chosen, else one that is taken now. Raises RunRefused.
     """
+    if snapshot is not None and kind not in kinds_reading(project, snapshot):
+        raise RunRefused(_("A training of this kind does not read such a snapshot."))
     if kind == Kind.TEXT:
         return start_text_run(project, text_folder(project), overrides, started_by)
     if kind == Kind.DEMONSTRATIONS:
-        return start_demonstrations_run(project, overrides, started_by)
+        return start_demonstrations_run(project, overrides, started_by, snapshot)
     if kind == Kind.REWARD:
-        return start_reward_run(project, started_by)
-    return start_policy_run(project, started_by)
+        return start_reward_run(project, started_by, snapshot)
+    return start_policy_run(project, started_by, snapshot)
 
 
 def start_due_run(project: Project) -> TrainingRun | None:
@@ -283,7 +310,9 @@ def request_cancel(run: TrainingRun, *, pause: bool = False) -> None:
     runs = TrainingRun.objects.filter(pk=run.pk)
     # First both: a worker may claim the queued run between the two.
     runs.filter(status__in=(Status.RUNNING, Status.QUEUED)).update(cancel_requested_at=now)
-    runs.filter(status=Status.QUEUED).update(status=Status.CANCELLED, finished_at=now, reason=None)
+    ended = {"status": Status.CANCELLED, "finished_at": now, "reason": None}
+    if runs.filter(status=Status.QUEUED).update(**ended):
+        tell_of_run(runs.select_related("project").get())
 
 
 def enqueue(run_id: int) -> None:

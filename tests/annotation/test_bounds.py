@@ -22,6 +22,8 @@ def test_the_bounds_themselves_are_allowed(project: Project, name: str) -> None:
         setattr(project, name, bound)
         project.full_clean()
         project.save()
+        project.refresh_from_db()
+        assert getattr(project, name) == bound
 
 
 def beyond(name: str) -> list[float]:

@@ -7,6 +7,7 @@ from annotation.judgment.judgment import Judgment
 from annotation.models import Project, User
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
+from annotation.services.snapshots import take_named_snapshot
 from annotation.services.uploads import receive_upload, work_on_upload
 from rewardmodel.models import TrainingRun
 from rewardmodel.services import start_reward_run
@@ -16,6 +17,8 @@ from tests.people import ready_group
 ADMIN_PAGES = (
     *("", "prompts/", "imports/", "groups/", "triples/", "exports/", "flags/", "skips/"),
     *(
+        "snapshots/",
+        "webhooks/",
         "versions/",
         "comparisons/",
         "runs/",
@@ -44,6 +47,7 @@ def lived_in(transactional_db: None, project: Project, owner: User, labeler: Use
     for content in (rows * 2, b"a;b;c\n1;2;3\n", rows + b'{"prompt": 1}\n'):
         upload = receive_upload(project, owner, [content], "rows.jsonl", with_preview=True)
         work_on_upload(upload.pk)
+    take_named_snapshot(project, "groups", "Before the new guidelines", owner)
     run = start_reward_run(project)
     TrainingRun.objects.filter(pk=run.pk).update(
         status="running", phase="training", step=3, total_steps=9, metrics={"loss": 0.6}
@@ -52,13 +56,15 @@ def lived_in(transactional_db: None, project: Project, owner: User, labeler: Use
 
 
 def paths(project: Project) -> list[str]:
-    group, run = project.groups.all()[0], project.runs.all()[0]
+    group, run, taken = project.groups.all()[0], project.runs.all()[0], project.snapshots.all()[0]
     home = f"/projects/{project.slug}/"
     more = [
         f"{home}groups/{group.pk}/",
         f"{home}runs/{run.pk}/",
         f"{home}runs/compare/?run={run.pk}",
         f"{home}versions/policy/0/",
+        *(f"{home}snapshots/{each.pk}/" for each in project.snapshots.all()),
+        f"{home}snapshots/{taken.pk}/compare/?with={taken.pk}",
         f"{home}prompts/write/",
         f"{home}prompts/{group.prompt_id}/",
         *(f"{home}imports/{upload.pk}/" for upload in project.uploads.all()),

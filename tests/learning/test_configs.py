@@ -139,8 +139,11 @@ WORDS = {"algorithm", "credit", "method", "preference_loss", "preset", "text_col
 """Texts that a project may set: each a word that names no place."""
 
 
-def test_a_project_may_set_what_is_opened_to_it() -> None:
-    check_overrides(LanguageConfig, {"learning_rate": 1e-4, "steps": 5, "preset": "mini"})
+def test_a_project_may_set_what_is_opened_to_it_and_nothing_beside_it() -> None:
+    opened = {"learning_rate": 1e-4, "steps": 5, "preset": "mini"}
+    check_overrides(LanguageConfig, opened)
+    with pytest.raises(ConfigError, match="output"):
+        check_overrides(LanguageConfig, {**opened, "output": "elsewhere"})
 
 
 @pytest.mark.parametrize("kind", CONFIGS)

@@ -14,8 +14,18 @@ from tests.pages.conftest import As
 from tests.people import answer_everything, ask, champion, ready_group
 
 ADMIN_PAGES = [
-    *("project", "prompts", "imports", "groups", "triples", "exports", "flags", "skips"),
-    *("versions", "comparisons", "runs", "word_chain"),
+    *(
+        "project",
+        "prompts",
+        "imports",
+        "groups",
+        "triples",
+        "exports",
+        "webhooks",
+        "flags",
+        "skips",
+    ),
+    *("webhooks", "snapshots", "versions", "comparisons", "runs", "word_chain"),
     "people",
     "project_settings",
 ]

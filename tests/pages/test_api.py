@@ -236,6 +236,19 @@ def test_runs_are_started_or_refused_with_the_reason(project: Project, owner: Us
     assert api.get("/projects/kitchen/versions").json()[0]["number"] == 0
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("get", "/nowhere", 404), ("delete", "/projects", 405), ("get", "/projects/a/b/c/d", 404)],
+)
+def test_what_is_no_path_of_the_api_is_a_problem_too(
+    owner: User, method: str, path: str, status: int
+) -> None:
+    headers = {"authorization": f"Bearer {Api(owner).secret}"}
+    response = getattr(Client(), method)(ROOT + path, headers=headers)
+    assert response.status_code == response.json()["status"] == status
+    assert response["Content-Type"] == "application/problem+json"
+
+
 def test_the_description_names_every_path_and_needs_a_login(as_: As, owner: User) -> None:
     assert Client().get("/api/openapi.json").status_code == 302
     found = as_(owner).get("/api/openapi.json").json()

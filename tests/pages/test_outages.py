@@ -45,20 +45,27 @@ def read_only(redis: Redis) -> None:
     redis.replicaof("127.0.0.1", "1")
 
 
-def log_in_rank_log_out(project: Project, labeler: User) -> None:
+WAY = ["/", "/projects/kitchen/rank/", "/login/", "/login/?next=/projects/kitchen/rank/"]
+
+
+def log_in_rank_log_out(project: Project, labeler: User) -> list[str]:
+    """Where each step led."""
     ready_group(project)
     browser = Client()
     login = {"username": labeler.username, "password": PASSWORD}
-    assert browser.post(reverse("login"), login).status_code == 302
-    assert submit(browser, project, labeler).status_code == 302
-    assert browser.post(reverse("logout")).status_code == 302
-    assert browser.get(path("rank", project)).headers["Location"].startswith(reverse("login"))
-    assert Ranking.objects.filter(labeler=labeler).count() == 1
+    steps = [
+        browser.post(reverse("login"), login),
+        submit(browser, project, labeler),
+        browser.post(reverse("logout")),
+        browser.get(path("rank", project)),
+    ]
+    return [step.headers["Location"] for step in steps]
 
 
 def test_ranking_needs_no_redis(project: Project, labeler: User, settings: Settings) -> None:
     use(settings, NOBODY)
-    log_in_rank_log_out(project, labeler)
+    assert log_in_rank_log_out(project, labeler) == WAY
+    assert Ranking.objects.filter(labeler=labeler).count() == 1
 
 
 def test_programs_need_no_redis(project: Project, owner: User, settings: Settings) -> None:
@@ -73,7 +80,8 @@ def test_ranking_needs_no_redis_that_stores(
     project: Project, labeler: User, own_redis: Redis, refuse: Callable[[Redis], None]
 ) -> None:
     refuse(own_redis)
-    log_in_rank_log_out(project, labeler)
+    assert log_in_rank_log_out(project, labeler) == WAY
+    assert Ranking.objects.filter(labeler=labeler).count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,6 +10,11 @@ from pytest_django import Settings
 
 from annotation.models import PolicyVersion, Project, Snapshot, User
 from annotation.services.demonstrations import write_demonstration
+from annotation.services.snapshots import (
+    name_snapshot,
+    take_named_snapshot,
+    take_prompts_snapshot,
+)
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.services import start_policy_run, start_reward_run, start_text_run
 from rewardmodel.services.cleaning import KEPT, clean_up
@@ -150,3 +155,12 @@ def start_any(project: Project, generator: random.Random, folder: Path) -> Train
     if kind == "text":
         return start_text_run(project, folder / "texts" / project.slug)
     return start_policy_run(project) if kind == "policy" else start_reward_run(project)
+
+
+def test_a_snapshot_with_a_name_is_never_removed(ranked: Project, owner: User) -> None:
+    named = take_named_snapshot(ranked, "groups", "Before", owner)
+    unnamed = take_prompts_snapshot(ranked)
+    time_passes(KEPT + DAY)
+    assert clean_up() == [unnamed.file]
+    name_snapshot(named, "")
+    assert clean_up() == [named.file]

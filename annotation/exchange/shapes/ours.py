@@ -134,9 +134,7 @@ def read_triple(row: Object) -> Item:
 
 
 def _undefused(value: object) -> object:
-    is_defused = (
-        isinstance(value, str) and value[:1] == "'" and value[1:].startswith(FORMULA_STARTS)
-    )
+    is_defused = isinstance(value, str) and value[:1] == "'" and value[1:2] in FORMULA_STARTS
     return value[1:] if is_defused else value  # type: ignore[index]
 
 

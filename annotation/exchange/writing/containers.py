@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import IO
 
-from annotation.exchange.jsonl import canonical
+from annotation.exchange.jsonl import as_json
 from annotation.exchange.triples import csv_lines
 from annotation.exchange.writing.native import Row
 from annotation.exchange.writing.pairs import LLAMAFACTORY_INFO
@@ -30,13 +30,13 @@ class Container:
 
 def write_jsonl(rows: Iterable[Row], file: IO[bytes]) -> None:
     for row in rows:
-        file.write(f"{canonical(row)}\n".encode())
+        file.write(as_json(row) + b"\n")
 
 
 def write_array(rows: Iterable[Row], file: IO[bytes]) -> None:
     before = b"["
     for row in rows:
-        file.write(before + canonical(row).encode())
+        file.write(before + as_json(row))
         before = b",\n"
     file.write(b"[]\n" if before == b"[" else b"]\n")
 

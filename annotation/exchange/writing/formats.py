@@ -23,8 +23,8 @@ TIES, LIST, LABELERS, NOTES = "ties", "list", "labelers", "notes"
 SYSTEM, TURNS, VERSIONS = "system", "turns", "versions"
 
 
-def as_it_is(row: Row) -> Iterator[Row]:
-    yield row
+def as_it_is(row: Row) -> tuple[Row]:
+    return (row,)
 
 
 @dataclass(frozen=True)

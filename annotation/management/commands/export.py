@@ -38,7 +38,7 @@ class Command(BaseCommand):
             judgments="consensus" if options["consensus"] else "each",
         )
         with at_one_moment():
-            total, found = rows_to_export(project, made_as.source, wanted, uuid.uuid4())
+            total, found = rows_to_export(project, made_as.source, wanted, uuid.uuid4(), whole=True)
             tally = Tally(total)
             rows = tally.counted(found, made_as)
             if str(options["file"]) == "-":

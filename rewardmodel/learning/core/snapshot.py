@@ -153,9 +153,16 @@ def sort_groups(
 
 def read_prompts(path: Path, heldout_percent: int) -> tuple[list[PromptRow], list[PromptRow]]:
     """The distinct prompts of a snapshot, to train on and held out. Raises SnapshotError."""
+    return sort_prompts(json_rows(path), heldout_percent)
+
+
+def sort_prompts(
+    rows: Iterable[tuple[str, dict[str, Any]]], heldout_percent: int
+) -> tuple[list[PromptRow], list[PromptRow]]:
+    """The distinct ones, each with where it stands. Raises SnapshotError."""
     train: dict[str, PromptRow] = {}
     heldout: dict[str, PromptRow] = {}
-    for where, row in json_rows(path):
+    for where, row in rows:
         prompt = _prompt(where, row, heldout_percent)
         (train if prompt.split == "train" else heldout).setdefault(
             prompt_key(prompt.prompt), prompt
@@ -165,8 +172,15 @@ def read_prompts(path: Path, heldout_percent: int) -> tuple[list[PromptRow], lis
 
 def read_demonstrations(path: Path, heldout_percent: int) -> DemonstrationData:
     """The conversations of a snapshot, whose last message is the answer. Raises SnapshotError."""
+    return sort_demonstrations(json_rows(path), heldout_percent)
+
+
+def sort_demonstrations(
+    rows: Iterable[tuple[str, dict[str, Any]]], heldout_percent: int
+) -> DemonstrationData:
+    """The usable ones of conversations, each with where it stands. Raises SnapshotError."""
     data = DemonstrationData()
-    for where, row in json_rows(path):
+    for where, row in rows:
         messages = row.get("messages")
         if not isinstance(messages, list) or len(messages) < 2:
             raise SnapshotError(f"{where}: 'messages' must be a list of two or more messages.")

@@ -1,0 +1,185 @@
+"""Files with a preview, for programs: sent, looked at, added, taken back."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from ninja import File, Form, Router, Schema, Status
+from ninja.files import UploadedFile
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from annotation.api.access import project_for
+from annotation.api.problems import Problem
+from annotation.api.routes import After, Limit, page
+from annotation.api.schemas import Language, Page, storable
+from annotation.exchange.reading.mapping import MEANINGS, Mapping
+from annotation.models import Project, PromptUpload
+from annotation.selectors.previews import preview_of
+from annotation.services.imports import (
+    ImportRefused,
+    begin_to_add,
+    give_up,
+    name_columns,
+    undo_import,
+)
+from annotation.services.uploads import receive_upload
+
+router = Router(tags=["imports"])
+UPLOADING = "api_imports"
+"""The name of the path that takes files."""
+Sent: UploadedFile = File(...)  # type: ignore[type-arg]
+Said: Language = Form("")  # type: ignore[type-arg]
+
+
+def meaning(name: str) -> str:
+    if name not in MEANINGS:
+        raise ValueError(f"there is no meaning {name!r}: {', '.join(filter(None, MEANINGS))}")
+    return name
+
+
+Meaning = Annotated[
+    str, AfterValidator(meaning), WithJsonSchema({"type": "string", "enum": list(MEANINGS)})
+]
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(storable)]
+
+
+class ImportOut(Schema):
+    """`status`: `checking`, then `waiting` for `add`, `mapping` for `columns`, or `refused`; then
+    `adding` and `done`."""
+
+    id: int
+    name: str
+    status: str
+    problem: str
+    prompts: int
+    added: int
+    source: str
+    licence: str
+    created_at: datetime
+
+
+class RowProblem(Schema):
+    row: int
+    problem: str
+
+
+class ImportPreview(ImportOut):
+    """What was found before anything is added; `columns` with a guess of what each means."""
+
+    shape: str
+    counts: dict[str, int]
+    columns: dict[str, str]
+    dropped: list[str]
+    problems: list[RowProblem]
+
+
+class ImportPage(Page):
+    items: list[ImportOut]
+
+
+class ColumnsIn(Schema):
+    """The meaning of each column, as `manage.py import --column` has them."""
+
+    columns: dict[str, Meaning]
+    has_header: bool | None = None
+
+
+class AddIn(Schema):
+    """`has_consent`: those who wrote and judged it agreed, or its licence allows the use."""
+
+    source: Annotated[str, Field(min_length=1, max_length=300), AfterValidator(storable)]
+    licence: Text
+    has_consent: Literal[True]
+    leaves_out: bool = False
+
+
+@router.get("/projects/{slug}/imports", response=ImportPage, url_name=UPLOADING)
+def imports(request: Any, slug: str, after: int = After, limit: int = Limit) -> Any:
+    """Oldest first."""
+    found = of(project_for(request, slug)).filter(pk__gt=after).order_by("pk")
+    return page([shown(each) for each in found[: limit + 1]], limit)
+
+
+@router.post("/projects/{slug}/imports", response={202: ImportOut}, url_name=UPLOADING)
+def create_import(
+    request: Any,
+    slug: str,
+    file: UploadedFile = Sent,
+    language: Language = Said,
+) -> Any:
+    """A file of up to 32 MB in any known shape (docs/formats.md); a worker reads it, and nothing
+    is added before `add`. `language` is that of rows which name none."""
+    project = project_for(request, slug, to_write=True)
+    name = storable_name(file.name or "")
+    by, chunks = request.token.user, file.chunks()
+    upload = receive_upload(project, by, chunks, name, language, with_preview=True)
+    return Status(202, shown(upload))
+
+
+@router.get("/projects/{slug}/imports/{pk}", response=ImportPreview)
+def one_import(request: Any, slug: str, pk: int) -> Any:
+    return previewed(found_import(project_for(request, slug), pk))
+
+
+@router.post("/projects/{slug}/imports/{pk}/columns", response={202: ImportOut})
+def columns(request: Any, slug: str, pk: int, given: ColumnsIn) -> Any:
+    """Says what the columns of an unknown shape mean; the file is read again."""
+    upload = found_import(project_for(request, slug, to_write=True), pk)
+    return changed(upload, name_columns, Mapping(given.columns, given.has_header))
+
+
+@router.post("/projects/{slug}/imports/{pk}/add", response={202: ImportOut})
+def add(request: Any, slug: str, pk: int, given: AddIn) -> Any:
+    """Adds what was found."""
+    upload = found_import(project_for(request, slug, to_write=True), pk)
+    return changed(upload, begin_to_add, **given.model_dump())
+
+
+@router.post("/projects/{slug}/imports/{pk}/undo", response={202: ImportOut})
+def undo(request: Any, slug: str, pk: int) -> Any:
+    """Gives it up, or has taken back all that it added."""
+    upload = found_import(project_for(request, slug, to_write=True), pk)
+    return changed(upload, lambda upload: give_up(upload) or undo_import(upload))
+
+
+def of(project: Project) -> Any:
+    return project.uploads.filter(with_preview=True)
+
+
+def found_import(project: Project, pk: int) -> PromptUpload:
+    found: PromptUpload | None = of(project).filter(pk=pk).first()
+    if found is None:
+        raise Problem(404, "Not found", f"There is no import {pk}.")
+    return found
+
+
+def changed(upload: PromptUpload, change: Any, *given: Any, **named: Any) -> Status[Any]:
+    """What became of it. Raises Problem where it is not at that point."""
+    try:
+        change(upload, *given, **named)
+    except ImportRefused as refusal:
+        raise Problem(409, "Not now", str(refusal)) from refusal
+    upload.refresh_from_db()
+    return Status(202, shown(upload))
+
+
+def storable_name(name: str) -> str:
+    return name.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def shown(upload: PromptUpload) -> PromptUpload:
+    upload.problem = upload.problem_said
+    return upload
+
+
+def previewed(upload: PromptUpload) -> dict[str, Any]:
+    report, preview = upload.report, preview_of(upload)
+    fields = {name: getattr(shown(upload), name) for name in ImportOut.model_fields}
+    guess = dict(report.get("guess", ()))
+    return {
+        **fields,
+        "shape": report.get("shape", ""),
+        "counts": report.get("counts", {}),
+        "columns": {name: guess.get(name, "") for name, _example in report.get("columns", ())},
+        "dropped": preview.dropped,
+        "problems": [{"row": row, "problem": problem} for row, problem in preview.problems],
+    }

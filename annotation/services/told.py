@@ -1,0 +1,24 @@
+"""What webhooks are told of rankings."""
+
+from django.db.models import QuerySet
+
+from annotation.models import Assignment, Ranking, Webhook
+from annotation.selectors.exports import native_groups
+from annotation.selectors.rankings import current_rankings
+from annotation.services.webhooks import tell
+
+Event = Webhook.Event
+
+
+def tell_of_ranking(ranking: Ranking) -> None:
+    """Of the ranking, and of its group where nobody is asked for another one."""
+    group, project = ranking.group, ranking.group.project
+
+    def content(webhook: Webhook, rankings: QuerySet[Ranking]) -> dict[str, object]:
+        [row] = native_groups(project, rankings, webhook.salt)
+        return {"project": project.slug, "id": group.pk, "group": row}
+
+    of_group = current_rankings(project).filter(group=group)
+    tell(project.pk, Event.RANKING, lambda each: content(each, of_group.filter(pk=ranking.pk)))
+    if not Assignment.objects.filter(group=group, is_done=False).exists():
+        tell(project.pk, Event.GROUP, lambda each: content(each, of_group))

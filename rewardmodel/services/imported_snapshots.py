@@ -1,0 +1,152 @@
+"""Snapshots from elsewhere: a file of rows becomes one when the reader of training takes it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from json import JSONDecodeError
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from annotation.exchange.content_addressed import write_rows
+from annotation.exchange.split import prompt_key, split_of
+from annotation.exchange.untrusted_json import StrictDecoder, parse_json
+from annotation.models import Project, Snapshot, User
+from annotation.services.snapshots import SnapshotRefused, name_snapshot, refuse_a_taken_name
+from rewardmodel.learning.core.snapshot import (
+    SnapshotError,
+    sort_demonstrations,
+    sort_groups,
+    sort_prompts,
+)
+
+Kind = Snapshot.Kind
+Row = dict[str, Any]
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a file is from, as whoever brings it says."""
+
+    source: str
+    licence: str
+    has_consent: bool
+
+
+def import_snapshot(
+    project: Project, lines: Iterable[bytes], name: str, origin: Origin, by: User
+) -> Snapshot:
+    """The rows of a JSON Lines file as a snapshot with a name. Raises SnapshotRefused.
+
+    What the file, the project or the hash of the prompt holds out is held out.
+    """
+    refuse_a_taken_name(project, name)
+    reading = Reading(project)
+    try:
+        folder = settings.VAR_FOLDER / "snapshots" / project.slug
+        file, sha256, count = write_rows(reading.rows(lines), folder)
+    except SnapshotError as problem:
+        raise SnapshotRefused(_("It cannot be trained on. %s") % problem) from problem
+    given = {"source": origin.source, "licence": origin.licence, "rows": count}
+    with transaction.atomic():
+        snapshot = Snapshot.objects.create(
+            project=project,
+            kind=reading.kind,
+            path=str(file.relative_to(settings.VAR_FOLDER)),
+            sha256=sha256,
+            rows=count,
+            rankings=reading.rankings,
+            is_imported=True,
+            taken_by=by,
+        )
+        name_snapshot(snapshot, name, [{**given, "has_consent": origin.has_consent}])
+    return snapshot
+
+
+class Reading:
+    """Lines become rows of one kind, each checked as training will."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.kind = Kind.GROUPS
+        self.rankings = 0
+        self.usable = 0
+
+    def rows(self, lines: Iterable[bytes]) -> Iterator[Row]:
+        """Raises SnapshotError, SnapshotRefused."""
+        numbered = self._parsed(lines)
+        while batch := list(islice(numbered, BATCH)):
+            known = self._known_splits(row for _where, row in batch)
+            for where, row in batch:
+                yield self._checked(where, row, known)
+        if not self.usable:
+            raise SnapshotRefused(
+                _("There is no row in it that can be learned from: see docs/formats.md.")
+            )
+
+    def _parsed(self, lines: Iterable[bytes]) -> Iterator[tuple[str, Row]]:
+        is_first = True
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            where = _("Line %d") % number
+            try:
+                row = parse_json(
+                    line.decode("utf-8-sig" if number == 1 else "utf-8"), StrictDecoder
+                )
+            except UnicodeDecodeError as problem:
+                raise SnapshotRefused(
+                    _("%(where)s is not UTF-8 text: convert the file.") % {"where": where}
+                ) from problem
+            except JSONDecodeError as problem:
+                raise SnapshotRefused(f"{where}: {problem}") from problem
+            if not isinstance(row, dict):
+                raise SnapshotRefused(
+                    _("%(where)s is no JSON object: a snapshot has one a line.") % {"where": where}
+                )
+            if is_first:
+                self.kind, is_first = kind_of(row), False
+            yield where, row
+
+    def _checked(self, where: str, row: Row, known: dict[str, str]) -> Row:
+        """With the split that holds here. Raises SnapshotError."""
+        percent, one = self.project.heldout_percent, [(where, {**row})]
+        if self.kind == Kind.GROUPS:
+            groups = sort_groups(one, where, percent)
+            found = [*groups.train, *groups.heldout]
+            self.usable += len(found)
+            self.rankings += len({r.labeler for group in found for r in group.rankings})
+        elif self.kind == Kind.DEMONSTRATIONS:
+            shown = sort_demonstrations(one, percent)
+            self.usable += len(shown.train) + len(shown.heldout)
+        else:
+            self.usable += sum(map(len, sort_prompts(one, percent)))
+        keys = keys_of(row)
+        said = {known[key] for key in keys if key in known}
+        said = said or {str(row.get("split")), *(split_of(key, percent) for key in keys)}
+        return {**row, "split": "heldout" if "heldout" in said else "train"}
+
+    def _known_splits(self, rows: Iterable[Row]) -> dict[str, str]:
+        """Of the prompts that the project has, by key."""
+        keys = {key for row in rows for key in keys_of(row)}
+        return dict(self.project.prompts.filter(key__in=keys).values_list("key", "split"))
+
+
+def kind_of(row: Row) -> Snapshot.Kind:
+    if "answers" in row:
+        return Kind.GROUPS
+    return Kind.DEMONSTRATIONS if "messages" in row else Kind.PROMPTS
+
+
+def keys_of(row: Row) -> list[str]:
+    """Of its prompt without the system prompt, by which the project knows it, and as it stands."""
+    messages = row.get("messages")
+    prompt = messages[:-1] if isinstance(messages, list) else row.get("prompt")
+    try:
+        asked = [message for message in prompt or [] if message["role"] != "system"]
+        return [prompt_key(asked), prompt_key(prompt or [])]
+    except (KeyError, TypeError):  # which the reader refuses, with its place
+        return []
