@@ -2,7 +2,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from rewardmodel.api import root
-from rewardmodel.views import comparisons, loop, projects, runs, versions, word_chain
+from rewardmodel.views import comparisons, loop, playground, projects, runs, versions, word_chain
 
 _to_labeling = RedirectView.as_view(url="../settings/#labeling", permanent=True)
 
@@ -38,6 +38,9 @@ urlpatterns = [
         versions.archive,
         name="version_archive",
     ),
+    path("projects/<slug:slug>/playground/", playground.page, name="playground"),
+    path("projects/<slug:slug>/playground/ask/", playground.ask, name="playground_ask"),
+    path("projects/<slug:slug>/playground/keep/", playground.keep, name="playground_keep"),
     path("projects/<slug:slug>/word-chain/", word_chain.page, name="word_chain"),
     path("projects/<slug:slug>/word-chain/ask/", word_chain.ask, name="word_chain_ask"),
     path("projects/<slug:slug>/versions/<str:kind>/<int:pk>/serve/", versions.serve, name="serve"),

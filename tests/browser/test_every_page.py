@@ -19,6 +19,7 @@ ADMIN_PAGES = (
         "versions/",
         "comparisons/",
         "runs/",
+        "playground/",
         "word-chain/",
         "people/",
         "settings/",

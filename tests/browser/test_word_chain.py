@@ -1,56 +1,16 @@
 """A look inside, in a real browser with a real worker: stepped, played, branched, side by side."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from annotation.models import PolicyVersion, Project, Snapshot, User
-from rewardmodel.models import RewardModelVersion
+from annotation.models import Project, User
 from tests.browser.conftest import Visit
 from tests.browser.test_accessible import STILL, in_both_themes_and_languages, serious
-from tests.tiny import build_tiny_adapter
 from tests.worker import Worker
 
-ENDS_SOON = 36  # the seed of an adapter whose likeliest answer to "Hi" ends after 13 tokens
 LOADED_WITHIN = 90_000  # milliseconds, the worker's own start included
-
-
-@pytest.fixture(scope="module")
-def worker(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """It stays for all of these tests, and with it what it has loaded."""
-    running = Worker(tmp_path_factory.mktemp("worker") / "accelerator.log")
-    running.start()
-    yield running
-    running.kill()
-
-
-@pytest.fixture(scope="module")
-def brief_adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_adapter(tiny_model, tmp_path_factory.mktemp("brief"), ENDS_SOON)
-
-
-@pytest.fixture
-def inside(
-    transactional_db: None,
-    worker: Worker,
-    project: Project,
-    tiny_model: Path,
-    brief_adapter: Path,
-    tiny_reward_model: Path,
-) -> Project:
-    """A base model, a policy on it, and a reward model."""
-    project.policyversions.update(base_model=str(tiny_model))
-    base = {"project": project, "number": 1, "base_model": str(tiny_model)}
-    PolicyVersion.objects.create(**base, path=str(brief_adapter))
-    snapshot = Snapshot.objects.create(project=project, kind="groups", sha256="0" * 64, rows=1)
-    RewardModelVersion.objects.create(
-        **base, path=str(tiny_reward_model), status="champion", snapshot=snapshot
-    )
-    return project
 
 
 def opened(visit: Visit, inside: Project, admin: User, **settings: Any) -> Page:

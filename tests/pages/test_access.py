@@ -15,13 +15,16 @@ from tests.people import answer_everything, ask, champion, ready_group
 
 ADMIN_PAGES = [
     *("project", "prompts", "imports", "groups", "triples", "exports", "flags", "skips"),
-    *("versions", "comparisons", "runs", "word_chain"),
+    *("versions", "comparisons", "runs", "playground", "word_chain"),
     "people",
     "project_settings",
 ]
 LABELER_PAGES = ["rank", "mine", "ahead", "write"]
 LABELER_POSTS = ["give_back", "skip", "flag", "draft", "undo", "write_draft"]
-ADMIN_POSTS = ["generate", "run_start", "groups_retry", "word_chain_ask"]
+ADMIN_POSTS = [
+    *("generate", "run_start", "groups_retry"),
+    *("word_chain_ask", "playground_ask", "playground_keep"),
+]
 
 
 def every_page(project: Project) -> list[str]:
