@@ -28,10 +28,16 @@ urlpatterns = [
     path("projects/<slug:slug>/runs/curves.csv", runs.curves_csv, name="runs_csv"),
     path("projects/<slug:slug>/runs/start/", loop.start, name="run_start"),
     path("projects/<slug:slug>/runs/<int:pk>/", loop.run, name="run"),
+    path("projects/<slug:slug>/runs/<int:pk>/plots/<slug:name>.csv", loop.plot, name="run_plot"),
     path("projects/<slug:slug>/runs/<int:pk>/cancel/", loop.cancel, name="run_cancel"),
     path("projects/<slug:slug>/versions/", versions.versions, name="versions"),
     path(
         "projects/<slug:slug>/versions/<str:kind>/<int:number>/", versions.version, name="version"
+    ),
+    path(
+        "projects/<slug:slug>/versions/<str:kind>/<int:number>/plots/<slug:name>.csv",
+        versions.plot,
+        name="version_plot",
     ),
     path(
         "projects/<slug:slug>/versions/<str:kind>/<int:number>/archive.tar",

@@ -87,6 +87,7 @@ def _words() -> dict[str, str]:
         "drawn": _("drawn"),
         "drawnOther": _("Drawn:"),
         "others": _("{count} others"),
+        "othersAll": _("all others"),
         "divergence": _("KL {now} nats here, {sum} in all"),
         "divergenceSum": _("KL {sum} nats in all"),
         "score": _("reward model: {score}"),

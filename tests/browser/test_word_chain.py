@@ -1,8 +1,10 @@
 """A look inside, in a real browser with a real worker: stepped, played, branched, side by side."""
 
+import csv
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from annotation.models import Project, User
@@ -153,6 +155,28 @@ def test_split_characters_and_whitespace_are_shown_for_what_they_are(
         }"""
     )
     assert shown == [["␣", "⏎", "E5", "台", "U+00A0", "U+200B"], "台", 3, 1]
+
+
+def test_the_bars_stand_in_a_table_and_leave_as_csv(
+    visit: Visit, inside: Project, admin: User
+) -> None:
+    window = opened(visit, inside, admin)
+    window.locator("#version-2").select_option("1")
+    expect(bars(window, 1)).to_have_count(20)
+    window.get_by_text("The bars as a table").click()
+    expect(window.locator("#table-body tr")).to_have_count(42)
+    with window.expect_download() as download:
+        window.locator("#table-csv").click()
+    with download.value.path().open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 42
+    for version in {row["version"] for row in rows}:
+        of_version = [row for row in rows if row["version"] == version]
+        assert sum(float(row["share"]) for row in of_version) == pytest.approx(1, abs=1e-4)
+    window.locator("#step").click()
+    expect(bars(window)).to_have_count(20)
+    again = window.locator("#table-body").inner_text()
+    assert again
 
 
 def test_both_ways_to_write_end_in_the_same_text(
