@@ -10,6 +10,7 @@ const [said, send, stop, list, state] = ["said", "send", "stop", "exchanges", "s
 const BEFORE_SAID = 1000; // milliseconds that one waits without being told why
 
 let exchanges = [];
+let drawn = 0; // seeds that the conversation has used up: no two answers draw by the same chance
 let waiting = null;
 
 function wait(text) {
@@ -45,13 +46,12 @@ function settings() {
   const [first, second] = ["version-1", "version-2"].map((id) => by(id));
   const names = new Map([first, second].map((select) => [select.value, select.selectedOptions[0].text]));
   const versions = [first, second].map((select) => select.value).filter(Boolean);
-  return {
-    versions,
-    names,
-    count: versions.length > 1 ? 2 : Number(by("answers").value),
-    scores: Boolean(by("scores")?.checked),
-    fields: Object.fromEntries(new FormData(form)),
-  };
+  const isBlind = versions.length > 1;
+  const count = isBlind ? 2 : Number(by("answers").value);
+  const fields = Object.fromEntries(new FormData(form));
+  fields.seed = (Number(fields.seed) + drawn) % 2 ** 31;
+  drawn += isBlind ? 1 : count;
+  return { versions, names, count, scores: Boolean(by("scores")?.checked), fields };
 }
 
 async function ask(text, messages) {
@@ -80,8 +80,6 @@ async function follow(written) {
 /** The newest question, once more, by the seeds that come next. */
 function again(exchange) {
   if (isWriting() || exchange !== exchanges.at(-1)) return;
-  const seed = form.elements.seed;
-  seed.value = (Number(exchange.fields.seed) + exchange.answers.length) % 2 ** 31;
   exchanges.pop();
   exchange.element.remove();
   ask(exchange.said, exchange.messages);
@@ -116,10 +114,12 @@ document.addEventListener("keydown", (event) => {
 by("anew").addEventListener("click", () => {
   stopAll();
   exchanges = [];
+  drawn = 0;
   list.replaceChildren();
   wait("");
   show();
   said.focus();
 });
+form.elements.seed.addEventListener("change", () => (drawn = 0));
 form.addEventListener("resume", ({ detail }) => follow(detail()));
 show();
