@@ -6,8 +6,8 @@ from annotation.selectors.projects import active_projects
 from annotation.services import deliveries, exports, uploads, webhooks
 from annotation.services.generation import answer_pending_groups, ask_for_answers, call_worker
 from annotation.services.groups import release_lapsed_claims
+from annotation.services.looking import answer_lookers
 from annotation.services.upload_claims import call_worker as call_worker_for_upload
-from annotation.services.word_chain import answer_lookers
 
 GROUPS_A_BATCH = 4
 

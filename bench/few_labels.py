@@ -132,7 +132,7 @@ def answered(
 def read_all(model: str, rows: list[GroupRow]) -> Read:
     """One pass over all answers; prints how long it took."""
     network = load_causal_lm(model, torch.float32)
-    network.to(Processes().device).train(False)  # type: ignore[arg-type]
+    network.to(Processes().device).train(False)
     use_onednn(network)
     chat = Chat(load_tokenizer(model))
     layers = layers_to_read(len(decoder_layers(network)))

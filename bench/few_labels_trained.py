@@ -162,7 +162,7 @@ def adapters(
     config = RewardConfig(snapshot="-", base_model=options.model, output="-", seed=options.seed)
     chat = Chat(load_tokenizer(options.model))
     network = load_causal_lm(options.model, torch.float32)
-    network.to(Processes().device)  # type: ignore[arg-type]
+    network.to(Processes().device)
     set_seed(options.seed)
     with_fresh_adapter(network, config.lora_rank)
     network.train(False)

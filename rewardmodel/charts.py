@@ -7,7 +7,6 @@ from rewardmodel.curves import curves_of
 from rewardmodel.models import LiveHead, TrainingRun
 
 WIDTH, HEIGHT = 320, 120
-SIDE = 120
 MOST_POINTS = 400
 
 
@@ -25,30 +24,6 @@ class Chart:
     first_step: int
     last_step: int
     over: str = "steps"  # or "rankings"
-
-
-@dataclass(frozen=True)
-class Mark:
-    """One bin of a reliability plot, in a SIDE by SIDE box: confidence from 1/2 to 1 to the right,
-    accuracy from 0 to 1 upwards, and a radius that grows with its pairs."""
-
-    x: float
-    y: float
-    radius: float
-
-
-def reliability_of(run: TrainingRun) -> list[Mark]:
-    """The bins with pairs in them that a reward model's run reported."""
-    bins = [each for each in run.metrics.get("reliability", []) if each["pairs"]]
-    most = max((each["pairs"] for each in bins), default=1)
-    return [
-        Mark(
-            x=round(SIDE * (2 * each["confidence"] - 1), 1),
-            y=round(SIDE * (1 - each["accuracy"]), 1),
-            radius=round(2 + 5 * math.sqrt(each["pairs"] / most), 1),
-        )
-        for each in bins
-    ]
 
 
 def charts_of(run: TrainingRun) -> list[Chart]:

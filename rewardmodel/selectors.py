@@ -139,6 +139,12 @@ def policies_of(project: Project) -> QuerySet[PolicyVersion]:
     return project.policyversions.select_related("parent", "produced_by__reward_model")
 
 
+def last_best_of_n(project: Project) -> TrainingRun | None:
+    """The newest report of what the best of n answers are worth."""
+    reports = project.runs.filter(kind=Kind.POLICY, metrics__algorithm="best_of_n")
+    return reports.filter(status=Status.SUCCEEDED).select_related("reward_model").first()
+
+
 def reward_models_of(project: Project) -> QuerySet[RewardModelVersion]:
     """The newest first, each with its parent, its run and what it learned from."""
     return own_reward_models(project).select_related("parent", "produced_by", "snapshot")

@@ -6,6 +6,7 @@ from rewardmodel.views import (
     comparisons,
     life,
     loop,
+    playground,
     projects,
     runs,
     snapshots,
@@ -41,6 +42,7 @@ urlpatterns = [
     path("projects/<slug:slug>/runs/curves.csv", runs.curves_csv, name="runs_csv"),
     path("projects/<slug:slug>/runs/start/", loop.start, name="run_start"),
     path("projects/<slug:slug>/runs/<int:pk>/", loop.run, name="run"),
+    path("projects/<slug:slug>/runs/<int:pk>/plots/<slug:name>.csv", loop.plot, name="run_plot"),
     path("projects/<slug:slug>/runs/<int:pk>/cancel/", loop.cancel, name="run_cancel"),
     path("projects/<slug:slug>/snapshots/", snapshots.snapshots, name="snapshots"),
     path("projects/<slug:slug>/snapshots/<int:pk>/", snapshots.snapshot, name="snapshot"),
@@ -57,6 +59,11 @@ urlpatterns = [
         "projects/<slug:slug>/versions/<str:kind>/<int:number>/", versions.version, name="version"
     ),
     path(
+        "projects/<slug:slug>/versions/<str:kind>/<int:number>/plots/<slug:name>.csv",
+        versions.plot,
+        name="version_plot",
+    ),
+    path(
         "projects/<slug:slug>/versions/<str:kind>/<int:number>/archive.tar",
         versions.archive,
         name="version_archive",
@@ -66,6 +73,9 @@ urlpatterns = [
         versions.label,
         name="version_label",
     ),
+    path("projects/<slug:slug>/playground/", playground.page, name="playground"),
+    path("projects/<slug:slug>/playground/ask/", playground.ask, name="playground_ask"),
+    path("projects/<slug:slug>/playground/keep/", playground.keep, name="playground_keep"),
     path("projects/<slug:slug>/word-chain/", word_chain.page, name="word_chain"),
     path("projects/<slug:slug>/word-chain/ask/", word_chain.ask, name="word_chain_ask"),
     path("projects/<slug:slug>/versions/<str:kind>/<int:pk>/serve/", versions.serve, name="serve"),

@@ -37,11 +37,13 @@ ProgressCallback = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingParameters:
-    """How answers are drawn. Temperature 0 takes the likeliest token each time."""
+    """How answers are drawn. Temperature 0 takes the likeliest token each time, `top_k` 0 leaves
+    all of them in."""
 
     max_new_tokens: int
     temperature: float = 1.0
     top_p: float = 1.0
+    top_k: int = 0
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
@@ -50,6 +52,8 @@ class SamplingParameters:
             raise ValueError(f"temperature is {self.temperature}; give 0 or more.")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p is {self.top_p}; give a number above 0, at most 1.")
+        if self.top_k < 0:
+            raise ValueError(f"top_k is {self.top_k}; give 0 or more.")
 
 
 def derive_seed(seed: int, *path: int) -> int:
@@ -212,7 +216,9 @@ class _Batch:
         for step in range(parameters.max_new_tokens):
             generators = [self.generators[row] for row in live.tolist()]
             noise = noise_of(generators, logits.shape[-1])
-            chosen = choose_tokens(logits, noise, parameters.temperature, parameters.top_p)
+            chosen = choose_tokens(
+                logits, noise, parameters.temperature, parameters.top_p, parameters.top_k
+            )
             going = ~torch.isin(chosen, self.ends)
             for row, token, goes in zip(
                 live.tolist(), chosen.tolist(), going.tolist(), strict=True
@@ -253,7 +259,7 @@ def noise_of(generators: Sequence[torch.Generator], vocabulary: int) -> Tensor:
 
 
 def choose_tokens(
-    logits: Tensor, noise: Tensor, temperature: float = 1.0, top_p: float = 1.0
+    logits: Tensor, noise: Tensor, temperature: float = 1.0, top_p: float = 1.0, top_k: int = 0
 ) -> Tensor:
     """Draws a token for each row of logits [rows, vocabulary] by exponential races; ids [rows].
 
@@ -266,7 +272,7 @@ def choose_tokens(
     """
     if temperature == 0:
         return logits.argmax(-1)
-    return draw(probabilities_of(logits, temperature, top_p), noise)
+    return draw(probabilities_of(logits, temperature, top_p, top_k), noise)
 
 
 def probabilities_of(

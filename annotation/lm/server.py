@@ -24,7 +24,7 @@ from annotation.lm.sampler import SamplingParameters
 # What is left out, vLLM takes from the model's generation_config.json: then the answers would not
 # come from the distribution whose probabilities the trainer computes.
 PLAIN_SAMPLING = {
-    **{"top_k": -1, "min_p": 0.0},
+    "min_p": 0.0,
     **{"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0},
 }
 
@@ -93,6 +93,7 @@ class RolloutServer:
             "temperature": parameters.temperature,
             "top_p": parameters.top_p,
             **PLAIN_SAMPLING,
+            "top_k": parameters.top_k or -1,
             "seed": seed,
             "stop_token_ids": list(stops),
             "return_token_ids": True,

@@ -6,12 +6,13 @@ from django.utils.translation import gettext_lazy as _
 from annotation.lm.chat import Message, with_system
 from annotation.models.comparison import Comparison
 from annotation.models.policy import PolicyVersion
-from annotation.models.project import Project
+from annotation.models.project import Project, User
 from annotation.models.prompt import Prompt, PromptUpload
 
 
 class PromptGroup(models.Model):
-    """One prompt answered K times by one policy version, or brought in by an upload."""
+    """One prompt answered K times by one policy version, or brought in by an upload, or written in
+    the playground, where each answer may have a version of its own."""
 
     class Status(models.TextChoices):
         PENDING = "pending", _("waiting for answers")
@@ -45,7 +46,16 @@ class PromptGroup(models.Model):
         related_name="groups",
         editable=False,
     )
-    # Of what an upload brought: the same answers, judged alike, are brought in once.
+    asked_by = models.ForeignKey(
+        User,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("asked in the playground by"),
+    )
+    # Of what was brought in: the same answers, judged alike, are brought in once.
     content_key = models.CharField(max_length=64, blank=True, editable=False)
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING

@@ -2,12 +2,14 @@
 
 They wait in Redis, not in a table: whoever asked asks again, and what nobody waits for any more is
 forgotten within seconds. A free worker is called by a message; a busy one looks between two steps.
+Where an answer says what is asked next, as in a text that is being written, a few are given ahead.
 """
 
 import hashlib
 import json
 from collections.abc import Callable
 from functools import cache
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +20,7 @@ from config.celery import app
 
 PATIENCE = 1.5  # seconds that a request of the web server waits
 ASKED_FOR = 10  # seconds after which nobody waits for an answer any more
+TURN = 1.0  # seconds that the worker answers before it does something else
 
 AWAY = (RedisError, OperationalError)
 """What is raised when Redis does not answer, or stores nothing."""
@@ -26,35 +29,55 @@ Question = dict[str, Any]
 Answer = dict[str, Any]
 
 
-def ask(box: str, task: str, question: Question, patience: float = PATIENCE) -> Answer | None:
+def ask(
+    box: str, task: str, question: Question, patience: float = PATIENCE, ahead: int = 0
+) -> Answer | None:
     """The answer of the worker, which `task` calls; None when it has none yet: ask again.
 
-    Raises one of AWAY.
+    So many of the answers that are asked for next are given `ahead`. Raises one of AWAY.
     """
     redis, text = _redis(), json.dumps(question, sort_keys=True)
-    key = hashlib.sha256(f"{box} {text}".encode()).hexdigest()
+    key = _key(box, text)
     if known := redis.lindex(_answer(key), 0):
         return dict(json.loads(known))
-    if redis.set(_body(key), text, ex=ASKED_FOR, nx=True):
-        redis.rpush(_waiting(box), key)
-    else:
-        redis.expire(_body(key), ASKED_FOR)
+    _put(box, text, ahead)
     app.send_task(task, expires=ASKED_FOR)
     # It stays there for whoever else asks the same.
     found = redis.blmove(_answer(key), _answer(key), patience)
     return None if found is None else dict(json.loads(found))
 
 
-def answer_waiting(box: str, answer: Callable[[Question], Answer]) -> None:
-    """Answers all that wait, in the worker."""
-    redis = _redis()
-    while (key := redis.lpop(_waiting(box))) is not None:
+def answer_waiting(
+    box: str,
+    answer: Callable[[Question], Answer],
+    asked_next: Callable[[Question, Answer], Question | None] = lambda *_both: None,
+) -> None:
+    """Answers what waits, in the worker, in the order asked, for a turn; the rest waits on."""
+    redis, until = _redis(), monotonic() + TURN
+    while monotonic() < until and (entry := redis.lpop(_waiting(box))) is not None:
+        key, ahead = entry.split()
         text = redis.getdel(_body(key))
-        if text is None:  # nobody waits for it any more
+        # Nobody waits for it any more; or it was asked again while it was being answered.
+        if text is None or redis.exists(_answer(key)):
             continue
-        said = json.dumps(answer(json.loads(text)))
+        question = json.loads(text)
+        said = answer(question)
         with redis.pipeline() as together:
-            together.rpush(_answer(key), said).expire(_answer(key), ASKED_FOR).execute()
+            together.rpush(_answer(key), json.dumps(said)).expire(_answer(key), ASKED_FOR).execute()
+        if int(ahead) and (following := asked_next(question, said)):
+            _put(box, json.dumps(following, sort_keys=True), int(ahead) - 1)
+
+
+def _put(box: str, text: str, ahead: int) -> None:
+    redis, key = _redis(), _key(box, text)
+    if redis.set(_body(key), text, ex=ASKED_FOR, nx=True):
+        redis.rpush(_waiting(box), f"{key} {ahead}")
+    else:
+        redis.expire(_body(key), ASKED_FOR)
+
+
+def _key(box: str, text: str) -> str:
+    return hashlib.sha256(f"{box} {text}".encode()).hexdigest()
 
 
 def _waiting(box: str) -> str:

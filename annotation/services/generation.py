@@ -10,8 +10,8 @@ from django.db import transaction
 from annotation.lm.chat import with_system
 from annotation.models import PolicyVersion, Project, PromptGroup
 from annotation.services import groups as group_service
+from annotation.services.looking import BetweenSteps
 from annotation.services.repeated import repeated
-from annotation.services.word_chain import BetweenSteps
 from config.celery import app
 
 RENEW_EVERY = 15.0

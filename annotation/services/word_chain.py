@@ -1,19 +1,11 @@
-"""Looking into policies, step by step: asked by a page, answered by the accelerator worker."""
+"""The word chain's questions: what versions make of the next token, or of all positions."""
 
-import logging
 from collections.abc import Mapping, Sequence
-from functools import partial
-
-from redis import RedisError
 
 from annotation.lm.chat import with_system
 from annotation.models import PolicyVersion, Project
-from annotation.services.asking import Answer, Question, answer_waiting, ask
-
-logger = logging.getLogger(__name__)
-
-BOX = "word-chain"
-TASK = "annotation.tasks.look_into_policies"
+from annotation.services.asking import Answer, Question, ask
+from annotation.services.looking import BOX, TASK, sources
 
 
 def look(
@@ -46,29 +38,6 @@ def sweep(
     return ask(BOX, TASK, {**question, "way": "sweep", "settled": settled}, patience)
 
 
-def answer_lookers() -> None:
-    """In the worker, when it is free and between two steps of what else it does."""
-    from annotation.lm.warm import warm_policy
-    from annotation.lm.word_chain import answer
-
-    answer_waiting(BOX, partial(answer, warm=warm_policy))
-
-
-class BetweenSteps:
-    """For a batch to call after each step; it does not wait for a Redis that is away."""
-
-    def __init__(self) -> None:
-        self.can_be_asked = True
-
-    def __call__(self, *_progress: int) -> None:
-        if self.can_be_asked:
-            try:
-                answer_lookers()
-            except RedisError as problem:
-                logger.warning("Nobody can ask about policies: %s", problem)
-                self.can_be_asked = False
-
-
 def _question(
     project: Project,
     versions: Sequence[PolicyVersion],
@@ -78,9 +47,8 @@ def _question(
 ) -> Question:
     """The model reads what it would to answer the prompt in the project's queue."""
     messages = with_system([{"role": "user", "content": prompt}], project.system_prompt)
-    sources = [{"base_model": each.base_model, "adapter": each.adapter} for each in versions]
     return {
-        "sources": sources,
+        "sources": sources(versions),
         "messages": messages,
         "is_chat": is_chat,
         "tokens": list(tokens),

@@ -19,7 +19,7 @@ from annotation.lm.warm import warm_policy
 from annotation.models import Project, PromptGroup
 from annotation.selectors.policies import champion_policy
 from annotation.selectors.rankings import group_rows
-from annotation.services.word_chain import BetweenSteps
+from annotation.services.looking import BetweenSteps
 from config import space
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.snapshot import SnapshotError, sort_groups

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from annotation.lm.chat import with_system
-from annotation.models import PolicyVersion, Project
+from annotation.lm.chat import Message
+from annotation.models import PolicyVersion
 from annotation.services.asking import Answer, Question, answer_waiting, ask
 from rewardmodel.models import RewardModelVersion
 
@@ -17,20 +17,22 @@ TOKENS_PER_PASS = 2048
 
 
 def score(
-    project: Project,
     reward_model: RewardModelVersion,
     policy: PolicyVersion,
     *,
-    prompt: str,
+    messages: Sequence[Message],
     tokens: Sequence[int],
     patience: float,
 ) -> Answer | None:
-    """Of the answer so far, in the policy's tokens; None: ask again. Raises one of AWAY."""
+    """Of the answer so far to the messages, in the policy's tokens; None: ask again.
+
+    Raises one of AWAY.
+    """
     question = {
         "folder": str(reward_model.folder),
         "base_model": reward_model.base_model,
         "tokenizer": policy.base_model,
-        "messages": with_system([{"role": "user", "content": prompt}], project.system_prompt),
+        "messages": list(messages),
         "tokens": list(tokens),
     }
     return ask(BOX, TASK, question, patience)

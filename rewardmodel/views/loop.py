@@ -14,12 +14,14 @@ from django.views.decorators.http import require_POST
 from annotation.services.generation import ask_for_answers
 from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
-from rewardmodel.charts import charts_of, charts_of_live, reliability_of
+from rewardmodel.charts import charts_of, charts_of_live
 from rewardmodel.models import TrainingRun
 from rewardmodel.pace import minutes_left, phases_of
+from rewardmodel.plots import plots_of_run
 from rewardmodel.selectors import log_tail, loop_status, runs_of
 from rewardmodel.services import RunRefused, request_cancel, start_run
 from rewardmodel.upcoming import upcoming
+from rewardmodel.views.versions import csv_of
 
 
 def project(request: Request, slug: str) -> HttpResponse:
@@ -44,12 +46,18 @@ def run(request: Request, slug: str, pk: int) -> HttpResponse:
         "section": "runs",
         "run": run,
         "charts": charts_of(run),
-        "reliability": reliability_of(run),
+        "plots": plots_of_run(run),
         "log": log_tail(run),
         "phases": phases_of(run),
         "minutes_left": minutes_left(run),
     }
     return _polled(request, "rewardmodel/run.html", "rewardmodel/_run.html", context)
+
+
+def plot(request: Request, slug: str, pk: int, name: str) -> HttpResponse:
+    """What one of a run's plots shows, as CSV."""
+    project = project_for_admin(request.user, slug)
+    return csv_of(plots_of_run(get_object_or_404(runs_of(project), pk=pk)), name)
 
 
 @require_POST

@@ -1,6 +1,6 @@
 """Policies and reward models: where each comes from, what it is worth, and which one serves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -10,17 +10,20 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from annotation.models import Project
+from annotation.models import PolicyVersion, Project
 from annotation.services.policies import label_version
 from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
 from rewardmodel.archive import archive_of
 from rewardmodel.forms import LabelForm
 from rewardmodel.model_card import how_to_load, model_card
+from rewardmodel.plots import plots_of_version
+from rewardmodel.plots.plot import Plot
 from rewardmodel.selectors import (
     family_of,
     files_of,
     full_config,
+    last_best_of_n,
     policies_of,
     promotions_of,
     reward_models_of,
@@ -63,6 +66,7 @@ def version(request: Request, slug: str, kind: str, number: int) -> HttpResponse
         "run": run,
         "figures": list(rows_of(metrics)),
         "compared": _compared(before, after) if before and after else [],
+        "plots": plots_of(found),
         "samples": sorted(getattr(found, "samples", []), key=_change),
         "config": full_config(run) if run else {},
         "provenance": found.provenance,
@@ -73,6 +77,29 @@ def version(request: Request, slug: str, kind: str, number: int) -> HttpResponse
         "promotions": [each for each in promotions_of(project) if _is_of(each, kind, number)],
     }
     return render(request, "rewardmodel/version.html", context)
+
+
+def plots_of(version: Version) -> list[Plot]:
+    if not isinstance(version, PolicyVersion):
+        return plots_of_version(version.metrics)
+    project = version.project
+    family = list(policies_of(project).order_by("number"))
+    return plots_of_version(version.metrics, family, last_best_of_n(project))
+
+
+def plot(request: Request, slug: str, kind: str, number: int, name: str) -> HttpResponse:
+    """What one of a version's plots shows, as CSV."""
+    _project, found = _version(request, slug, kind, number)
+    return csv_of(plots_of(found), name)
+
+
+def csv_of(plots: Sequence[Plot], name: str) -> HttpResponse:
+    found = next((plot for plot in plots if plot.slug == name), None)
+    if found is None:
+        raise Http404
+    response = HttpResponse(found.csv, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return response
 
 
 def archive(request: Request, slug: str, kind: str, number: int) -> StreamingHttpResponse:

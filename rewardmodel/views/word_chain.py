@@ -1,29 +1,26 @@
 """A look inside: what the versions of a policy make of the next token, step by step."""
 
 import json
+from functools import partial
 from typing import Any
 
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from annotation.lm.chat import Message, with_system
 from annotation.models import Project
 from annotation.services import word_chain
-from annotation.services.asking import AWAY, PATIENCE, Answer
+from annotation.services.asking import Answer
 from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
-from config.parts import missing_parts
+from rewardmodel.asking_form import problem_of
 from rewardmodel.chain_form import LONGEST_PROMPT, MOST_VERSIONS, ChainForm
-from rewardmodel.models import TrainingRun
-from rewardmodel.pace import minutes_left
-from rewardmodel.selectors import (
-    champion_reward_model,
-    policies_of,
-    training_now,
-)
+from rewardmodel.selectors import champion_reward_model, policies_of
 from rewardmodel.services import text_scores
+from rewardmodel.views.worker import answered, refused
 
 EXAMPLES = [
     ("台湾最高的山是哪座山", True),
@@ -34,8 +31,6 @@ EXAMPLES = [
 ]
 """Each with whether it is to be answered."""
 ENGLISH_EXAMPLE = 2
-IMPATIENCE = 0.2  # seconds, where an answer is hardly to be expected
-AGAIN, AGAIN_LATER = 1, 5  # seconds until the page asks once more
 
 
 def page(request: Request, slug: str) -> HttpResponse:
@@ -57,55 +52,31 @@ def page(request: Request, slug: str) -> HttpResponse:
 
 @require_POST
 def ask(request: Request, slug: str) -> HttpResponse:
-    """The worker's answer; or why there is none yet and in how many seconds to ask again; or, with
-    409, what is wrong."""
     project = project_for_admin(request.user, slug)
     form = ChainForm(project, request.POST)
     if not form.is_valid():
-        return JsonResponse({"problem": form.problem()}, status=409)
-    run = training_now()
-    try:
-        answer = _answer(project, form.cleaned_data, IMPATIENCE if run else PATIENCE)
-    except AWAY:
-        waiting = _("Redis does not answer, so the worker cannot be asked.")
-        return JsonResponse({"waiting": waiting, "again": AGAIN_LATER})
-    if answer is None:
-        return JsonResponse(_why_not(run))
-    return JsonResponse(answer, status=409 if "problem" in answer else 200)
+        return refused(problem_of(form))
+    return answered(partial(_answer, project, form.cleaned_data))
 
 
 def _answer(project: Project, asked: dict[str, Any], patience: float) -> Answer | None:
-    versions, given = asked["versions"], {name: asked[name] for name in ("prompt", "tokens")}
+    versions = asked["versions"]
     if asked["way"] == "score":
         reward_model = champion_reward_model(project)
         if reward_model is None:
             return {"score": None}
-        return text_scores.score(project, reward_model, versions[0], **given, patience=patience)
-    given |= {"is_chat": asked["is_chat"], "patience": patience}
+        said: list[Message] = [{"role": "user", "content": asked["prompt"]}]
+        messages, tokens = with_system(said, project.system_prompt), asked["tokens"]
+        return text_scores.score(
+            reward_model, versions[0], messages=messages, tokens=tokens, patience=patience
+        )
+    given = {name: asked[name] for name in ("prompt", "tokens", "is_chat")}
+    given["patience"] = patience
     if asked["way"] == "sweep":
         settled = asked["settled"] or 0
         return word_chain.sweep(project, versions[0], **given, settled=settled)
     how = {name: asked[name] for name in ("temperature", "top_k", "top_p", "seed")}
     return word_chain.look(project, versions, **given, how=how)
-
-
-def _why_not(run: TrainingRun | None) -> dict[str, Any]:
-    if "accelerator" in missing_parts():
-        said = _("The worker that writes answers does not run. Its log, accelerator.log, says why.")
-        return {"waiting": said, "again": AGAIN_LATER}
-    if run is None:
-        said = _("The worker is loading the model, or finishing something. One moment.")
-        return {"waiting": said, "again": AGAIN}
-    minutes = minutes_left(run)
-    if minutes is None:
-        said = _("A training has the worker to itself. It answers again when that has ended.")
-    else:
-        said = ngettext(
-            "A training has the worker to itself, for about %(minutes)d more minute.",
-            "A training has the worker to itself, for about %(minutes)d more minutes.",
-            minutes,
-        ) % {"minutes": minutes}
-    return {"waiting": said, "again": AGAIN_LATER}
 
 
 def _words() -> dict[str, str]:
@@ -116,6 +87,7 @@ def _words() -> dict[str, str]:
         "drawn": _("drawn"),
         "drawnOther": _("Drawn:"),
         "others": _("{count} others"),
+        "othersAll": _("all others"),
         "divergence": _("KL {now} nats here, {sum} in all"),
         "divergenceSum": _("KL {sum} nats in all"),
         "score": _("reward model: {score}"),

@@ -85,6 +85,58 @@ def test_what_nobody_waits_for_any_more_is_not_answered(
     answer_waiting(box, lambda question: pytest.fail("answered"))
 
 
+def one_more(question: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    return {"number": said["number"]}
+
+
+def test_what_is_asked_next_is_answered_ahead_so_far_and_no_further(box: str) -> None:
+    """Whoever stops asking stops the worker."""
+    assert ask(box, TASK, {"number": 1}, 0.05, ahead=2) is None
+    numbers = []
+
+    def answer(question: dict[str, Any]) -> dict[str, Any]:
+        numbers.append(question["number"])
+        return double(question)
+
+    for _ in range(3):
+        answer_waiting(box, answer, one_more)
+    assert numbers == [1, 2, 4]
+    assert ask(box, TASK, {"number": 4}, 0.05, ahead=2) == {"number": 8}
+    assert ask(box, TASK, {"number": 8}, 0.05, ahead=2) is None
+
+
+def test_a_question_asked_again_while_it_is_being_answered_is_answered_once(box: str) -> None:
+    asked: list[int] = []
+
+    def answer(question: dict[str, Any]) -> dict[str, Any]:
+        asked.append(question["number"])
+        assert ask(box, TASK, question, 0.05) is None
+        return double(question)
+
+    ask(box, TASK, {"number": 1}, 0.05)
+    answer_waiting(box, answer)
+    assert asked == [1]
+
+
+def test_those_who_ask_take_turns_with_what_else_the_worker_does(
+    box: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "TURN", 0.1)
+    for number in range(10):
+        ask(box, TASK, {"number": number}, 0.01)
+    asked: list[int] = []
+
+    def slowly(question: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(0.06)
+        asked.append(question["number"])
+        return double(question)
+
+    answer_waiting(box, slowly)
+    assert asked == [0, 1]
+    answer_waiting(box, slowly)
+    assert asked == [0, 1, 2, 3]
+
+
 def test_a_worker_that_died_over_a_question_is_asked_again(box: str) -> None:
     def die(question: dict[str, Any]) -> dict[str, Any]:
         raise SystemExit

@@ -3,13 +3,15 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from annotation.models import Project, User
+from annotation.models import PolicyVersion, Project, Snapshot, User
+from rewardmodel.models import RewardModelVersion
 from tests.people import (  # noqa: F401
     PASSWORD,
     admin,
@@ -18,11 +20,14 @@ from tests.people import (  # noqa: F401
     project,
     ready_group,
 )
+from tests.tiny import build_tiny_adapter
+from tests.worker import Worker
 
 # Playwright runs an event loop in this thread, in which Django would refuse the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 Visit = Callable[..., Page]
+ENDS_SOON = 36  # the seed of an adapter whose likeliest answer to "Hi" ends after 13 tokens
 
 
 @pytest.fixture
@@ -74,6 +79,40 @@ def work(transactional_db: None, project: Project) -> Project:  # noqa: F811
     """Two groups that wait for a labeler."""
     ready_group(project, "How do I boil an egg?")
     ready_group(project, "Why is the sky blue?")
+    return project
+
+
+@pytest.fixture(scope="module")
+def worker(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """It stays for all tests of a file, and with it what it has loaded."""
+    running = Worker(tmp_path_factory.mktemp("worker") / "accelerator.log")
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="module")
+def brief_adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_adapter(tiny_model, tmp_path_factory.mktemp("brief"), ENDS_SOON)
+
+
+@pytest.fixture
+def inside(
+    transactional_db: None,
+    worker: Worker,
+    project: Project,  # noqa: F811
+    tiny_model: Path,
+    brief_adapter: Path,
+    tiny_reward_model: Path,
+) -> Project:
+    """A base model, a policy on it, and a reward model."""
+    project.policyversions.update(base_model=str(tiny_model))
+    base = {"project": project, "number": 1, "base_model": str(tiny_model)}
+    PolicyVersion.objects.create(**base, path=str(brief_adapter))
+    snapshot = Snapshot.objects.create(project=project, kind="groups", sha256="0" * 64, rows=1)
+    RewardModelVersion.objects.create(
+        **base, path=str(tiny_reward_model), status="champion", snapshot=snapshot
+    )
     return project
 
 

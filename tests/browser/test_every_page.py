@@ -22,6 +22,7 @@ ADMIN_PAGES = (
         "versions/",
         "comparisons/",
         "runs/",
+        "playground/",
         "word-chain/",
         "people/",
         "settings/",

@@ -1,56 +1,18 @@
 """A look inside, in a real browser with a real worker: stepped, played, branched, side by side."""
 
+import csv
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from annotation.models import PolicyVersion, Project, Snapshot, User
-from rewardmodel.models import RewardModelVersion
+from annotation.models import Project, User
 from tests.browser.conftest import Visit
 from tests.browser.test_accessible import STILL, in_both_themes_and_languages, serious
-from tests.tiny import build_tiny_adapter
 from tests.worker import Worker
 
-ENDS_SOON = 36  # the seed of an adapter whose likeliest answer to "Hi" ends after 13 tokens
 LOADED_WITHIN = 90_000  # milliseconds, the worker's own start included
-
-
-@pytest.fixture(scope="module")
-def worker(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """It stays for all of these tests, and with it what it has loaded."""
-    running = Worker(tmp_path_factory.mktemp("worker") / "accelerator.log")
-    running.start()
-    yield running
-    running.kill()
-
-
-@pytest.fixture(scope="module")
-def brief_adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_adapter(tiny_model, tmp_path_factory.mktemp("brief"), ENDS_SOON)
-
-
-@pytest.fixture
-def inside(
-    transactional_db: None,
-    worker: Worker,
-    project: Project,
-    tiny_model: Path,
-    brief_adapter: Path,
-    tiny_reward_model: Path,
-) -> Project:
-    """A base model, a policy on it, and a reward model."""
-    project.policyversions.update(base_model=str(tiny_model))
-    base = {"project": project, "number": 1, "base_model": str(tiny_model)}
-    PolicyVersion.objects.create(**base, path=str(brief_adapter))
-    snapshot = Snapshot.objects.create(project=project, kind="groups", sha256="0" * 64, rows=1)
-    RewardModelVersion.objects.create(
-        **base, path=str(tiny_reward_model), status="champion", snapshot=snapshot
-    )
-    return project
 
 
 def opened(visit: Visit, inside: Project, admin: User, **settings: Any) -> Page:
@@ -193,6 +155,28 @@ def test_split_characters_and_whitespace_are_shown_for_what_they_are(
         }"""
     )
     assert shown == [["␣", "⏎", "E5", "台", "U+00A0", "U+200B"], "台", 3, 1]
+
+
+def test_the_bars_stand_in_a_table_and_leave_as_csv(
+    visit: Visit, inside: Project, admin: User
+) -> None:
+    window = opened(visit, inside, admin)
+    window.locator("#version-2").select_option("1")
+    expect(bars(window, 1)).to_have_count(20)
+    window.get_by_text("The bars as a table").click()
+    expect(window.locator("#table-body tr")).to_have_count(42)
+    with window.expect_download() as download:
+        window.locator("#table-csv").click()
+    with download.value.path().open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 42
+    for version in {row["version"] for row in rows}:
+        of_version = [row for row in rows if row["version"] == version]
+        assert sum(float(row["share"]) for row in of_version) == pytest.approx(1, abs=1e-4)
+    window.locator("#step").click()
+    expect(bars(window)).to_have_count(20)
+    again = window.locator("#table-body").inner_text()
+    assert again
 
 
 def test_both_ways_to_write_end_in_the_same_text(

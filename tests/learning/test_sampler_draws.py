@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,7 +9,7 @@ from annotation.lm.sampler import BLOCK, choose_tokens, noise_of
 DRAWS = 20_000
 
 
-def drawn(logits: Tensor, draws: int = DRAWS, seed: int = 0, **how: float) -> Tensor:
+def drawn(logits: Tensor, draws: int = DRAWS, seed: int = 0, **how: Any) -> Tensor:
     """So many tokens from the same logits, all from one generator."""
     generator = torch.Generator().manual_seed(seed)
     noise = noise_of([generator] * draws, len(logits))

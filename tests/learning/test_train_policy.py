@@ -39,6 +39,15 @@ def test_held_out_reward_rises_and_the_gate_opens(trained: Path) -> None:
     assert result["gate"]["passed"]
 
 
+def test_each_held_out_answer_has_its_score_and_length(trained: Path) -> None:
+    metrics = result_of(trained)["metrics"]
+    for name in ("parent", "new"):
+        found, means = metrics["answers"][name], metrics[name]
+        assert len(found["score"]) == len(found["tokens"]) == means["answers"]
+        assert sum(found["score"]) / means["answers"] == pytest.approx(means["score"], abs=1e-3)
+        assert sum(found["tokens"]) / means["answers"] == pytest.approx(means["tokens"])
+
+
 def test_the_trained_adapter_is_a_policy_whose_answers_are_worth_more(
     tiny: Path, trained: Path, reward_model: Path
 ) -> None:

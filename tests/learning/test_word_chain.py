@@ -14,6 +14,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from annotation.lm.asked import answer
 from annotation.lm.chat import Chat
 from annotation.lm.loading import (
     PolicySource,
@@ -22,8 +23,9 @@ from annotation.lm.loading import (
     load_policy,
 )
 from annotation.lm.token_bytes import TokenBytes
+from annotation.lm.version import Beginning, Version
 from annotation.lm.warm import WarmPolicy
-from annotation.lm.word_chain import Beginning, Draw, Look, Version, answer, look, sweep
+from annotation.lm.word_chain import Draw, Look, look, sweep
 from tests.learning.conftest import user
 from tests.tiny import build_tiny_adapter, build_tiny_model, build_tiny_tokenizer
 

@@ -14,24 +14,17 @@ from tests.pages.conftest import As
 from tests.people import answer_everything, ask, champion, ready_group
 
 ADMIN_PAGES = [
-    *(
-        "project",
-        "prompts",
-        "imports",
-        "groups",
-        "triples",
-        "exports",
-        "webhooks",
-        "flags",
-        "skips",
-    ),
-    *("webhooks", "snapshots", "versions", "comparisons", "runs", "word_chain"),
+    *("project", "prompts", "imports", "groups", "triples", "exports", "webhooks", "flags"),
+    *("skips", "snapshots", "versions", "comparisons", "runs", "playground", "word_chain"),
     "people",
     "project_settings",
 ]
 LABELER_PAGES = ["rank", "mine", "ahead", "write"]
 LABELER_POSTS = ["give_back", "skip", "flag", "draft", "undo", "write_draft"]
-ADMIN_POSTS = ["generate", "run_start", "groups_retry", "word_chain_ask"]
+ADMIN_POSTS = [
+    *("generate", "run_start", "groups_retry"),
+    *("word_chain_ask", "playground_ask", "playground_keep"),
+]
 
 
 def every_page(project: Project) -> list[str]:

@@ -240,7 +240,7 @@ def test_a_reward_models_run_shows_how_sure_and_how_right_it_is(
     metrics = {"heldout": {"calibration_error": 0.25}, "reliability": bins}
     TrainingRun.objects.update(status="succeeded", metrics=metrics)
     html = as_(owner).get(page(ranked, "run", run.pk)).content.decode()
-    assert '<circle cx="60.0" cy="60.0" r="7.0"/>' in html
+    assert '<circle class="look-1" cx="160.0" cy="80.0" r="7.0"/>' in html
     assert "held-out: calibration error" in html
     assert "&#x27;low&#x27;" not in html
 

@@ -64,6 +64,7 @@ def test_every_page_shows_its_project_and_leads_to_the_others(
             ("versions", ["Model", "Versions"]),
             ("runs", ["Model", "Runs"]),
             ("comparisons", ["Model", "Comparisons"]),
+            ("playground", ["Model", "Playground"]),
             ("word_chain", ["Model", "Word chain"]),
             ("people", ["People"]),
             ("project_settings", ["Settings"]),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from django.core.cache import cache
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -17,12 +18,12 @@ from annotation.lm.chat import Chat
 from annotation.lm.warm import warm_policy
 from annotation.models import PolicyVersion, Project, Snapshot, User
 from annotation.services import asking
-from annotation.services.word_chain import answer_lookers
+from annotation.services.looking import answer_lookers
 from config import parts
 from rewardmodel.learning.reward.scorer import RewardScorer
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.services import text_scores
-from rewardmodel.views import word_chain
+from rewardmodel.views import worker
 from tests.pages.conftest import As
 from tests.people import champion
 
@@ -34,8 +35,8 @@ STEP = {
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(word_chain, "PATIENCE", 0.05)
-    monkeypatch.setattr(word_chain, "IMPATIENCE", 0.05)
+    monkeypatch.setattr(worker, "PATIENCE", 0.05)
+    monkeypatch.setattr(worker, "IMPATIENCE", 0.05)
 
 
 @pytest.fixture
@@ -100,6 +101,7 @@ def test_what_the_model_cannot_do_is_said(asked: Any, project: Project) -> None:
 
 
 def test_without_a_worker_the_page_says_so(asked: Any) -> None:
+    cache.clear()  # of what other tests said of one
     assert "does not run" in asked().json()["waiting"]
 
 

@@ -80,7 +80,7 @@ def read_base(
         lengths = torch.bincount(batch.answer_of).tolist()
         by_answer = found.split(lengths)
         along = sum(kept.along.values(), torch.zeros_like(found))
-        shares = [each.cpu() / len(each) for each in along.split(lengths)]
+        shares = [each.cpu() / len(each) for each in torch.split(along, lengths)]
         start = 0
         for part in chosen:
             own = slice(start, start + len(part.answers))

@@ -28,6 +28,7 @@ from rewardmodel.learning.policy.rollout import (
 )
 
 SAMPLES = 8
+MOST_REPORTED = 1000  # answers of each policy
 PARENT, NEW = "parent", "new"
 
 
@@ -55,16 +56,18 @@ class HeldoutAnswers:
         ended = [new.ended.mean() - old.ended.mean() for old, new in both]
         return Changes(*(torch.stack(each).double().numpy() for each in (rewards, ended)))
 
-    def report(self) -> dict[str, dict[str, float]]:
+    def report(self) -> dict[str, dict[str, Any]]:
         """As in `metrics` of result.json."""
         unknown = () if self.are_judged else ("reward", "score", "of_length")
-        figures = {
+        figures: dict[str, dict[str, Any]] = {
             name: {key: value for key, value in asdict(found).items() if key not in unknown}
             for name, found in self.measured.items()
         }
         if not self.measured or not self.are_judged:
             return figures
-        return {**figures, "gain": gain_of(self.measured[PARENT], self.measured[NEW])}
+        gain = gain_of(self.measured[PARENT], self.measured[NEW])
+        answers = {name: _each_answer(found) for name, found in self.rollouts.items()}
+        return {**figures, "gain": gain, "answers": answers}
 
     def samples(self) -> list[dict[str, Any]]:
         """The first answer to some held-out prompts, from the parent and from the new policy."""
@@ -77,6 +80,13 @@ class HeldoutAnswers:
             return sample
         scores = {"score_before": before.scores[0].item(), "score_after": after.scores[0].item()}
         return {**sample, **scores}
+
+
+def _each_answer(rollouts: Sequence[Rollout]) -> dict[str, list[float]]:
+    """Normalised score and number of tokens of each answer, of the first MOST_REPORTED."""
+    scores = [round(score, 3) for rollout in rollouts for score in rollout.scores.tolist()]
+    tokens = [len(answer) for rollout in rollouts for answer in rollout.group.answers]
+    return {"score": scores[:MOST_REPORTED], "tokens": tokens[:MOST_REPORTED]}
 
 
 def answer_before_and_after(

@@ -245,7 +245,7 @@ class AdaptedPolicy:
             ended,
             rewards,
             judged.of_length,
-            known and known.of(group),
+            known.of(group) if known else None,
             self._credits(rewards, judged.of_length - missing_end, group, known),
         )
 

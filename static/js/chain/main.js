@@ -5,6 +5,7 @@ import { showBranches } from "./branches.js";
 import { startKeys } from "./keys.js";
 import { showLanes } from "./lanes.js";
 import { startRace } from "./race.js";
+import { startTable } from "./table.js";
 import { shown } from "./tokens.js";
 import { Node } from "./tree.js";
 
@@ -13,6 +14,8 @@ const say = wordsOf(form);
 const by = (id) => document.getElementById(id);
 const state = by("state");
 const SLOWEST = 250; // milliseconds a step while it plays, so that one can follow
+
+const showTable = startTable({ details: by("table"), body: by("table-body"), link: by("table-csv"), say });
 
 let root = new Node();
 let lanes = [];
@@ -35,6 +38,7 @@ function fail(error) {
 function show() {
   showLanes({ lanes, common: by("common"), columns: by("lanes"), say, choose, goTo });
   showBranches({ root, lanes, list: by("branches"), say, goTo });
+  showTable(lanes);
   by("play").setAttribute("aria-pressed", String(isPlaying));
   by("play").textContent = say(isPlaying ? "pause" : "play");
   by("back").disabled = lanes.every((lane) => !lane.node.parent);
