@@ -10,6 +10,7 @@ from annotation.services.deliveries import delete_old_deliveries
 from annotation.services.exports import delete_old_exports
 from annotation.services.generation import MESSAGE_LIFE
 from annotation.services.idempotency import delete_old_requests
+from annotation.services.imports import give_up_undecided
 from config.celery import app
 from rewardmodel.selectors import (
     automatic_projects,
@@ -98,11 +99,13 @@ def train_on_schedule() -> None:
 
 @shared_task
 def clean_up() -> None:
-    """Beat, daily: removes files that no version needs, and what was taken out or sent long ago."""
+    """Beat, daily: removes files that no version needs, and what was taken out, brought in or sent
+    long ago."""
     cleaning.clean_up()
     delete_old_exports()
     delete_old_deliveries()
     delete_old_requests()
+    give_up_undecided()
 
 
 @shared_task

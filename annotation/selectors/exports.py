@@ -1,7 +1,10 @@
 """Reading what is taken out, and the exports themselves."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -76,7 +79,7 @@ def rows_to_export(
         return count, _matching(demonstration_rows(project), wanted)
     if source == "triples":
         found = triples(project).filter(**_asked(wanted, "ranking__")).order_by("id")
-        return found.count(), _named_anew(found, salt, whole=whole)
+        return found.count(), _named_anew(found, salt, _kept(project, wanted), whole=whole)
     rankings = wanted_rankings(project, wanted)
     count = rankings.order_by().values("group_id").distinct().count()
     return count, _narrowed(native_groups(project, rankings, salt), wanted)
@@ -195,6 +198,25 @@ def _narrowed(groups: Iterator[dict[str, Any]], wanted: Wanted) -> Iterator[dict
 
 
 def _named_anew(
-    found: QuerySet[Triple], salt: UUID, *, whole: bool
+    found: QuerySet[Triple], salt: UUID, kept: Container[int] | None, *, whole: bool
 ) -> Iterator[dict[str, Any] | None]:
-    return iter(triple_rows(found, lambda pk, _name: pseudonym(pk, salt), whole=whole))
+    named = lambda pk, _name: pseudonym(pk, salt)  # noqa: E731
+    return iter(triple_rows(found, named, kept=kept, whole=whole))
+
+
+def _kept(project: Project, wanted: Wanted) -> set[int] | None:
+    """The rankings that agreement and ties leave; None: they leave all."""
+    if wanted.agreement is None and wanted.ties:
+        return None
+    chosen = wanted_rankings(project, wanted).order_by("group_id", "labeler_id")
+    read = chosen.values_list("group_id", "pk", "ranks", "compared").iterator(chunk_size=2000)
+    each = replace(wanted, judgments="each")
+    kept: set[int] = set()
+    for _group, rows in groupby(read, key=itemgetter(0)):
+        rankings = [
+            {"id": pk, "ranks": ranks if compared is None else [*ranks, None]}
+            for _pk, pk, ranks, compared in rows
+        ]
+        group = each.of({"rankings": rankings})
+        kept |= {ranking["id"] for ranking in group["rankings"]} if group else set()
+    return kept

@@ -1,7 +1,7 @@
 """Reading triples, for a page or a file."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -38,6 +38,7 @@ def triple_rows(
     queryset: QuerySet[Triple],
     named: Callable[[int, str], str] = lambda pk, name: name,
     *,
+    kept: Container[int] | None = None,
     whole: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Rows for annotation.exchange.triples; the question is given as the messages
@@ -45,12 +46,15 @@ def triple_rows(
 
     An answer that a labeler wrote and placed first is a row too: no policy, its end "written".
     Values, not instances, and what the answers of a ranking have in common is made once for those
-    that follow each other. `whole` is for whoever reads to the end.
+    that follow each other. Of the rankings,
+    only `kept` ones are read, if that is given. `whole` is for whoever reads to the end.
     """
     found = with_columns(queryset)
     rows = rows_of(found, COLUMNS) if whole else found.values_list(*COLUMNS).iterator(CHUNK)
     last, common = 0, {}
     for text, finish_reason, policy, written, score, rank, quality, flags, ranking, *rest in rows:
+        if kept is not None and ranking not in kept:
+            continue
         if ranking != last:
             last, common = ranking, _common(_OfRanking._make(rest), named)
         yield {

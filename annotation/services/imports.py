@@ -7,6 +7,7 @@ that whoever goes on after a worker died begins where it was, and nothing is add
 import sqlite3
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -36,6 +37,10 @@ from annotation.services.upload_claims import (
 Status = PromptUpload.Status
 GROUPS = 250  # a transaction
 REMEMBERED = 50  # mappings of earlier files
+DECIDED_WITHIN = timedelta(days=14)
+UNDECIDED = gettext_noop(
+    "Nobody decided on it within two weeks, so its file was removed: import it again."
+)
 NOTHING = gettext_noop("Nothing in it can be taken: no row says what this program can use.")
 
 
@@ -92,12 +97,21 @@ def undo_import(upload: PromptUpload) -> None:
     _start(upload, (Status.DONE, Status.ADDING), Status.UNDOING, lines_done=0)
 
 
-def give_up(upload: PromptUpload) -> bool:
+def give_up_undecided() -> None:
+    """Those that nobody has decided on for two weeks; their rows stay, and say why."""
+    undecided = PromptUpload.objects.filter(
+        status__in=(Status.MAPPING, Status.WAITING), created_at__lt=timezone.now() - DECIDED_WITHIN
+    )
+    for upload in undecided:
+        give_up(upload, UNDECIDED)
+
+
+def give_up(upload: PromptUpload, problem: str = "") -> bool:
     """Cancels it before anything was added. False when it has come further."""
     early = (Status.CHECKING, Status.MAPPING, Status.WAITING)
     found = PromptUpload.objects.filter(pk=upload.pk, status__in=early)
     ended = {"status": Status.CANCELLED, "finished_at": timezone.now(), "claim": None}
-    if not found.update(**ended):
+    if not found.update(**ended, problem=problem):
         return False
     remove_files(upload)
     return True

@@ -1,12 +1,15 @@
 """The same reader in a shell."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from annotation.models import Project, PromptUpload, Ranking
+from annotation.models import Project, PromptUpload, Ranking, User
+from tests.annotation.desk import rank
+from tests.people import ready_group
 
 SAID = {"source": "here", "licence": "MIT", "consent": True}
 PAIR = {"prompt": "Why?", "chosen": "So.", "rejected": "No.", "extra": 1}
@@ -76,3 +79,113 @@ def test_what_cannot_be_read_is_said(project: Project, file: Path, content: byte
 def test_a_file_that_is_not_there_is_said(project: Project, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be read: No such file"):
         run(project, tmp_path / "nothing")
+
+
+def test_a_folder_is_imported_file_by_file_without_what_describes_it(
+    project: Project, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "dataset"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "train.jsonl").write_text(f"{json.dumps(PAIR)}\n")
+    (folder / "data" / "test.csv").write_text("prompt,chosen,rejected\nWho?,I.,You.\n")
+    (folder / "README.md").write_text("# A card")
+    (folder / "dataset_info.json").write_text(json.dumps({"features": {"prompt": {}}}))
+    run(project, folder, add=True, **SAID)
+    assert project.groups.count() == 2
+    assert "data/test.csv:" in capsys.readouterr().out
+
+
+RENAMED = {"q": "Why?", "more": "In short.", "good": "So.", "bad": "No."}
+TURNS = [{"who": "asker", "says": "Why?"}]
+INFO = {
+    "pairs": {
+        "file_name": "pairs.json",
+        "ranking": True,
+        "columns": {"prompt": "q", "query": "more", "chosen": "good", "rejected": "bad"},
+    },
+    "turns": {
+        "file_name": "turns.jsonl",
+        "formatting": "sharegpt",
+        "ranking": True,
+        "columns": {"messages": "talk", "chosen": "good", "rejected": "bad"},
+        "tags": {
+            "role_tag": "who",
+            "content_tag": "says",
+            "user_tag": "asker",
+            "assistant_tag": "bot",
+        },
+    },
+    "elsewhere": {"hf_hub_url": "somebody/something"},
+    "outside": {"file_name": "../rows"},
+}
+
+
+@pytest.fixture
+def described(tmp_path: Path, file: Path) -> Path:
+    """A folder as LLaMA-Factory has them."""
+    folder = tmp_path / "llamafactory"
+    folder.mkdir()
+    (folder / "dataset_info.json").write_text(json.dumps(INFO))
+    (folder / "pairs.json").write_text(json.dumps([RENAMED]))
+    answers = {"good": {"who": "bot", "says": "So."}, "bad": {"who": "bot", "says": "No."}}
+    (folder / "turns.jsonl").write_text(json.dumps({"talk": TURNS, **answers}))
+    return folder
+
+
+def test_dataset_info_says_what_columns_and_roles_are_called(
+    project: Project, described: Path
+) -> None:
+    run(project, described, add=True, **SAID)
+    asked = {group.prompt.messages[-1]["content"] for group in project.groups.all()}
+    assert asked == {"Why?\nIn short.", "Why?"}
+    assert {ranking.ranks[0] for ranking in Ranking.objects.all()} == {1}
+    texts = project.groups.values_list("answers__text", flat=True)
+    assert sorted(texts) == ["No.", "No.", "So.", "So."]
+
+
+def test_it_is_found_beside_a_file_and_in_an_archive(
+    project: Project, described: Path, tmp_path: Path
+) -> None:
+    run(project, described / "pairs.json", add=True, **SAID)
+    assert project.groups.count() == 1
+    archive = shutil.make_archive(str(tmp_path / "archive"), "zip", described)
+    run(project, Path(archive), add=True, **SAID)
+    assert project.groups.count() == 2
+
+
+def test_what_leaves_for_llama_factory_comes_back(
+    project: Project, labeler: User, tmp_path: Path
+) -> None:
+    ready_group(project)
+    rank(project, labeler, {0: 1, 1: 2, 2: 3})
+    archive = tmp_path / "llamafactory.zip"
+    call_command("export", project.slug, str(archive), format="llamafactory")
+    other = Project.objects.create(name="Other", slug="other")
+    run(other, archive, add=True, **SAID)
+    [ranking] = Ranking.objects.filter(group__project=other)
+    assert ranking.ranks == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"README.md": "# Nothing"}, "no file of rows"),
+        ({"data-00000.arrow": "x", "state.json": "{}"}, "to_parquet"),
+        ({"dataset_info.json": '{"a": {"file_name": "b.json"}}'}, "names no file"),
+        ({"dataset_info.json": "["}, "is no object"),
+    ],
+)
+def test_a_folder_that_holds_nothing_to_read_is_refused_in_a_sentence(
+    project: Project, tmp_path: Path, files: dict[str, str], said: str
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    with pytest.raises(CommandError, match=said):
+        run(project, folder)
+
+
+def test_a_hub_that_cannot_be_reached_is_said_in_a_sentence(project: Project) -> None:
+    with pytest.raises(CommandError, match="could not be fetched from the hub"):
+        run(project, Path("somebody/something"))

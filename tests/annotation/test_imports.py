@@ -31,9 +31,11 @@ from annotation.selectors.uploads import built_on, text_folder
 from annotation.services import imports, uploads
 from annotation.services.assignments import fit_assignments, take_assignment
 from annotation.services.imports import (
+    DECIDED_WITHIN,
     ImportRefused,
     begin_to_add,
     give_up,
+    give_up_undecided,
     name_columns,
     undo_import,
 )
@@ -240,6 +242,17 @@ def test_one_that_nobody_wants_goes_with_its_files(project: Project) -> None:
     assert give_up(upload)
     assert not upload.file.exists()
     assert not upload.staged.exists()
+
+
+def test_one_that_nobody_decided_on_goes_after_two_weeks_and_says_so(project: Project) -> None:
+    upload, other = received(project, PAIRS), received(project, PAIRS)
+    PromptUpload.objects.filter(pk=upload.pk).update(created_at=timezone.now() - DECIDED_WITHIN)
+    give_up_undecided()
+    upload.refresh_from_db()
+    other.refresh_from_db()
+    assert (upload.status, other.status) == (Status.CANCELLED, Status.WAITING)
+    assert "within two weeks" in upload.problem_said
+    assert (upload.file.exists(), other.file.exists()) == (False, True)
 
 
 def test_unknown_columns_are_named_by_somebody(project: Project) -> None:

@@ -1,7 +1,13 @@
 """Taking data out: who may, the preview, the file that a worker makes, its link."""
 
+import ast
 import json
+import os
+import subprocess
+import sys
+from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,12 +15,15 @@ from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django.live_server_helper import LiveServer
 
 from annotation.exchange.writing.formats import FORMATS
+from annotation.exchange.writing.wanted import Wanted
 from annotation.judgment.judgment import AnswerRating, BetterAnswer
 from annotation.models import Export, Project, User
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.exports import (
+    ask_for_export,
     delete_old_exports,
     link_token,
     write_next_export,
@@ -22,7 +31,7 @@ from annotation.services.exports import (
 from annotation.services.people import remove_member
 from tests.annotation.desk import rank, set_overlap
 from tests.pages.conftest import As
-from tests.people import ready_group
+from tests.people import member, ready_group
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -217,3 +226,47 @@ def test_the_page_asks_as_often_whatever_was_taken_out(
     browser.get(page(ranked))
     with django_assert_num_queries(6):
         browser.get(page(ranked))
+
+
+def test_scored_answers_are_narrowed_by_agreement_and_ties(
+    as_: As, project: Project, owner: User, labeler: User
+) -> None:
+    browser = as_(owner)
+    set_overlap(project, 2)
+    other = member(project, "other")
+    for question, second in (("Why?", {0: 1, 1: 2, 2: 3}), ("How?", {0: 3, 1: 2, 2: 2})):
+        ready_group(project, question)
+        rank(project, labeler, {0: 1, 1: 2, 2: 3})
+        rank(project, other, second)
+
+    def questions(**asked: Any) -> list[tuple[str, int]]:
+        rows = lines(taken_out(browser, project, "triples", **asked))
+        return sorted(Counter(row["question"] for row in rows).items())
+
+    assert questions() == [("How?", 6), ("Why?", 6)]
+    assert questions(without_ties="on") == [("How?", 3), ("Why?", 6)]
+    assert questions(agreement="0.5") == [("Why?", 6)]
+
+
+def test_the_library_of_others_reads_a_file_by_its_link(
+    ranked: Project, owner: User, live_server: LiveServer, tmp_path: Path
+) -> None:
+    export = ask_for_export(ranked, owner, FORMATS["trl_preference"], Wanted())
+    assert write_next_export()
+    link = f"{live_server.url}{reverse('export_link', args=[link_token(export)])}"
+    read = (
+        "import sys, datasets; link, folder = sys.argv[1:]; "
+        "print(list(datasets.load_dataset('json', data_files=link, cache_dir=folder)['train']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", read, link, str(tmp_path)],
+        env={**os.environ, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = ast.literal_eval(done.stdout.splitlines()[-1])
+    export.refresh_from_db()
+    assert rows == lines(export)
+    assert len(rows) == export.rows > 0

@@ -543,6 +543,20 @@ JUDGED: list[tuple[str, list[dict[str, Any]], list[tuple[list[int], Any]]]] = [
         "Label Studio",
         [
             {
+                "data": {"prompt": Q, "items": ITEMS},
+                "predictions": [
+                    7,
+                    {"model_version": "some-model", "result": [RANKER]},
+                    {"model_version": "labeler-89b4d0820848", "result": [RANKER]},
+                ],
+            }
+        ],
+        [([2, 1], None)],
+    ),
+    (
+        "Label Studio",
+        [
+            {
                 "id": 1,
                 "data": {"prompt": Q, "answer1": BAD, "answer2": GOOD},
                 "annotations": [

@@ -1,5 +1,6 @@
 """Label Studio: tasks with their annotations (JSON), or one row an annotation (JSON_MIN, CSV)."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,8 @@ AS_SHOWN = gettext_noop(
     "the order is the one that was shown, sent within ten seconds: perhaps nobody looked"
 )
 SHORT = 10.0
+OURS = re.compile(r"labeler-[0-9a-f]{12}|consensus")
+"""Who said it, in what leaves here as predictions."""
 SIDES = {"left": fields.FIRST, "right": fields.SECOND}
 
 
@@ -72,21 +75,33 @@ def _by_buckets(buckets: dict[str, list[Any]], ids: list[str]) -> tuple[int | No
 def read_task(row: Object) -> Item:
     prompt, ids, candidates = _asked(row["data"])
     judged, notes = [], []
-    for annotation in row.get("annotations", ()):
-        if not isinstance(annotation, dict) or annotation.get("was_cancelled"):
-            continue
+    for annotation, who in _votes(row):
         results = annotation.get("result")
         values = (
             r["value"]
             for r in results or ()
             if isinstance(r, dict) and isinstance(r.get("value"), dict)
         )
-        vote, note = _vote(values, ids, annotation, annotation.get("completed_by"))
+        vote, note = _vote(values, ids, annotation, who)
         judged += [vote] if vote else []
         notes += [note] if note else []
     return Item(
         fields.messages_of(prompt, "prompt"), tuple(candidates), tuple(judged), notes=tuple(notes)
     )
+
+
+def _votes(row: Object) -> Iterator[tuple[Object, object]]:
+    """Annotations with who made them; and of predictions, which are a model's word, those that
+    bring back what a labeler here said."""
+    for annotation in row.get("annotations", ()):
+        if isinstance(annotation, dict) and not annotation.get("was_cancelled"):
+            yield annotation, annotation.get("completed_by")
+    predictions = row.get("predictions", ())
+    for prediction in predictions if isinstance(predictions, list) else ():
+        if isinstance(prediction, dict):
+            who = prediction.get("model_version")
+            if isinstance(who, str) and OURS.fullmatch(who):
+                yield prediction, who
 
 
 def _vote(
@@ -127,7 +142,7 @@ OWN = ("annotation_id", "annotator", "created_at", "updated_at", "lead_time", "i
 
 
 def _is_task(row: Object) -> bool:
-    """With annotations, or to be imported there; predictions are no judgments."""
+    """With annotations, or to be imported there."""
     is_named = "annotations" in row or "predictions" in row
     is_list = isinstance(row.get("annotations", []), list)
     return is_named and is_list and isinstance(row.get("data"), dict)

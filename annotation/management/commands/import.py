@@ -1,20 +1,25 @@
 import time
+import zipfile
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from annotation.exchange.reading.datasets import Part, parts_of
 from annotation.exchange.reading.mapping import MEANINGS, Mapping
+from annotation.exchange.wording import Unreadable
 from annotation.management.projects import project_at
-from annotation.models import PromptUpload
+from annotation.models import Project, PromptUpload
 from annotation.selectors.previews import preview_of
+from annotation.services.hub import NAME, NotFetched, fetch_dataset
 from annotation.services.imports import ImportRefused, begin_to_add, give_up, name_columns
 from annotation.services.uploads import receive_upload, work_on_upload
 
 Status = PromptUpload.Status
-CHUNK = 1 << 20
 SHOWN = 20  # bad rows
 
 
@@ -25,7 +30,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path)
+        parser.add_argument(
+            "file",
+            help="a file, a folder of them (a Hugging Face data set, or LLaMA-Factory's with its "
+            "dataset_info.json), a zip archive of one, or the name of a data set on the hub",
+        )
         parser.add_argument("--project", required=True, help="its address, such as demo")
         parser.add_argument("--language", default="", help="of rows that do not name one")
         parser.add_argument(
@@ -51,13 +60,26 @@ class Command(BaseCommand):
         if options["add"] and not (options["source"] and options["licence"] and options["consent"]):
             raise CommandError("--add needs --source, --licence and --consent.")
         project = project_at(options["project"])
-        file: Path = options["file"]
+        with _folder_or_file(options["file"]) as source:
+            try:
+                parts = parts_of(source)
+            except Unreadable as problem:
+                raise CommandError(f"{options['file']}: {problem}") from problem
+            for part in parts:
+                if len(parts) > 1:
+                    self.stdout.write(f"{part.file.relative_to(source)}:")
+                self._import(project, part, options)
+
+    def _import(self, project: Project, part: Part, options: dict[str, Any]) -> None:
+        file, language = part.file, options["language"]
         try:
             upload = receive_upload(
-                project, None, _chunks(file), file.name, options["language"], with_preview=True
+                project, None, part.chunks(), file.name, language, with_preview=True
             )
         except OSError as problem:
             raise CommandError(f"{file} cannot be read: {problem.strerror}.") from problem
+        except Unreadable as problem:
+            raise CommandError(f"{file}: {problem}") from problem
         upload = _worked(upload)
         try:
             if options["column"] and upload.status in (Status.MAPPING, Status.WAITING):
@@ -101,10 +123,21 @@ class Command(BaseCommand):
             self.stdout.write(f"  row {place}: {problem}")
 
 
-def _chunks(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as source:
-        while chunk := source.read(CHUNK):
-            yield chunk
+@contextmanager
+def _folder_or_file(name: str) -> Iterator[Path]:
+    """What is there; an archive unpacked for as long as it is read; a data set of the hub."""
+    path = Path(name)
+    if path.is_file() and zipfile.is_zipfile(path):
+        with TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
+            yield Path(folder)
+    elif not path.exists() and NAME.fullmatch(name):
+        try:
+            yield fetch_dataset(name)
+        except NotFetched as problem:
+            raise CommandError(str(problem)) from problem
+    else:
+        yield path
 
 
 def _worked(upload: PromptUpload) -> PromptUpload:

@@ -1,0 +1,35 @@
+"""Data sets of the Hugging Face hub, where this machine can reach it."""
+
+import re
+from pathlib import Path
+
+NAME = re.compile(r"[\w.-]+/[\w.-]+")
+FILES = ["*.jsonl", "*.json", "*.csv", "*.tsv", "*.parquet", "*.jsonl.gz", "*.csv.gz"]
+
+
+class NotFetched(Exception):
+    """A sentence that says why."""
+
+
+def fetch_dataset(name: str) -> Path:
+    """The folder with its files, which stay in the hub's cache. Raises NotFetched."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        return Path(snapshot_download(name, repo_type="dataset", allow_patterns=FILES))
+    except RepositoryNotFoundError as error:
+        raise NotFetched(
+            f"There is no file or folder {name!r}, and the hub has no such data set (or hides it "
+            "from who is not logged in)."
+        ) from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise NotFetched(
+            f"There is no file or folder {name!r}, and it could not be fetched from the hub as a "
+            "data set: check the network and the disk's free space, or download it elsewhere and "
+            "name its folder here."
+        ) from error
