@@ -15,6 +15,7 @@ urlpatterns = [
     path("projects/<slug:slug>/", loop.project, name="project"),
     path("projects/<slug:slug>/settings/", projects.settings, name="project_settings"),
     path("projects/<slug:slug>/desk/", _to_labeling),
+    path("projects/<slug:slug>/live.csv", loop.live_csv, name="live_csv"),
     path("projects/<slug:slug>/generate/", loop.generate, name="generate"),
     path("projects/<slug:slug>/comparisons/", comparisons.comparisons, name="comparisons"),
     path(
