@@ -29,6 +29,7 @@ urlpatterns = [
     path("projects/<slug:slug>/restore/", life.restore, name="project_restore"),
     path("projects/<slug:slug>/delete/", life.delete, name="project_delete"),
     path("projects/<slug:slug>/desk/", _to_labeling),
+    path("projects/<slug:slug>/live.csv", loop.live_csv, name="live_csv"),
     path("projects/<slug:slug>/generate/", loop.generate, name="generate"),
     path("projects/<slug:slug>/comparisons/", comparisons.comparisons, name="comparisons"),
     path(

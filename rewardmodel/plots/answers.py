@@ -17,7 +17,8 @@ def before_and_after() -> dict[str, str]:
 
 def distribution(answers: Mapping[str, Metrics]) -> Plot | None:
     """How many of the held-out answers have which reward, before and after."""
-    scores = {name: found["score"] for name, found in answers.items()}
+    names = before_and_after()
+    scores = {name: answers[name]["score"] for name in names if name in answers}
     known = [score for found in scores.values() for score in found]
     if not known:
         return None
@@ -25,7 +26,6 @@ def distribution(answers: Mapping[str, Metrics]) -> Plot | None:
     width = (high - low) / BINS
     edges = [low + width * number for number in range(BINS + 1)]
     shares = {name: _shares(found, low, width) for name, found in scores.items()}
-    names = before_and_after()
     return Plot(
         slug="rewards",
         title=_("Rewards of the held-out answers"),
@@ -66,8 +66,9 @@ def length(answers: Mapping[str, Metrics]) -> Plot | None:
     names = before_and_after()
     rows = [
         [name, tokens, score]
-        for name, found in answers.items()
-        for tokens, score in zip(found["tokens"], found["score"], strict=True)
+        for name in names
+        if name in answers
+        for tokens, score in zip(answers[name]["tokens"], answers[name]["score"], strict=True)
     ]
     if not rows:
         return None

@@ -15,13 +15,14 @@ from annotation.services.generation import ask_for_answers
 from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
 from rewardmodel.charts import charts_of, charts_of_live
-from rewardmodel.models import TrainingRun
+from rewardmodel.curves import csv_of_live
+from rewardmodel.models import LiveHead, TrainingRun
 from rewardmodel.pace import minutes_left, phases_of
 from rewardmodel.plots import plots_of_run
 from rewardmodel.selectors import log_tail, loop_status, runs_of
 from rewardmodel.services import RunRefused, request_cancel, start_run
 from rewardmodel.upcoming import upcoming
-from rewardmodel.views.versions import csv_of
+from rewardmodel.views.versions import csv_file, csv_of
 
 
 def project(request: Request, slug: str) -> HttpResponse:
@@ -52,6 +53,12 @@ def run(request: Request, slug: str, pk: int) -> HttpResponse:
         "minutes_left": minutes_left(run),
     }
     return _polled(request, "rewardmodel/run.html", "rewardmodel/_run.html", context)
+
+
+def live_csv(request: Request, slug: str) -> HttpResponse:
+    project = project_for_admin(request.user, slug)
+    live = get_object_or_404(LiveHead, project=project)
+    return csv_file(csv_of_live(live), f"{slug}-live")
 
 
 def plot(request: Request, slug: str, pk: int, name: str) -> HttpResponse:

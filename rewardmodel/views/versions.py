@@ -97,7 +97,11 @@ def csv_of(plots: Sequence[Plot], name: str) -> HttpResponse:
     found = next((plot for plot in plots if plot.slug == name), None)
     if found is None:
         raise Http404
-    response = HttpResponse(found.csv, content_type="text/csv; charset=utf-8")
+    return csv_file(found.csv, name)
+
+
+def csv_file(text: str, name: str) -> HttpResponse:
+    response = HttpResponse(text, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
 

@@ -189,7 +189,6 @@ def test_a_problem_is_said_and_the_page_goes_on(
     say(window, "Hi")
     expect(window.locator("#state")).to_contain_text("/nowhere/model", timeout=LOADED_WITHIN)
     window.locator("#version-1").select_option("0")
-    window.locator("#anew").click()
     say(window, "Hi")
     ended(window)
     expect(window.locator("#state")).to_be_hidden()

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from annotation.models import PolicyVersion, Project, Snapshot, User
-from rewardmodel.models import RewardModelVersion, TrainingRun
+from rewardmodel.models import LiveHead, RewardModelVersion, TrainingRun
 from tests.pages.conftest import As
 from tests.people import champion
 
@@ -144,6 +144,25 @@ def test_a_reward_model_s_card_draws_how_sure_it_is_and_what_it_learned_from_how
     assert sure == {"confidence": "0.75", "accuracy": "0.5", "pairs": "12"}
     learned = rows(browser, project, "learning", "reward", 1)
     assert [row["groups"] for row in learned] == ["12", "50"]
+
+
+def test_the_loss_by_the_number_of_rankings_is_a_table_and_a_csv_file(
+    as_: As, project: Project, owner: User, labeler: User
+) -> None:
+    browser, path = as_(owner), reverse("live_csv", args=[project.slug])
+    assert browser.get(path).status_code == 404
+    points = [
+        {"rankings": n, "accuracy": 0.5, "log_loss": 0.6, "calibration_error": 0.1, "pairs": 3 * n}
+        for n in (10, 20)
+    ]
+    LiveHead.objects.create(project=project, base_model="b", rankings=20, history=points)
+    lines = browser.get(path).content.decode().splitlines()
+    assert lines[0] == "rankings,accuracy,log_loss,calibration_error,pairs"
+    assert lines[-1] == "20,0.5,0.6,0.1,60"
+    page = browser.get(reverse("project", args=[project.slug])).content.decode()
+    assert f'href="{path}"' in page
+    assert '<td class="number">60</td>' in page
+    assert as_(labeler).get(path).status_code == 403
 
 
 def test_a_run_draws_what_it_reported_itself(

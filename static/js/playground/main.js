@@ -26,12 +26,14 @@ function tell(text, kind = "") {
   state.textContent = text;
 }
 
-/** What was said so far, with the answers that one goes on with. */
+/** What was said so far, with the answers that one goes on with; not what nothing was answered to. */
 const history = () =>
-  exchanges.flatMap((exchange) => [
-    { role: "user", content: exchange.said },
-    { role: "assistant", content: exchange.chosen.text },
-  ]);
+  exchanges
+    .filter((exchange) => exchange.chosen.text.trim())
+    .flatMap((exchange) => [
+      { role: "user", content: exchange.said },
+      { role: "assistant", content: exchange.chosen.text },
+    ]);
 
 const isWriting = () => exchanges.some((exchange) => exchange.isWriting);
 
