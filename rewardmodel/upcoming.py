@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from annotation.models import Project
+from annotation.models import Comparison, Project
 from rewardmodel.models import TrainingRun
 from rewardmodel.pace import seconds_left
 from rewardmodel.selectors import (
@@ -24,7 +24,7 @@ Kind, Status = TrainingRun.Kind, TrainingRun.Status
 class Step:
     """`code` is worded by templates/rewardmodel/_upcoming.html: archived, paused, by_hand, broken,
     running, queued, resting, reward_now, reward_after, reward_daily, policy_now, policy_follows,
-    policy_by_hand, demonstrations_now, demonstrations_after, scheduled."""
+    policy_by_hand, demonstrations_now, demonstrations_after, scheduled, compared."""
 
     code: str
     at: datetime | None = None
@@ -35,7 +35,7 @@ class Step:
 
 def upcoming(project: Project, status: LoopStatus) -> list[Step]:
     """In the order in which it happens, as far as that is known."""
-    return [*_at_work(status), *_by_itself(project, status)]
+    return [*_at_work(status), *_by_itself(project, status), *_with_people(project)]
 
 
 def _at_work(status: LoopStatus) -> Iterator[Step]:
@@ -74,6 +74,14 @@ def _by_itself(project: Project, status: LoopStatus) -> Iterator[Step]:
         else:
             yield from _due(project, status)
         yield from _scheduled(project)
+
+
+def _with_people(project: Project) -> Iterator[Step]:
+    """What labelers are deciding, whether or not training starts by itself."""
+    if project.archived_at is None and project.promotion == Project.Promotion.PEOPLE:
+        asked = project.comparisons.filter(promotes=True, status=Comparison.Status.RUNNING)
+        asked = asked.select_related("second")
+        yield from (Step("compared", number=each.second.number) for each in asked)
 
 
 def _due(project: Project, status: LoopStatus) -> Iterator[Step]:

@@ -1,10 +1,14 @@
 """A base model is looked at before it is taken, without loading it."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +96,81 @@ def test_a_model_that_cannot_chat_is_refused(model: Path) -> None:
 
 def test_a_model_on_a_hub_that_cannot_be_asked_is_not_called_unfit() -> None:
     assert not facts_of("someone/some-model").is_checked
+
+
+# On the hub: a server here stands for it, asked by the library that asks the real one.
+
+CONFIG = {"architectures": ["LlamaForCausalLM"], "tokenizer_config": {"chat_template": "{{ 1 }}"}}
+FILES = ["config.json", "model.safetensors", "tokenizer.json"]
+
+
+def on_a_hub(answer: dict[str, Any] | None) -> str:
+    """What is found of a model that no machine has fetched, or why it is refused."""
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(answer or {"error": "Repository not found"}).encode()
+            self.send_response(200 if answer else 404)
+            if not answer:
+                self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_given: object) -> None:
+            pass
+
+    program = (
+        "from annotation.lm.model_facts import UnusableModel, facts_of\n"
+        "try: print(facts_of('someone/some-model'))\n"
+        "except UnusableModel as problem: print(problem)"
+    )
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as hub:
+        threading.Thread(target=hub.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{hub.server_port}"
+        told = {"HF_ENDPOINT": address, "HF_HUB_OFFLINE": "0", "no_proxy": "127.0.0.1"}
+        found = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, **told},
+            cwd=BASE_FOLDER,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        hub.shutdown()
+    return found.stdout
+
+
+def model_on_the_hub(**changes: Any) -> dict[str, Any]:
+    sizes = dict.fromkeys(FILES, 1000) | {"model.safetensors": 5_000_000}
+    siblings = [{"rfilename": name, "size": size} for name, size in sizes.items()]
+    known = {"id": "someone/some-model", "tags": ["license:mit"], "config": CONFIG}
+    return {**known, "siblings": siblings, **changes}
+
+
+def test_what_the_hub_says_of_a_model_is_told_without_fetching_it() -> None:
+    found = on_a_hub(model_on_the_hub())
+    assert "LlamaForCausalLM" in found
+    assert "licence='mit', size=5000000, folder=None, is_checked=True" in found
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"siblings": [{"rfilename": "pytorch_model.bin"}]}, "no safetensors file"),
+        ({"config": {"architectures": ["LlamaForCausalLM"]}}, "no chat template"),
+        ({"config": {**CONFIG, "architectures": ["BertModel"]}}, "no causal language model"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_it_is_fetched(
+    changes: dict[str, Any], reason: str
+) -> None:
+    assert reason in on_a_hub(model_on_the_hub(**changes))
+
+
+def test_a_model_that_the_hub_does_not_have_is_refused() -> None:
+    assert "the hub has no such model" in on_a_hub(None)
 
 
 def test_looking_loads_no_torch_and_runs_no_code_of_the_model(model: Path) -> None:

@@ -7,7 +7,7 @@ from django.db.models import F
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from annotation.models import Demonstration, PolicyVersion, Project, Ranking, User
+from annotation.models import Comparison, Demonstration, PolicyVersion, Project, Ranking, User
 from config.parts import BEAT, WORKERS, say_alive
 from rewardmodel.models import TrainingRun
 from rewardmodel.selectors import loop_status
@@ -154,6 +154,18 @@ def test_a_schedule_of_the_installation_is_named_in_its_project_only(
             args=f'["{slug}", "text"]',
         )
     assert steps_of(ranked)["scheduled"].name == f"Text of {ranked.slug}"
+
+
+def test_a_comparison_that_decides_is_named(ranked: Project) -> None:
+    ranked.promotion = Project.Promotion.PEOPLE
+    ranked.save()
+    first = ranked.policyversions.get()
+    second = PolicyVersion.objects.create(
+        project=ranked, number=1, parent=first, base_model=first.base_model
+    )
+    assert "compared" not in steps_of(ranked)
+    Comparison.objects.create(project=ranked, first=first, second=second, promotes=True)
+    assert steps_of(ranked)["compared"].number == 1
 
 
 # The hour of the day
