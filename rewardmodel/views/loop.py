@@ -18,8 +18,8 @@ from rewardmodel.charts import charts_of, charts_of_live, reliability_of
 from rewardmodel.models import TrainingRun
 from rewardmodel.pace import minutes_left, phases_of
 from rewardmodel.selectors import log_tail, loop_status, runs_of
+from rewardmodel.selectors.next_steps import upcoming
 from rewardmodel.services import RunRefused, request_cancel, start_run
-from rewardmodel.upcoming import upcoming
 
 
 def project(request: Request, slug: str) -> HttpResponse:
