@@ -15,6 +15,11 @@ def prompt_key(messages: Sequence[Mapping[str, object]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def half_of(key: str) -> Literal[1, 2]:
+    """In which half of all prompts a key is, whatever its split."""
+    return 1 if int(key, 16) // 100 % 2 else 2
+
+
 def split_of(key: str, heldout_percent: int) -> Split:
     """The split of a prompt key; about `heldout_percent` of all keys are held out."""
     return "heldout" if int(key, 16) % 100 < heldout_percent else "train"

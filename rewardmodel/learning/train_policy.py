@@ -167,7 +167,8 @@ def _judge_and_publish(
     stopping: EarlyStopping,
 ) -> None:
     """Answers the held-out prompts with the same seeds before and after, and judges."""
-    answers = answer_before_and_after(config, run, policy, trainer, parent, heldout)
+    second = stopping.judge if config.heldout_reward_model else None
+    answers = answer_before_and_after(config, run, policy, trainer, parent, heldout, second)
     result = {
         "metrics": {
             **answers.report(),

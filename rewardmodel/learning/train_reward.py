@@ -63,7 +63,7 @@ def train(config: RewardConfig, run: RunFolder) -> None:
         config.heldout_percent,
         labeler_weights=config.labeler_weights,
         need_rankings=config.method != "distil",
-    )
+    ).of_half(config.half)
     require_groups(rows, config.snapshot)
     learned = None
     if config.method != "probe":

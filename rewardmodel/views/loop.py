@@ -20,8 +20,8 @@ from rewardmodel.models import LiveHead, TrainingRun
 from rewardmodel.pace import minutes_left, phases_of
 from rewardmodel.plots import plots_of_run
 from rewardmodel.selectors import log_tail, loop_status, runs_of
+from rewardmodel.selectors.next_steps import upcoming
 from rewardmodel.services import RunRefused, request_cancel, start_run
-from rewardmodel.upcoming import upcoming
 from rewardmodel.views.versions import csv_file, csv_of
 
 

@@ -1,5 +1,7 @@
 """What the policy gate lets serve: what an interval can tell from chance, and still ends."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,21 @@ def test_a_gain_beyond_the_budget_does_not_pass() -> None:
 )
 def test_a_gain_whose_answers_end_no_more_does_not_pass(fewer: float, code: Code) -> None:
     assert judged(drawn(1.0, seed=0, fewer_ends=fewer)) == code
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [(0.5, Code.POLICY_BETTER), (0.0, Code.POLICY_BETTER), (-0.2, Code.POLICY_SECOND_FELL)],
+)
+def test_a_gain_that_a_second_reward_model_likes_less_does_not_pass(
+    change: float, code: Code
+) -> None:
+    assert judged(replace(drawn(1.0, seed=0), second=np.full(32, change))) == code
+
+
+def test_a_second_opinion_that_is_no_number_does_not_pass() -> None:
+    changes = replace(drawn(1.0, seed=0), second=np.full(32, np.nan))
+    assert judged(changes) == Code.POLICY_SECOND_FELL
 
 
 def test_an_interval_resamples_whole_prompts() -> None:

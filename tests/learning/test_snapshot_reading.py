@@ -43,6 +43,17 @@ def test_without_a_split_the_hash_of_the_prompt_decides(write_rows: Write) -> No
     assert len(data.train) + len(data.heldout) == 100
 
 
+def test_two_halves_have_no_prompt_in_common_and_none_is_left_out(write_rows: Write) -> None:
+    rows = [group(prompt=user(str(n))) for n in range(100)]
+    data = read_groups(write_rows(rows), heldout_percent=30)
+    halves = [{row.prompt[0]["content"] for row in data.of_half(half).train} for half in (1, 2)]
+    assert halves[0] & halves[1] == set()
+    assert halves[0] | halves[1] == {row.prompt[0]["content"] for row in data.train}
+    assert all(len(half) > 20 for half in halves)
+    assert data.of_half(1).heldout == data.heldout
+    assert data.of_half(0).train == data.train
+
+
 def test_unusable_groups_are_counted_by_reason(write_rows: Write) -> None:
     rows = [
         group(),

@@ -205,3 +205,15 @@ def test_prompts_that_lose_their_start_are_counted(
     output = tmp_path / "output"
     assert train_a_policy(output, tmp_path / "prompts.jsonl", tiny, reward_model, steps=1) == 0
     assert result_of(output)["metrics"]["shortened"] == 1
+
+
+def test_a_second_reward_model_judges_the_held_out_answers_too(
+    tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "adapter"
+    settings = {"steps": 1, "heldout_reward_model": reward_model, "check_every": 0}
+    assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0
+    metrics = result_of(output)["metrics"]
+    second = metrics["second_reward_model"]
+    for name in ("parent", "new"):
+        assert second[name] == pytest.approx(metrics[name]["score"], abs=1e-3)

@@ -11,8 +11,8 @@ from annotation.models import Project
 from rewardmodel.models import TrainingRun
 from rewardmodel.pace import minutes_left, phases_of, seconds_left
 from rewardmodel.selectors import loop_status
+from rewardmodel.selectors.next_steps import upcoming
 from rewardmodel.services import start_reward_run
-from rewardmodel.upcoming import upcoming
 from tests.rewardmodel.runs import claimed
 
 Told = tuple[float, str, int, int]  # seconds ago, phase, step, total

@@ -11,9 +11,9 @@ from annotation.models import Comparison, Demonstration, PolicyVersion, Project,
 from config.parts import BEAT, WORKERS, say_alive
 from rewardmodel.models import TrainingRun
 from rewardmodel.selectors import loop_status
+from rewardmodel.selectors.next_steps import Step, upcoming
 from rewardmodel.services import request_cancel, start_due_run, start_policy_run, start_reward_run
 from rewardmodel.services.outcomes import complete_run
-from rewardmodel.upcoming import Step, upcoming
 from tests.rewardmodel.runs import claimed, result
 from tests.rewardmodel.test_what_is_due import fail
 

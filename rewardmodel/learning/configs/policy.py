@@ -109,7 +109,8 @@ class PolicyConfig(Config):
     check_prompts: int = 8
     """Most held-out prompts answered in a check, `heldout_answers` times each."""
     heldout_reward_model: str = ""
-    """Folder of another reward model to judge the checks; without one the same judges."""
+    """Folder of another reward model to judge the checks, and by which the held-out answers may not
+    get worse; without one the same judges the checks."""
     pretraining_text: str = ""
     """Raw text (a file, a folder, .jsonl or .parquet) to keep likely; empty for none."""
     pretraining_gamma: float = 27.8

@@ -26,14 +26,14 @@ class RewardConfig(Config):
             "minimum_steps",
             "group_tokens",
         ),
-        *("label_smoothing", "rating_margin", "labeler_weights", "learning_curve"),
+        *("label_smoothing", "rating_margin", "labeler_weights", "learning_curve", "half"),
     }
 
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
         **Config.RANGES,
         **{"learning_rate": (1e-12, 10), "groups_per_step": (1, 100_000), "epochs": (1, 1000)},
         **{"minimum_steps": (1, 1_000_000), "group_tokens": (3, 1_000_000)},
-        **{"label_smoothing": (0, 0.999), "rating_margin": (0, 1000)},
+        **{"label_smoothing": (0, 0.999), "rating_margin": (0, 1000), "half": (0, 2)},
     }
 
     method: str = "probe"
@@ -72,6 +72,9 @@ class RewardConfig(Config):
     demonstrations: str = ""
     """JSONL file of demonstrations, whose mean score is to be 0 (arXiv 2203.02155, section 3.5);
     without one the training answers' is."""
+    half: int = 0
+    """1 or 2: learn from that half of the training prompts only, by a hash, so that two reward
+    models have no label in common; 0 for all."""
     learning_curve: bool = False
     """Also train on a quarter and on half of the groups, to see what more data would bring."""
 

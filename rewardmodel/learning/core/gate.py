@@ -37,6 +37,7 @@ class Code(StrEnum):
     POLICY_BETTER = "policy_better"
     POLICY_UNDECIDED = "policy_undecided"
     POLICY_FEWER_ENDS = "policy_fewer_ends"
+    POLICY_SECOND_FELL = "policy_second_fell"
     POLICY_UNJUDGED = "policy_unjudged"
     BEST_OF_N_REPORT = "best_of_n_report"
     NO_HELDOUT_TEXT = "no_heldout_text"
@@ -125,6 +126,10 @@ WORDING = {
     Code.POLICY_FEWER_ENDS: gettext_noop(
         "Held-out reward rose from {before:.3f} to {after:.3f}, but fewer answers end by "
         "themselves: {ended:.0%} where {ended_before:.0%} did."
+    ),
+    Code.POLICY_SECOND_FELL: gettext_noop(
+        "Held-out reward rose from {before:.3f} to {after:.3f}, but a second reward model, which "
+        "nothing was trained against, likes the answers less: by {second:.3f} of its deviations."
     ),
     Code.BEST_OF_N_REPORT: gettext_noop("A report of best-of-n: nothing was trained."),
     Code.NO_HELDOUT_TEXT: gettext_noop("No held-out text to judge by: add text."),

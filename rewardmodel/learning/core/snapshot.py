@@ -8,12 +8,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from annotation.exchange.jsonl import canonical, holds_half_characters
-from annotation.exchange.split import Split, prompt_key, split_of
+from annotation.exchange.split import Split, half_of, prompt_key, split_of
 from annotation.lm.chat import ChatError, Message
 
 logger = logging.getLogger(__name__)
@@ -78,6 +78,11 @@ class PreferenceData:
     heldout: list[GroupRow] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     unranked: list[GroupRow] = field(default_factory=list)
+
+    def of_half(self, half: int) -> PreferenceData:
+        """Its training groups in the first or second half of all prompts; 0: all of them."""
+        own = [row for row in self.train if half in (0, half_of(prompt_key(row.prompt)))]
+        return replace(self, train=own)
 
     def with_unranked(self, split: Split) -> list[GroupRow]:
         """All groups of a split, the ranked ones first."""

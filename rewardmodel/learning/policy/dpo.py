@@ -43,6 +43,7 @@ from rewardmodel.learning.policy.rollout import AdaptedPolicy
 from rewardmodel.learning.reward.losses import vote_log_loss
 from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
 from rewardmodel.learning.reward.preferences import ranks_tensor, strict_votes
+from rewardmodel.learning.reward.scorer import RewardScorer
 from rewardmodel.learning.reward.training_set import encode_rows
 
 
@@ -71,7 +72,9 @@ def learn_from_rankings(config: PolicyConfig, run: RunFolder, accelerator: Proce
         return
     run.progress("evaluating", 0, 2)
     found = _predicted(config, trainer, policy, parent, heldout, rows)
-    answers = answer_before_and_after(config, run, policy, trainer, parent, prompts)
+    other = config.heldout_reward_model
+    second = RewardScorer(other, accelerator.device) if other else None
+    answers = answer_before_and_after(config, run, policy, trainer, parent, prompts, second)
     gate = answers.gate(config.kl_budget)
     if answers.measured and not answers.are_judged:
         gate = _unjudged(found, answers.measured[NEW].kl)

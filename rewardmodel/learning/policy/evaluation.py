@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.gate import Code, Gate, Verdict
@@ -27,6 +28,9 @@ from rewardmodel.learning.policy.rollout import (
     heldout_seeds,
 )
 
+if TYPE_CHECKING:
+    from rewardmodel.learning.reward.scorer import RewardScorer
+
 SAMPLES = 8
 MOST_REPORTED = 1000  # answers of each policy
 PARENT, NEW = "parent", "new"
@@ -42,6 +46,7 @@ class HeldoutAnswers:
     rollouts: dict[str, list[Rollout]]
     measured: dict[str, PolicyMetrics]
     are_judged: bool
+    second: dict[str, list[Tensor]]  # scores by the second reward model; empty without one
 
     def gate(self, kl_budget: float, stopped: Verdict | None = None) -> Gate:
         """By what a reward model says of the answers."""
@@ -54,7 +59,12 @@ class HeldoutAnswers:
         both = list(zip(self.rollouts[PARENT], self.rollouts[NEW], strict=True))
         rewards = [new.rewards.mean() - old.rewards.mean() for old, new in both]
         ended = [new.ended.mean() - old.ended.mean() for old, new in both]
-        return Changes(*(torch.stack(each).double().numpy() for each in (rewards, ended)))
+        found = Changes(*(torch.stack(each).double().numpy() for each in (rewards, ended)))
+        if not self.second:
+            return found
+        scores = zip(self.second[PARENT], self.second[NEW], strict=True)
+        second = torch.stack([new.mean() - old.mean() for old, new in scores])
+        return replace(found, second=second.double().numpy())
 
     def report(self) -> dict[str, dict[str, Any]]:
         """As in `metrics` of result.json."""
@@ -65,6 +75,10 @@ class HeldoutAnswers:
         }
         if not self.measured or not self.are_judged:
             return figures
+        if self.second:
+            figures["second_reward_model"] = {
+                name: float(torch.cat(scores).mean()) for name, scores in self.second.items()
+            }
         gain = gain_of(self.measured[PARENT], self.measured[NEW])
         answers = {name: _each_answer(found) for name, found in self.rollouts.items()}
         return {**figures, "gain": gain, "answers": answers}
@@ -96,11 +110,14 @@ def answer_before_and_after(
     trainer: Trainer,
     parent: Weights,
     heldout: Sequence[PromptRow],
+    second: RewardScorer | None = None,
 ) -> HeldoutAnswers:
-    """The policy has its new weights, before and afterwards; `parent` are those of before."""
+    """The policy has its new weights, before and afterwards; `parent` are those of before.
+
+    `second` judges them too, for the gate."""
     rows = heldout[: config.heldout_prompts]
     seeds = [heldout_seeds(config, place) for place in range(len(rows))]
-    answers = HeldoutAnswers({}, {}, policy.scorer is not None)
+    answers = HeldoutAnswers({}, {}, policy.scorer is not None, {})
     for name, weights in {PARENT: parent, NEW: trainer.weights()}.items():
         run.progress("evaluating", len(answers.rollouts), 2)
         trainer.set_weights(weights)
@@ -108,4 +125,7 @@ def answer_before_and_after(
         if rows:
             experiences = policy.measured(answers.rollouts[name])
             answers.measured[name] = metrics_of(summarise(experiences))
+        if rows and second is not None:
+            asked = [(rollout.prompt, rollout.texts) for rollout in answers.rollouts[name]]
+            answers.second[name] = second.scores(asked, config.tokens_per_batch)
     return answers

@@ -85,11 +85,12 @@ def gain_of(parent: PolicyMetrics, new: PolicyMetrics) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Changes:
-    """Of each held-out prompt, the change of its answers' mean reward, and of the share of them
-    that end by themselves."""
+    """Of each held-out prompt, the change of its answers' mean reward, of the share of them that
+    end by themselves, and of their mean score by a second reward model, where there is one."""
 
     reward: NDArray[np.float64]
     ended: NDArray[np.float64]
+    second: NDArray[np.float64] | None = None
 
     @property
     def more_to_tell(self) -> int:
@@ -110,7 +111,7 @@ def policy_gate(
     stopped: Verdict | None = None,
 ) -> Gate:
     """A policy serves when the interval of its held-out gain lies above 0, within the divergence
-    budget, and its answers still end.
+    budget, its answers still end, and a second reward model, if any, does not like them less.
 
     `stopped` says why training ended early, if it did; what was kept is judged all the same.
     """
@@ -138,6 +139,9 @@ def policy_gate(
     elif ends < -ENDS_MAY_FALL:
         code = Code.POLICY_FEWER_ENDS
         values |= {"ended": new.ended, "ended_before": parent.ended}
+    elif changes.second is not None and not as_said(float(changes.second.mean())) >= 0:
+        code = Code.POLICY_SECOND_FELL
+        values["second"] = float(changes.second.mean())
     else:
         code = Code.POLICY_BETTER
     return Gate(code == Code.POLICY_BETTER, Verdict(code, values))

@@ -10,12 +10,9 @@ from django_celery_beat.models import PeriodicTask
 from annotation.models import Comparison, Project
 from rewardmodel.models import TrainingRun
 from rewardmodel.pace import seconds_left
-from rewardmodel.selectors import (
-    LoopStatus,
-    new_demonstrations,
-    next_hour,
-    training_now,
-)
+from rewardmodel.selectors.due import new_demonstrations, next_hour
+from rewardmodel.selectors.loop import LoopStatus
+from rewardmodel.selectors.runs import training_now
 
 Kind, Status = TrainingRun.Kind, TrainingRun.Status
 
