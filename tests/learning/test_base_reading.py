@@ -103,6 +103,13 @@ def test_what_of_a_score_is_the_words_is_their_mean_along_the_head(
         assert torch.allclose(sums, scores - scores.mean(), atol=1e-3)
 
 
+def test_an_answer_alone_has_no_credit(policy: AdaptedPolicy) -> None:
+    for rollout in policy.rollouts(PROMPTS, [seeds[:1] for seeds in SEEDS]):
+        assert [each.tolist() for each in rollout.credits] == [
+            [0.0] * len(rollout.group.answers[0])
+        ]
+
+
 def test_a_model_of_another_base_is_a_second_one(tiny: Path, probe: Path, tmp_path: Path) -> None:
     other = load_causal_lm(str(tiny), torch.float32)
     next(other.parameters()).data.mul_(1.5)

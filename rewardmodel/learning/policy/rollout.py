@@ -259,6 +259,8 @@ class AdaptedPolicy:
         """Of each answer's tokens; only a head on the base tells what of a score its words have."""
         lengths = [len(answer) for answer in group.answers]
         words = [torch.zeros(length) for length in lengths]
+        if len(lengths) == 1:  # as may be where nothing is learned: it has no other beside it
+            return words
         if known is not None and self.scorer is not None:
             words = [each / self.scorer.scale for each in known.words]
             at_end = at_end + known.end / self.scorer.scale
