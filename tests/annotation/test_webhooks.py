@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,15 +15,17 @@ from pytest_django import Settings
 from annotation.judgment.judgment import Judgment
 from annotation.models import Delivery, Project, User, Webhook
 from annotation.selectors.webhooks import PAUSES, due_deliveries
-from annotation.services import outgoing
+from annotation.services import outgoing, webhooks
 from annotation.services.assignments import take_assignment
 from annotation.services.deliveries import LOGGED, delete_old_deliveries, deliver
 from annotation.services.outgoing import NotSent, checked_address, post
 from annotation.services.rankings import submit_ranking
 from annotation.services.webhooks import change_webhook, make_webhook, send_again, send_test
+from annotation.tasks import keep_queues_full
 from tests.annotation.desk import rank
 from tests.annotation.receiver import Receiver, receiving
 from tests.people import member, ready_group
+from tests.worker import Worker, wait_for
 
 HERE = [ip_network("127.0.0.0/8")]
 ALL = Webhook.Event.values
@@ -190,6 +193,32 @@ def test_a_worker_that_died_leaves_its_delivery_to_the_next(
     Delivery.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
     deliver()
     assert len(receiver.got) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lost_message_delays_a_delivery_only(
+    project: Project,
+    labeler: User,
+    webhook: Webhook,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("WEBHOOK_NETWORKS", "127.0.0.0/8")
+    monkeypatch.setattr(webhooks, "call_worker", lambda: None)
+    ready_group(project)
+    rank(project, labeler)
+    worker = Worker(tmp_path / "worker.log")
+    worker.start()
+    try:
+        keep_queues_full.delay()
+        wait_for(lambda: not Delivery.objects.exclude(status="delivered").exists())
+    finally:
+        worker.kill()
+    assert [each["type"] for each in receiver.checked(webhook.secret)] == [
+        "ranking.made",
+        "group.complete",
+    ]
 
 
 def test_the_log_is_kept_for_a_month_and_what_waits_for_longer(
