@@ -115,13 +115,6 @@ def test_an_answer_comes_moment_by_moment_through_the_worker(
         asked()
 
 
-def test_a_stop_stops_the_worker(asked: Any, written: Any) -> None:
-    """Nothing is written that nobody asks for, but for what was begun ahead."""
-    written()
-    answer_lookers()
-    assert "waiting" in asked(max_new_tokens="2000").json()
-
-
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
