@@ -44,6 +44,11 @@ def text_folder(project: Project) -> Path:
     return folder
 
 
+def imported_text(upload: PromptUpload) -> Path:
+    """Where the raw text of an import is put."""
+    return text_folder(upload.project) / f"import-{upload.pk}.jsonl"
+
+
 def imports_of(project: Project) -> list[PromptUpload]:
     """Uploads with a preview, the newest first."""
     return list(project.uploads.filter(with_preview=True)[:SHOWN])

@@ -29,7 +29,7 @@ from annotation.models import (
     Triple,
     User,
 )
-from annotation.selectors.uploads import text_folder
+from annotation.selectors.uploads import imported_text, text_folder
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.prompts import add_prompts
 
@@ -278,11 +278,7 @@ def store_texts(upload: PromptUpload, staged: Staged) -> None:
         for _number, _key, group in staged.groups():
             if group.text is not None:
                 file.write(f"{json.dumps({'text': group.text}, ensure_ascii=False)}\n".encode())
-        put_in_place(file, aside, folder / _text_name(upload))
-
-
-def _text_name(upload: PromptUpload) -> str:
-    return f"import-{upload.pk}.jsonl"
+        put_in_place(file, aside, imported_text(upload))
 
 
 @transaction.atomic
@@ -298,5 +294,5 @@ def take_back(upload: PromptUpload) -> bool:
             rows.model._default_manager.filter(pk__in=found).delete()
             return True
     User.objects.filter(is_foreign=True, username__regex=rf"^file{upload.pk}(:|$)").delete()
-    (text_folder(upload.project) / _text_name(upload)).unlink(missing_ok=True)
+    imported_text(upload).unlink(missing_ok=True)
     return False

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from annotation.models import Comparison, PolicyVersion, Project, Snapshot, User
+from annotation.selectors.uploads import imported_text
 from annotation.services.comparisons import end_comparison
 from rewardmodel.models import RewardModelVersion
 from rewardmodel.selectors import active_run, projects_to_delete
@@ -71,7 +72,7 @@ def delete_project(project_id: int) -> None:
     project.delete()
     for upload in uploads:  # pseudonyms of its files
         User.objects.filter(is_foreign=True, username__regex=rf"^file{upload}(:|$)").delete()
-    for kind in ("models", "snapshots"):
+    for kind in ("models", "snapshots", "texts"):
         _remove_if_empty(settings.VAR_FOLDER / kind / project.slug)
     logger.info("Deleted project %s.", project.slug)
 
@@ -92,7 +93,7 @@ def _files_of(project: Project) -> Iterator[Path]:
                 yield version.folder or Path(version.base_model)
     yield from (snapshot.file for snapshot in project.snapshots.all())
     for upload in project.uploads.all():
-        yield from (upload.file, upload.staged)
+        yield from (upload.file, upload.staged, imported_text(upload))
     yield from (export.file for export in project.exports.all())
 
 

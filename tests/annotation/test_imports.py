@@ -27,7 +27,7 @@ from annotation.models import (
 from annotation.selectors.exports import native_groups
 from annotation.selectors.rankings import current_rankings, prompt_rows
 from annotation.selectors.triples import triple_rows, triples
-from annotation.selectors.uploads import built_on, text_folder
+from annotation.selectors.uploads import built_on, imported_text, text_folder
 from annotation.services import imports, uploads
 from annotation.services.assignments import fit_assignments, take_assignment
 from annotation.services.imports import (
@@ -283,14 +283,15 @@ def test_demonstrations_are_stored_under_a_pseudonym(project: Project) -> None:
 
 def test_raw_text_is_put_where_stage_1_reads_it(project: Project) -> None:
     upload = added(received(project, jsonl({"text": "Once."}, {"text": "Twice."})))
-    [file] = text_folder(project).iterdir()
+    file = imported_text(upload)
+    assert file.parent == text_folder(project)
     assert [json.loads(line)["text"] for line in file.read_text().splitlines()] == [
         "Once.",
         "Twice.",
     ]
     undo_import(upload)
     worked(upload)
-    assert not list(text_folder(project).iterdir())
+    assert not file.exists()
 
 
 def test_our_own_snapshot_comes_back_as_it_was(

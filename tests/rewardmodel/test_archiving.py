@@ -9,6 +9,7 @@ from pytest_django import Settings
 
 from annotation.models import Project, PromptGroup, Ranking, Snapshot, User
 from annotation.selectors.projects import active_projects
+from annotation.selectors.uploads import imported_text
 from annotation.services.projects import create_project
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import automatic_projects, projects_to_delete
@@ -114,6 +115,15 @@ def test_what_another_project_reads_stays(trained: Project, owner: User, tmp_pat
     assert (folder / "weights").exists()
     assert snapshot.file.exists()
     assert Project.objects.get() == heir
+
+
+def test_raw_text_that_was_imported_goes_too(trained: Project, owner: User, tmp_path: Path) -> None:
+    upload = trained.uploads.create(uploaded_by=owner, name="poems.txt", lines=1)
+    imported_text(upload).parent.mkdir(parents=True)
+    imported_text(upload).write_text("{}")
+    ask(trained)
+    delete_project(trained.pk)
+    assert files_in(tmp_path) == []
 
 
 def test_files_that_no_row_names_stay(trained: Project, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a project's admins may set of a training run: what is theirs, and no place of the server."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ Kind = TrainingRun.Kind
 def text(project: Project) -> Path:
     """A text that was put there for the project."""
     folder = text_folder(project)
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # the imports' tests may have left some there
+    folder.mkdir(parents=True)
     file = folder / "poems.txt"
     file.write_text("The moon shines before my bed.")
     return file
