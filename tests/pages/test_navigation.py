@@ -107,7 +107,7 @@ def test_a_superuser_who_is_no_member_sees_all_of_it(as_: As, project: Project) 
 def test_it_is_there_in_chinese(as_: As, project: Project, owner: User, labeler: User) -> None:
     seen = links(as_(owner).get(path("triples", project), headers=CHINESE).content.decode())
     groups = {"标注", "概览", "数据", "模型", "成员", "设置"}
-    data = {"提示词", "导入", "回答组", "评分", "导出", "快照", "Webhook", "反馈"}
+    data = {"提示词", "导入", "回答组", "评分", "导出", "反馈"}
     assert set(seen) == {"项目", *groups, *data}
     seen = links(as_(labeler).get(path("mine", project), headers=CHINESE).content.decode())
     assert set(seen) == {"项目", "排列回答", "我的排序"}
