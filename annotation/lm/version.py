@@ -75,6 +75,7 @@ class Version:
         What was read is kept for the next text `of` the same; one replaces the other.
         """
         self._require_room(len(ids))
+        self._require_known(ids)
         with self.base.read_as(self.adapter):
             logits = _read(self.base, (self.adapter, of), list(ids), last)
         require_numbers(logits)
@@ -92,6 +93,12 @@ class Version:
             return int(logits.argmax())
         with self.base.read_as(self.adapter):
             return int(_plain(self.base, list(ids), 1)[-1].argmax())
+
+    def _require_known(self, ids: Sequence[int]) -> None:
+        """A number beyond the vocabulary would leave a GPU unusable for the whole process."""
+        known = len(cast(Tensor, self.base.model.get_input_embeddings().weight))
+        if not all(0 <= token < known for token in ids):
+            raise PolicyUnavailable(f"The model knows {known} tokens; one here is none of them.")
 
     def _require_room(self, tokens: int) -> None:
         context = context_of(self.base.model)

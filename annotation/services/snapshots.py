@@ -87,6 +87,11 @@ def take_named_snapshot(project: Project, kind: str, name: str, by: User) -> Sna
     return snapshot
 
 
+def _require_file(snapshot: Snapshot, name: str) -> None:
+    if name and not snapshot.is_there:
+        raise SnapshotRefused(_("Its file was removed since, as nothing needed it any more."))
+
+
 def name_snapshot(
     snapshot: Snapshot, name: str, sources: Sequence[Mapping[str, Any]] | None = None
 ) -> None:
@@ -95,8 +100,7 @@ def name_snapshot(
 
     `sources` are those of one from elsewhere, with licence and consent. Raises SnapshotRefused.
     """
-    if name and not snapshot.is_there:
-        raise SnapshotRefused(_("Its file was removed since, as nothing needed it any more."))
+    _require_file(snapshot, name)
     refuse_a_taken_name(snapshot.project, name, snapshot)
     if name and not snapshot.card:
         snapshot.card = card_of(snapshot)
@@ -104,7 +108,9 @@ def name_snapshot(
             snapshot.card["sources"] = list(sources)
     snapshot.name = name
     try:
-        with transaction.atomic():
+        with transaction.atomic():  # the daily cleaning waits for it, or was faster
+            Snapshot.objects.select_for_update().filter(path=snapshot.path).first()
+            _require_file(snapshot, name)
             snapshot.save(update_fields=["name", "card", "taken_by"])
     except IntegrityError as problem:
         raise SnapshotRefused(_taken(name)) from problem

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from annotation.models import Comparison, PolicyVersion, Project, Snapshot, User
@@ -103,14 +102,27 @@ def _is_ours(path: Path) -> bool:
 
 def _is_read_elsewhere(project: Project, path: Path) -> bool:
     """Whether another project has a version on it, or a snapshot of the same file."""
-    relative = path.relative_to(settings.VAR_FOLDER) if _is_ours(path) else path
-    named = Q(base_model=str(path)) | Q(base_model__startswith=f"{path}/") | Q(path=str(relative))
-    others = (
-        Snapshot.objects.filter(path=str(relative)),
-        PolicyVersion.objects.filter(named),
-        RewardModelVersion.objects.filter(named),
+    relative = str(path.relative_to(settings.VAR_FOLDER) if _is_ours(path) else path)
+    if any(
+        rows.filter(path=relative).exclude(project=project).exists()
+        for rows in (Snapshot.objects, PolicyVersion.objects, RewardModelVersion.objects)
+    ):
+        return True
+    place = path.resolve()
+    return any(
+        Path(name).resolve().is_relative_to(place)
+        for name in _models_named_elsewhere(project)
+        if name
     )
-    return any(rows.exclude(project=project).exists() for rows in others)
+
+
+def _models_named_elsewhere(project: Project) -> Iterator[str]:
+    """However they are spelled: in other projects, and by the installation."""
+    yield from (settings.POLICY_MODEL, *settings.POLICY_MODELS)
+    yield from Project.objects.exclude(pk=project.pk).values_list("policy_model", flat=True)
+    for versions in (PolicyVersion, RewardModelVersion):
+        others = versions._default_manager.exclude(project=project)
+        yield from others.values_list("base_model", flat=True).distinct()
 
 
 def _remove_if_empty(folder: Path) -> None:

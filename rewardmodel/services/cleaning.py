@@ -14,6 +14,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -33,14 +34,23 @@ def clean_up() -> list[Path]:
     wanted = [
         *(run.folder / "checkpoints" for run in _ended()),
         *(path for run in _forgotten() for path in _made_by(run)),
-        *(snapshot.file for snapshot in _unneeded_snapshots()),
         *_surplus_features(),
     ]
     removed = [path for path in dict.fromkeys(wanted) if path.exists()]
     for path in removed:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-        logger.info("Removed %s: no version needs it.", path)
+        _remove(path)
+    for snapshot in list(_unneeded_snapshots()):
+        with transaction.atomic():  # nobody names it, or takes it for a run, in between
+            Snapshot.objects.select_for_update().filter(path=snapshot.path).first()
+            if snapshot.file.exists() and snapshot.file not in set(_needed_files()):
+                _remove(snapshot.file)
+                removed.append(snapshot.file)
     return removed
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    logger.info("Removed %s: no version needs it.", path)
 
 
 def _ended() -> QuerySet[TrainingRun]:

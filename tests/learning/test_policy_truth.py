@@ -252,7 +252,7 @@ def test_a_words_credit_is_what_it_and_the_next_ones_have_beside_the_other_answe
 def test_unfading_credit_is_rloos_advantage_at_the_first_token() -> None:
     generator = torch.Generator().manual_seed(0)
     rewards, at_end = torch.randn(2, 4, generator=generator)
-    lengths = [3, 5, 2, 6]
+    lengths = [3, 5, 1, 6]
     words = [torch.randn(length - 1, generator=generator) for length in lengths]
     found = token_credits(rewards, words, at_end, lengths, decay=1.0)
     first = torch.stack([each[0] for each in found])

@@ -16,7 +16,7 @@ from transformers import (
 
 from annotation.lm.asked import answer
 from annotation.lm.chat import Chat
-from annotation.lm.loading import (
+from annotation.lm.loading import (, PolicyUnavailable
     PolicySource,
     PolicyUnavailable,
     load_plain_policy,
@@ -293,3 +293,10 @@ def test_what_cannot_be_done_is_said(base: PolicySource) -> None:
     assert "/nowhere" in answer(asked, WarmPolicy())["problem"]
     asked |= {"sources": [{"base_model": base.base_model}], "tokens": [5] * 600}
     assert "512 tokens" in answer(asked, WarmPolicy())["problem"]
+
+
+def test_a_number_that_is_no_token_is_refused_before_the_model_reads_it(
+    base: PolicySource,
+) -> None:
+    with pytest.raises(PolicyUnavailable, match="one here is none of them"):
+        look([base], HELLO, [5, 2**31 - 1], Draw(), WarmPolicy())

@@ -1,5 +1,6 @@
 """What becomes of a project's runs, rows and files when it is archived and deleted."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -153,3 +154,36 @@ def test_only_what_was_asked_is_deleted(ranked: Project) -> None:
     archive_project(ranked)
     delete_project(ranked.pk)
     assert Project.objects.exists()
+
+
+@pytest.mark.parametrize("spelled", ["{}/", "{}/../{name}", "relative", "link"])
+def test_a_model_that_another_project_begins_with_stays_however_it_is_spelled(
+    trained: Project, owner: User, tmp_path: Path, spelled: str
+) -> None:
+    folder = RewardModelVersion.objects.get().folder
+    assert folder is not None
+    name = spelled.format(folder, name=folder.name)
+    if spelled == "relative":
+        name = os.path.relpath(folder)
+    if spelled == "link":
+        (tmp_path / "alias").symlink_to(folder)
+        name = str(tmp_path / "alias")
+    create_project(Project(name="Heir", slug="heir", policy_model=name), owner)
+    archive_project(trained)
+    ask_deletion(trained)
+    Project.objects.filter(pk=trained.pk).update(
+        deletion_asked_at=timezone.now() - timedelta(minutes=1)
+    )
+    delete_project(trained.pk)
+    assert (folder / "weights").exists()
+
+
+def test_a_model_that_the_installation_begins_with_stays(
+    trained: Project, settings: Settings
+) -> None:
+    folder = RewardModelVersion.objects.get().folder
+    assert folder is not None
+    settings.POLICY_MODEL = str(folder)
+    ask(trained)
+    delete_project(trained.pk)
+    assert (folder / "weights").exists()

@@ -12,11 +12,12 @@ from annotation.models import PolicyVersion, Project, Snapshot, User
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.snapshots import (
     name_snapshot,
+    take_groups_snapshot,
     take_named_snapshot,
     take_prompts_snapshot,
 )
 from rewardmodel.models import RewardModelVersion, TrainingRun
-from rewardmodel.services import start_policy_run, start_reward_run, start_text_run
+from rewardmodel.services import cleaning, start_policy_run, start_reward_run, start_text_run
 from rewardmodel.services.cleaning import KEPT, clean_up
 from rewardmodel.services.outcomes import cancel_run, complete_run, fail_run
 from rewardmodel.tasks import clean_up as clean_up_daily
@@ -164,3 +165,20 @@ def test_a_snapshot_with_a_name_is_never_removed(ranked: Project, owner: User) -
     assert clean_up() == [unnamed.file]
     name_snapshot(named, "")
     assert clean_up() == [named.file]
+
+
+def test_a_snapshot_that_is_named_while_the_cleaning_looks_stays(
+    ranked: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = take_groups_snapshot(ranked)
+    Snapshot.objects.update(created_at=F("created_at") - KEPT - DAY)
+    look = cleaning._unneeded_snapshots
+
+    def looked() -> list[Snapshot]:
+        found = list(look())
+        name_snapshot(Snapshot.objects.get(), "before the new guidelines")
+        return found
+
+    monkeypatch.setattr(cleaning, "_unneeded_snapshots", looked)
+    clean_up()
+    assert snapshot.file.exists()

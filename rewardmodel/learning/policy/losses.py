@@ -82,7 +82,8 @@ def token_credits(
     found = []
     for k, (word, length) in enumerate(zip(words, lengths, strict=True)):
         earned = torch.zeros(length)
-        earned[: len(word)] = word - others[k] / max(len(word), 1)
+        earned[: len(word)] = word
+        earned[: max(len(word), 1)] -= others[k] / max(len(word), 1)  # also where it only ends
         earned[-1] += ends[k]
         found.append(rest[k] + fading_sums(earned, decay))
     return found
