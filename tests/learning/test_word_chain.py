@@ -16,7 +16,7 @@ from transformers import (
 
 from annotation.lm.asked import answer
 from annotation.lm.chat import Chat
-from annotation.lm.loading import (, PolicyUnavailable
+from annotation.lm.loading import (
     PolicySource,
     PolicyUnavailable,
     load_plain_policy,
