@@ -21,6 +21,7 @@ from rewardmodel.services.archiving import (
     restore_project,
 )
 from rewardmodel.services.outcomes import complete_run
+from rewardmodel.services.projects import store_settings
 from tests.rewardmodel.runs import claimed, result
 
 
@@ -66,6 +67,17 @@ def test_an_archived_project_answers_and_trains_nothing(ranked: Project) -> None
     assert automatic_projects() == []
     with pytest.raises(RunRefused, match="archived"):
         start_reward_run(ranked)
+
+
+def test_a_settings_form_in_flight_does_not_put_a_project_back(
+    ranked: Project, owner: User
+) -> None:
+    archive_project(ranked)
+    ask_deletion(ranked)
+    assert not store_settings(ranked, ["overlap"], by=owner)  # as it was read before
+    ranked.refresh_from_db()
+    assert ranked.archived_at
+    assert ranked.deletion_asked_at
 
 
 def test_put_back_it_is_as_it_was_but_paused(ranked: Project) -> None:
