@@ -80,6 +80,15 @@ def test_a_settings_form_in_flight_does_not_put_a_project_back(
     assert ranked.deletion_asked_at
 
 
+def test_no_training_starts_in_a_project_that_is_archived_while_its_snapshot_is_written(
+    ranked: Project,
+) -> None:
+    archive_project(ranked)
+    with pytest.raises(RunRefused, match="archived"):
+        start_reward_run(ranked)  # as it was read before
+    assert not TrainingRun.objects.exists()
+
+
 def test_put_back_it_is_as_it_was_but_paused(ranked: Project) -> None:
     archive_project(ranked)
     restore_project(ranked)
