@@ -89,6 +89,14 @@ def test_no_training_starts_in_a_project_that_is_archived_while_its_snapshot_is_
     assert not TrainingRun.objects.exists()
 
 
+def test_what_passes_its_gate_in_an_archived_project_serves_nobody(ranked: Project) -> None:
+    run = claimed(start_reward_run(ranked))
+    archive_project(ranked)
+    complete_run(run, result(run, passed=True))
+    version = RewardModelVersion.objects.get()
+    assert version.status == version.Status.CANDIDATE
+
+
 def test_put_back_it_is_as_it_was_but_paused(ranked: Project) -> None:
     archive_project(ranked)
     restore_project(ranked)
