@@ -65,12 +65,20 @@ def facts_of(name: str) -> ModelFacts:
     Raises UnusableModel.
     """
     folder = Path(name)
-    if folder.is_dir():
+    if _is_folder(folder):
         return facts_of_folder(folder)
     if not ON_THE_HUB.fullmatch(name) or ".." in PurePosixPath(name).parts:
         raise UnusableModel(NOT_THERE)
     cached = copy_here(name)
     return facts_of_folder(cached) if cached else _facts_on_the_hub(name)
+
+
+def _is_folder(path: Path) -> bool:
+    """Not what this process may not look at, nor a name too long to be one."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def facts_of_folder(folder: Path) -> ModelFacts:

@@ -16,6 +16,7 @@ from annotation.models import (
     Snapshot,
 )
 from annotation.selectors.claims import run_out
+from annotation.selectors.projects import at_work
 
 SHOWN = 5
 
@@ -28,9 +29,11 @@ class Built(TextChoices):
 
 
 def free_uploads() -> QuerySet[PromptUpload]:
-    """At work, but in nobody's hands: between two turns, or left by a worker that died."""
-    unclaimed = Q(claim__isnull=True)
-    return PromptUpload.objects.filter(unclaimed | run_out(), status__in=PromptUpload.ACTIVE)
+    """At work, but in nobody's hands: between two turns, or left by a worker that died. Those of
+    archived projects wait."""
+    unclaimed, projects = Q(claim__isnull=True), at_work(Project.objects.all())
+    active = PromptUpload.objects.filter(project__in=projects, status__in=PromptUpload.ACTIVE)
+    return active.filter(unclaimed | run_out())
 
 
 def uploads_of(project: Project) -> list[PromptUpload]:

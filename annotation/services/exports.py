@@ -199,5 +199,6 @@ def export_of_token(token: str) -> Export | None:
         key = SIGNER.unsign(token)
     except signing.BadSignature:
         return None
-    found = Export.objects.filter(key=key, status=Status.DONE).select_related("project").first()
+    kept = Export.objects.filter(project__deletion_asked_at__isnull=True, status=Status.DONE)
+    found = kept.filter(key=key).select_related("project").first()
     return found if found and found.expires_at > timezone.now() else None

@@ -61,9 +61,12 @@ def seed_of(prompt: Prompt, policy: PolicyVersion) -> int:
 
 @transaction.atomic
 def claim_groups(project_id: int, limit: int) -> list[PromptGroup]:
-    """Up to `limit` pending groups of one policy, claimed for this worker for a minute."""
+    """Up to `limit` pending groups of one policy, claimed for this worker for a minute.
+
+    None of an archived project.
+    """
     pending = PromptGroup.objects.filter(
-        project_id=project_id, status=Status.PENDING
+        project_id=project_id, project__archived_at__isnull=True, status=Status.PENDING
     ).select_related("prompt", "policy", "project")
     locked = pending.select_for_update(skip_locked=True, of=("self",))
     groups = list(locked.order_by("policy_id", "id")[:limit])

@@ -47,8 +47,8 @@ def keep_answer(request: IdempotentRequest, status: int, content: bytes) -> None
     """One that did something is answered the same for a day; one that did nothing may come again
     under its key."""
     if 200 <= status < 300:
-        request.status, request.content = status, content.decode()
-        request.save(update_fields=["status", "content"])
+        own = IdempotentRequest.objects.filter(pk=request.pk)  # gone where its token was deleted
+        own.update(status=status, content=content.decode())
     else:
         request.delete()
 

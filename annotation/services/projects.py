@@ -33,8 +33,12 @@ def create_project(project: Project, owner: User) -> Project:
 
 @transaction.atomic
 def change_project(project: Project, changed: Collection[str]) -> None:
-    """Saves the project; `changed` names the settings that are others than before."""
-    project.save()
+    """Saves what a form may set of the project, and nothing else, as it may have been read long
+    ago; `changed` names the settings that are others than before."""
+    fields = Project._meta.concrete_fields
+    project.save(
+        update_fields=[field.name for field in fields if field.editable and not field.primary_key]
+    )
     if "overlap" in changed:
         fit_assignments(project)
 

@@ -133,12 +133,13 @@ def link_token(snapshot: Snapshot) -> str:
 
 
 def snapshot_of_token(token: str) -> Snapshot | None:
-    """None where the link is forged or too old, or the snapshot gone."""
+    """None where the link is forged or too old, or the snapshot gone or soon to be."""
     try:
         pk = SIGNER.unsign(token, max_age=LINKED)
     except signing.BadSignature:
         return None
-    return Snapshot.objects.filter(pk=pk).select_related("project").first()
+    kept = Snapshot.objects.filter(project__deletion_asked_at__isnull=True)
+    return kept.filter(pk=pk).select_related("project").first()
 
 
 @contextmanager

@@ -220,7 +220,7 @@ def split(project: Project, kind: str, stored: Any) -> tuple[dict[str, Any], Any
 
 def _fits(project: Project, kind: str, name: str, value: Any) -> bool:
     choices = next((named.choices for named in named_of(kind) if named.name == name), {})
-    if value is None or (choices and value not in choices):
+    if value is None or (choices and not (isinstance(value, str) and value in choices)):
         return False
     try:
         as_run_takes_it(project, kind, {name: value})

@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from annotation.models import Membership, Project, Prompt, User
-from annotation.selectors.projects import made_just_now
+from annotation.selectors.projects import made_just_now, may_begin_with
 from annotation.services.assignments import lock_user
 from annotation.services.projects import create_project, set_member
 from rewardmodel.models import TrainingRun
@@ -20,8 +20,9 @@ AT_ONCE = 500  # prompts a statement
 def copy_project(source: Project, name: str, slug: str, by: User, *, with_prompts: bool) -> Project:
     """Settings, people and, if wanted, prompts; nothing that was answered, said or learned.
 
-    Settings that name a version or a text of the source are left out. The copy is its maker's; the
-    source's owner is an admin of it. Sent twice at once, it is made once.
+    Settings that name a version or a text of the source are left out, and so is a base model that
+    its maker may not choose: the installation's answers. The copy is its maker's; the source's
+    owner is an admin of it. Sent twice at once, it is made once.
     """
     lock_user(by)
     if (made := made_just_now(by, name, slug)) is not None:
@@ -31,6 +32,8 @@ def copy_project(source: Project, name: str, slug: str, by: User, *, with_prompt
         for field in Project._meta.concrete_fields
         if field.name not in OF_ONE_PROJECT
     }
+    if not may_begin_with(by, source.policy_model):
+        copied["policy_model"] = ""
     for kind in TrainingRun.Kind:
         copied[f"{kind}_settings"] = _of_any_project(copied[f"{kind}_settings"])
     copy = create_project(Project(**copied, name=name, slug=slug), owner=by)

@@ -54,7 +54,10 @@ def complete_run(run: TrainingRun, result: Mapping[str, Any]) -> None:
 
 
 def _passed(version: RewardModelVersion | PolicyVersion) -> None:
-    """It serves; or, where its project asks people first, they are asked."""
+    """It serves; or, where its project asks people first, they are asked. In a project that was
+    archived meanwhile it stays a candidate."""
+    if version.project.archived_at is not None:
+        return
     asks = version.project.promotion
     if isinstance(version, RewardModelVersion) or asks == Project.Promotion.GATE:
         let_serve(version)

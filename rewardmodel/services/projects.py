@@ -15,21 +15,26 @@ from rewardmodel.services.promotion import let_serve
 
 
 @transaction.atomic
-def store_settings(project: Project, changed: Collection[str], by: User) -> None:
-    """Saves the project; `changed` names the settings that are others than before.
+def store_settings(project: Project, changed: Collection[str], by: User) -> bool:
+    """Saves the project; `changed` names the settings that are others than before. False where it
+    was archived meanwhile: nothing is saved.
 
     An hour of the day that was set now is not made up for; a base model that other versions build
     on by now stays.
     """
     stored = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    if stored.archived_at is not None:
+        return False
     if {"training_daily_at", "training_zone"} & set(changed):
         project.training_daily_since = timezone.now()
+        project.save(update_fields=["training_daily_since"])
     is_other = project.policy_model != stored.policy_model
     if is_other and not may_change_base_model(stored):
         project.policy_model, is_other = stored.policy_model, False
     change_project(project, changed)
     if is_other:
         _begin_with(project, project.policy_model or settings.POLICY_MODEL, by)
+    return True
 
 
 def _begin_with(project: Project, base_model: str, by: User) -> None:

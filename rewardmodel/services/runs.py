@@ -154,8 +154,7 @@ def _start(
 
     What people have `chosen` wins over what a run of its kind is given. Raises RunRefused.
     """
-    if project.archived_at is not None:
-        raise RunRefused(_("The project is archived: put it back first."))
+    _refuse_an_archived(project)
     try:
         policy = None if kind == Kind.REWARD else starting_policy(project, chosen)
         chosen = as_run_takes_it(project, kind, chosen)
@@ -181,8 +180,10 @@ def _start(
 def _queue(
     run: TrainingRun, policy: PolicyVersion | None, shown: str, chosen: dict[str, Any]
 ) -> None:
-    """Raises RunRefused when another run of the project was started meanwhile."""
+    """Raises RunRefused when another run of the project was started meanwhile, or it was archived
+    while its snapshot was written."""
     project = Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
+    _refuse_an_archived(project)
     _refuse_a_second(project)
     run.policy = policy or champion_policy(project)
     run.save()  # with its number, which the folders have in their names
@@ -210,6 +211,11 @@ def _refused_without_room() -> Iterator[None]:
         raise RunRefused(
             _("The disk is full: %(free)d MB are free. Make room, then start the run again.") % free
         ) from problem
+
+
+def _refuse_an_archived(project: Project) -> None:
+    if project.archived_at is not None:
+        raise RunRefused(_("The project is archived: put it back first."))
 
 
 def _refuse_a_second(project: Project) -> None:

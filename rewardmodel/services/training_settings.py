@@ -69,8 +69,11 @@ def starting_policy(project: Project, chosen: Any) -> PolicyVersion | None:
     if number is None:
         return None
     is_number = type(number) is int and 0 <= number <= MOST_VERSIONS
-    own = project.policyversions.all() if is_number and project.pk else PolicyVersion.objects.none()
-    if (found := own.filter(number=number).first()) is None:
+    if is_number and project.pk:
+        found = project.policyversions.filter(number=number).first()
+    else:
+        found = None
+    if found is None:
         raise ValueError(_("starts_from must be the number of one of this project's policies."))
     return found
 

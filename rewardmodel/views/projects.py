@@ -38,7 +38,9 @@ def settings(request: Request, slug: str) -> HttpResponse:
         request.user, request.POST if request.method == "POST" else None, instance=project
     )
     if form.is_valid():
-        store_settings(form.save(commit=False), form.changed_data, by=request.user)
+        if not store_settings(form.save(commit=False), form.changed_data, by=request.user):
+            messages.error(request, _("The project is archived: put it back first."))
+            return redirect("project", slug)
         messages.success(request, _("The settings are stored."))
         _say_facts(request, form.facts)
         return redirect("project_settings", slug)

@@ -57,6 +57,13 @@ def test_two_workers_never_claim_the_same_group(project: Project) -> None:
     assert not {group.pk for group in first} & {group.pk for group in second}
 
 
+def test_what_waits_in_an_archived_project_is_not_answered(project: Project) -> None:
+    ask(project, "a")
+    groups.top_up(project)
+    Project.objects.update(is_active=False, archived_at=timezone.now())
+    assert groups.claim_groups(project.pk, 1) == []
+
+
 def test_a_claim_that_lapsed_frees_the_group_and_its_late_answers_are_dropped(
     project: Project,
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from annotation.models import Project, PromptUpload, Ranking, User
 from tests.annotation.desk import rank
@@ -59,6 +60,16 @@ def test_bad_rows_are_left_out_on_purpose_only(project: Project, file: Path) -> 
     assert not project.groups.exists()
     run(project, file, add=True, leave_out=True, **SAID)
     assert project.groups.count() == 1
+
+
+@pytest.mark.parametrize("adds", [{}, {"add": True, **SAID}], ids=["shown", "added"])
+def test_an_archived_project_is_not_written_into(
+    project: Project, file: Path, adds: dict[str, object]
+) -> None:
+    Project.objects.update(is_active=False, archived_at=timezone.now())
+    with pytest.raises(CommandError, match="is archived: put it back first"):
+        run(project, file, **adds)
+    assert not PromptUpload.objects.exists()
 
 
 def test_unknown_columns_are_named(project: Project, file: Path) -> None:

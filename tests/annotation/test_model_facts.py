@@ -55,6 +55,11 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
         facts_of(str(tmp_path / "nowhere"))
 
 
+def test_a_name_too_long_for_a_folder_is_said_to_be_none() -> None:
+    with pytest.raises(UnusableModel, match="no such folder"):
+        facts_of("a" * 300)
+
+
 def test_what_writes_no_text_is_refused(model: Path) -> None:
     change(model / "config.json", architectures=["BertModel"])
     with pytest.raises(UnusableModel, match=r"no causal language model .* BertModel"):

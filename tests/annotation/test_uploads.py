@@ -106,6 +106,15 @@ def test_an_upload_whose_worker_died_is_gone_on_with_where_it_was(
     assert not uploads._keep(dead, 1, [])
 
 
+def test_an_upload_to_an_archived_project_waits(project: Project) -> None:
+    upload = received(project, lines(3))
+    Project.objects.update(is_active=False, archived_at=timezone.now())
+    assert not work_on_upload(upload.pk)
+    assert not project.prompts.exists()
+    Project.objects.update(archived_at=None)
+    assert finish(upload).status == Status.DONE
+
+
 def test_two_workers_have_an_upload_in_turn_and_never_at_once(project: Project) -> None:
     upload = received(project, lines(10))
     assert claim(upload.pk) is not None

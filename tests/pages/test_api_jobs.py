@@ -10,7 +10,13 @@ from django.test import Client
 from django.utils import timezone
 
 from annotation.models import Export, IdempotentRequest, Project, PromptUpload, User
-from annotation.services.idempotency import ABANDONED, KEPT, begin_request, delete_old_requests
+from annotation.services.idempotency import (
+    ABANDONED,
+    KEPT,
+    begin_request,
+    delete_old_requests,
+    keep_answer,
+)
 from annotation.services.uploads import work_on_upload
 from tests.pages.test_api import EGG, ROOT, Api
 
@@ -159,6 +165,16 @@ def test_one_that_is_worked_on_waits_until_its_worker_must_be_dead(
     assert (waiting.status_code, int(waiting["Retry-After"])) == (409, 120)
     IdempotentRequest.objects.update(created_at=timezone.now() - ABANDONED - timedelta(seconds=1))
     assert keyed(api, "a", path, content).status_code == 202
+
+
+def test_an_answer_whose_token_was_deleted_meanwhile_is_not_kept(
+    project: Project, owner: User
+) -> None:
+    token = Api(owner).token
+    begun = begin_request(token, "a", b"sent")
+    token.delete()
+    keep_answer(begun, 201, b"{}")
+    assert not IdempotentRequest.objects.exists()
 
 
 def test_a_key_is_forgotten_after_a_day(project: Project, owner: User) -> None:

@@ -174,6 +174,15 @@ def test_a_forged_link_leads_nowhere(as_: As, ranked: Project, owner: User) -> N
     assert Client().get(reverse("export_link", args=[export.key.hex])).status_code == 404
 
 
+def test_a_link_leads_nowhere_once_its_project_is_to_be_deleted(
+    as_: As, ranked: Project, owner: User
+) -> None:
+    export = taken_out(as_(owner), ranked)
+    now = timezone.now()
+    Project.objects.update(is_active=False, archived_at=now, deletion_asked_at=now)
+    assert Client().get(reverse("export_link", args=[link_token(export)])).status_code == 404
+
+
 def test_a_link_leads_nowhere_when_its_week_is_over(as_: As, ranked: Project, owner: User) -> None:
     export = taken_out(as_(owner), ranked)
     Export.objects.update(finished_at=F("finished_at") - Export.KEPT)

@@ -158,6 +158,16 @@ def test_a_copy_has_settings_people_and_prompts_and_nothing_that_was_said(
     assert [version.number for version in copy.policyversions.all()] == [0]
 
 
+def test_a_copy_begins_with_no_base_model_that_its_maker_may_not_choose(
+    as_: As, project: Project, owner: User
+) -> None:
+    owner.is_staff = True
+    owner.save()
+    Project.objects.update(policy_model="/srv/models/of-others")
+    as_(owner).post(page(project, "project_copy"), {"name": "Garden", "slug": "garden"})
+    assert Project.objects.get(slug="garden").policy_model == ""
+
+
 def test_a_copy_without_prompts_has_none(as_: As, project: Project, owner: User) -> None:
     ready_group(project)
     owner.is_staff = True

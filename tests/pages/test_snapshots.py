@@ -11,6 +11,7 @@ from annotation.exchange.split import prompt_key, split_of
 from annotation.models import Project, Snapshot, User
 from annotation.services.snapshots import take_groups_snapshot
 from rewardmodel.models import TrainingRun
+from rewardmodel.services.archiving import archive_project, ask_deletion
 from tests.annotation.desk import rank
 from tests.pages.conftest import As
 from tests.pages.test_api import Api
@@ -126,6 +127,16 @@ def test_the_file_is_taken_out_by_login_and_by_link(
     assert b"".join(Client().get(link)) == snapshot.file.read_bytes()
     assert Client().get(f"{link[:-2]}x/").status_code == 404
     assert as_(labeler).get(f"{HOME}{snapshot.pk}/file/").status_code == 403
+
+
+def test_a_link_leads_nowhere_once_its_project_is_to_be_deleted(
+    as_: As, ranked: Project, owner: User
+) -> None:
+    browser = as_(owner)
+    link = browser.get(f"{HOME}{take(browser).pk}/").context["link"]
+    archive_project(ranked)
+    ask_deletion(ranked)
+    assert Client().get(link).status_code == 404
 
 
 def test_a_file_from_elsewhere_becomes_one_and_says_where_it_is_from(

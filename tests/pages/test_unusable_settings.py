@@ -16,6 +16,9 @@ from tests.people import ready_group
 UNUSABLE = [
     {"\ud83d": "\ude00"},
     {"algorithm": "\ud83d"},
+    {"algorithm": ["rloo"]},
+    {"method": {}},
+    {"starts_from": [1]},
     {"steps": 10**400},
     {"steps": 1e9},
     {"pretraining_text": "/etc/passwd", "rollout_server": "http://10.0.0.1"},

@@ -22,6 +22,7 @@ from rewardmodel.services.archiving import (
     restore_project,
 )
 from rewardmodel.services.outcomes import complete_run
+from rewardmodel.services.projects import store_settings
 from tests.rewardmodel.runs import claimed, result
 
 
@@ -67,6 +68,34 @@ def test_an_archived_project_answers_and_trains_nothing(ranked: Project) -> None
     assert automatic_projects() == []
     with pytest.raises(RunRefused, match="archived"):
         start_reward_run(ranked)
+
+
+def test_a_settings_form_in_flight_does_not_put_a_project_back(
+    ranked: Project, owner: User
+) -> None:
+    archive_project(ranked)
+    ask_deletion(ranked)
+    assert not store_settings(ranked, ["overlap"], by=owner)  # as it was read before
+    ranked.refresh_from_db()
+    assert ranked.archived_at
+    assert ranked.deletion_asked_at
+
+
+def test_no_training_starts_in_a_project_that_is_archived_while_its_snapshot_is_written(
+    ranked: Project,
+) -> None:
+    archive_project(ranked)
+    with pytest.raises(RunRefused, match="archived"):
+        start_reward_run(ranked)  # as it was read before
+    assert not TrainingRun.objects.exists()
+
+
+def test_what_passes_its_gate_in_an_archived_project_serves_nobody(ranked: Project) -> None:
+    run = claimed(start_reward_run(ranked))
+    archive_project(ranked)
+    complete_run(run, result(run, passed=True))
+    version = RewardModelVersion.objects.get()
+    assert version.status == version.Status.CANDIDATE
 
 
 def test_put_back_it_is_as_it_was_but_paused(ranked: Project) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from annotation.management.projects import project_at
+from annotation.management.projects import project_to_change
 from annotation.services.generation import ask_for_answers
 
 
@@ -14,6 +14,6 @@ class Command(BaseCommand):
         parser.add_argument("project", help="the project's address, such as demo")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = project_at(options["project"])
+        project = project_to_change(options["project"])
         waiting = ask_for_answers(project)
         self.stdout.write(f"{waiting} groups wait for answers; the worker has been asked.")

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from annotation.exchange.reading.datasets import Part, parts_of
 from annotation.exchange.reading.mapping import MEANINGS, Mapping
 from annotation.exchange.wording import Unreadable
-from annotation.management.projects import project_at
+from annotation.management.projects import project_to_change
 from annotation.models import Project, PromptUpload
 from annotation.selectors.previews import preview_of
 from annotation.services.hub import NAME, NotFetched, fetch_dataset
@@ -59,7 +59,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["add"] and not (options["source"] and options["licence"] and options["consent"]):
             raise CommandError("--add needs --source, --licence and --consent.")
-        project = project_at(options["project"])
+        project = project_to_change(options["project"])
         with _folder_or_file(options["file"]) as source:
             try:
                 parts = parts_of(source)
@@ -141,13 +141,17 @@ def _folder_or_file(name: str) -> Iterator[Path]:
 
 
 def _worked(upload: PromptUpload) -> PromptUpload:
-    """After this process or a worker has done all that there was to do."""
+    """After this process or a worker has done all that there was to do.
+
+    Raises CommandError where its project is archived meanwhile.
+    """
     while True:
         more = work_on_upload(upload.pk)
         upload.refresh_from_db()
         if not upload.is_active:
             return upload
         if not more:
+            project_to_change(upload.project.slug)
             time.sleep(0.5)  # a worker has it
 
 

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotation.exchange.demonstrations import parse_demonstrations
 from annotation.exchange.prompts import UnreadablePrompt
-from annotation.management.projects import project_at
+from annotation.management.projects import project_to_change
 from annotation.models import User
 from annotation.services.demonstrations import import_demonstrations
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = project_at(options["project"])
+        project = project_to_change(options["project"])
         author = User.objects.filter(username=options["author"]).first()
         if author is None:
             raise CommandError(f"There is no user named {options['author']!r}.")
