@@ -1,16 +1,19 @@
 """Snapshots are a page: taken, brought, named, compared, trained on, taken out."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from pytest_django import Settings
 
 from annotation.exchange.split import prompt_key, split_of
 from annotation.models import Project, Snapshot, User
-from annotation.services.snapshots import take_groups_snapshot
+from annotation.services.snapshots import SnapshotRefused, take_groups_snapshot
 from rewardmodel.models import TrainingRun
+from rewardmodel.services import imported_snapshots
 from tests.annotation.desk import rank
 from tests.pages.conftest import As
 from tests.pages.test_api import Api
@@ -174,6 +177,8 @@ def test_what_was_taken_out_and_brought_again_is_the_same_bytes(
         ({**ROW, "prompt": [["role"]]}, "line 2: 'prompt' must be a list"),
         ({**ROW, "prompt": {"role": "user"}}, "line 2: 'prompt' must be a list"),
         ({**ROW, "answers": None}, "line 2: 'answers' must be a list"),
+        ({**ROW, "sources": [None]}, "line 2: 'sources' must be a list of objects"),
+        ({**ROW, "finish_reasons": 5}, "line 2: 'finish_reasons' must be a list of texts"),
     ],
 )
 def test_a_file_that_no_training_takes_is_refused_with_the_place(
@@ -212,6 +217,39 @@ def test_prompts_and_demonstrations_are_brought_too(
 ) -> None:
     bring(as_(owner), row)
     assert Snapshot.objects.get().kind == kind
+
+
+@pytest.mark.parametrize(
+    ("row", "kept"),
+    [
+        ({"messages": []}, ROW),
+        ({"answers": 5}, {"prompt": ROW["prompt"]}),
+        ({"rankings": [5]}, {"prompt": ROW["prompt"]}),
+    ],
+)
+def test_of_a_row_only_what_belongs_to_its_kind_is_kept(
+    as_: As, project: Project, owner: User, row: Any, kept: Any
+) -> None:
+    bring(as_(owner), kept, {**kept, **row})
+    rows = [json.loads(line) for line in Snapshot.objects.get().file.read_text().splitlines()]
+    assert [each.keys() for each in rows] == [kept.keys() | {"split"}] * 2
+
+
+def test_a_file_of_which_no_snapshot_came_is_not_kept(
+    as_: As,
+    project: Project,
+    owner: User,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    def refuse(*_given: Any) -> None:
+        raise SnapshotRefused("Somebody took the name meanwhile.")
+
+    settings.VAR_FOLDER = tmp_path
+    monkeypatch.setattr(imported_snapshots, "name_snapshot", refuse)
+    assert "meanwhile" in bring(as_(owner), ROW).content.decode()
+    assert not list(tmp_path.rglob("*.jsonl"))
 
 
 def test_a_training_is_started_on_a_chosen_snapshot(
