@@ -14,6 +14,7 @@ from annotation.models import Project, Snapshot, User
 from annotation.services.snapshots import SnapshotRefused, take_groups_snapshot
 from rewardmodel.models import TrainingRun
 from rewardmodel.services import imported_snapshots
+from rewardmodel.snapshot_forms import LARGEST
 from tests.annotation.desk import rank
 from tests.pages.conftest import As
 from tests.pages.test_api import Api
@@ -194,6 +195,15 @@ def test_a_file_without_anything_to_learn_is_refused(
 ) -> None:
     page = bring(as_(owner), {**ROW, "rankings": [{"labeler": "a", "ranks": [1, 1]}]})
     assert "no row in it that can be learned from" in page.content.decode()
+    assert not Snapshot.objects.exists()
+
+
+def test_a_file_too_long_to_wait_for_is_refused_with_where_it_can_be_trained_on(
+    as_: As, project: Project, owner: User
+) -> None:
+    page = bring(as_(owner), b" " * (LARGEST + 1)).content.decode()
+    assert "larger than 4 MB" in page
+    assert "docs/learning.md" in page
     assert not Snapshot.objects.exists()
 
 
