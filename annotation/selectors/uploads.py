@@ -64,7 +64,7 @@ def built_on(upload: PromptUpload) -> list[Built]:
     rankings = Ranking.objects.filter(group__in=groups)
     first = rankings.filter(group__upload=upload).aggregate(Min("id"))["id__min"]
     since = prompts.aggregate(Min("created_at"))["created_at__min"]
-    snapshots = upload.project.snapshots.all()
+    snapshots = upload.project.snapshots.filter(is_imported=False)
     frozen = Q(pk__in=[])
     if first is not None:
         frozen |= Q(kind=Snapshot.Kind.GROUPS, last_ranking_id__gte=first)

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -20,6 +20,22 @@ from django.utils.translation import gettext_noop
 SECONDS = 5.0  # for the connection, and for each part of the answer
 KEPT = 500  # bytes of the answer
 PORTS = {"http": 80, "https": 443}
+MISLEADING = tuple(
+    ip_network(network)
+    for network in (
+        "::/96",  # IPv4 in IPv6, RFC 4291
+        "::ffff:0:0:0/96",  # IPv4 translated, RFC 2765
+        "64:ff9b::/96",  # NAT64, RFC 6052
+        "64:ff9b:1::/48",  # NAT64 of a network's own, RFC 8215
+        "2001::/32",  # Teredo, RFC 4380
+        "2002::/16",  # 6to4, RFC 3056
+        "192.88.99.0/24",  # its relays, RFC 7526
+        "fec0::/10",  # site-local, RFC 3879
+        "5f00::/16",  # segment routing, RFC 9602
+    )
+)
+"""Networks that lead to an IPv4 address within the address, or stay within a site, and yet count as
+public."""
 
 PRIVATE = gettext_noop(
     "The address leads into a private network: it has to be public, or in WEBHOOK_NETWORKS."
@@ -88,8 +104,8 @@ def may_be_reached(address: IPv4Address | IPv6Address) -> bool:
     inner = getattr(address, "ipv4_mapped", None) or address
     if any(inner in network for network in settings.WEBHOOK_NETWORKS):
         return True
-    tunnels = isinstance(inner, IPv6Address) and (inner.sixtofour or inner.teredo)
-    return inner.is_global and not inner.is_multicast and not tunnels
+    is_misleading = any(inner in network for network in MISLEADING)
+    return inner.is_global and not inner.is_multicast and not is_misleading
 
 
 def _reachable(host: str, port: int) -> str:

@@ -55,8 +55,9 @@ def _unlearned(project: Project) -> QuerySet[Ranking]:
 
 
 def new_demonstrations(project: Project) -> int:
-    """Those that came after the last run that learned from them."""
-    seen = _reading(project, Kind.DEMONSTRATIONS).aggregate(last=Max("snapshot__created_at"))
+    """Those that came after the last run that learned from them, not from a file from elsewhere."""
+    own = _reading(project, Kind.DEMONSTRATIONS).filter(snapshot__is_imported=False)
+    seen = own.aggregate(last=Max("snapshot__created_at"))
     current = project.demonstrations.filter(is_current=True)
     return (current.filter(created_at__gt=seen["last"]) if seen["last"] else current).count()
 

@@ -25,6 +25,15 @@ from rewardmodel.learning.core.snapshot import (
 Kind = Snapshot.Kind
 Row = dict[str, Any]
 BATCH = 500
+OF_ALL = {"id", "lang", "split"}
+KEYS = {
+    Kind.PROMPTS: OF_ALL | {"prompt"},
+    Kind.DEMONSTRATIONS: OF_ALL | {"messages"},
+    Kind.GROUPS: OF_ALL
+    | {"schema", "prompt_id", "prompt", "system_prompt", "answers", "finish_reasons", "sources"}
+    | {"picked", "seed", "answered_at", "rankings", "skips", "reports"},
+}
+"""What docs/formats.md says of a row of each kind: the rest of it is not kept."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +60,23 @@ def import_snapshot(
     except SnapshotError as problem:
         raise SnapshotRefused(_("It cannot be trained on. %s") % problem) from problem
     given = {"source": origin.source, "licence": origin.licence, "rows": count}
-    with transaction.atomic():
-        snapshot = Snapshot.objects.create(
-            project=project,
-            kind=reading.kind,
-            path=str(file.relative_to(settings.VAR_FOLDER)),
-            sha256=sha256,
-            rows=count,
-            rankings=reading.rankings,
-            is_imported=True,
-            taken_by=by,
-        )
-        name_snapshot(snapshot, name, [{**given, "has_consent": origin.has_consent}])
+    path = str(file.relative_to(settings.VAR_FOLDER))
+    try:
+        with transaction.atomic():
+            snapshot = Snapshot.objects.create(
+                project=project,
+                kind=reading.kind,
+                path=path,
+                sha256=sha256,
+                rows=count,
+                rankings=reading.rankings,
+                is_imported=True,
+                taken_by=by,
+            )
+            name_snapshot(snapshot, name, [{**given, "has_consent": origin.has_consent}])
+    finally:
+        if not Snapshot.objects.filter(path=path).exists():
+            file.unlink(missing_ok=True)
     return snapshot
 
 
@@ -109,12 +123,13 @@ class Reading:
                 )
             if is_first:
                 self.kind, is_first = kind_of(row), False
-            yield where, row
+            yield where, {key: row[key] for key in row.keys() & KEYS[self.kind]}
 
     def _checked(self, where: str, row: Row, known: dict[str, str]) -> Row:
         """With the split that holds here. Raises SnapshotError."""
         percent, one = self.project.heldout_percent, [(where, {**row})]
         if self.kind == Kind.GROUPS:
+            check_optional_lists(where, row)
             groups = sort_groups(one, where, percent)
             found = [*groups.train, *groups.heldout]
             self.usable += len(found)
@@ -139,6 +154,15 @@ def kind_of(row: Row) -> Snapshot.Kind:
     if "answers" in row:
         return Kind.GROUPS
     return Kind.DEMONSTRATIONS if "messages" in row else Kind.PROMPTS
+
+
+def check_optional_lists(where: str, row: Row) -> None:
+    """Those that training does not read, but the data card does. Raises SnapshotError."""
+    for key, kind, plural in (("finish_reasons", str, "texts"), ("sources", dict, "objects")):
+        value = row.get(key)
+        is_list = isinstance(value, list) and all(isinstance(each, kind) for each in value)
+        if value is not None and not is_list:
+            raise SnapshotError(f"{where}: '{key}' must be a list of {plural}.")
 
 
 def keys_of(row: Row) -> list[str]:

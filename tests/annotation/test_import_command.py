@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,51 @@ def test_a_folder_is_imported_file_by_file_without_what_describes_it(
     run(project, folder, add=True, **SAID)
     assert project.groups.count() == 2
     assert "data/test.csv:" in capsys.readouterr().out
+
+
+def encrypted(archive: bytes) -> bytes:
+    """Its flags say so, which is all that is looked at before a password is asked for."""
+    said = bytearray(archive)
+    said[6] |= 1
+    said[archive.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("x.jsonl", lambda archive: archive.replace(b"Why?", b"Who?", 1), "Bad CRC-32"),
+        ("x.jsonl", encrypted, "is encrypted"),
+        ("x" * 300, lambda archive: archive, "name too long"),
+    ],
+)
+def test_an_archive_that_cannot_be_unpacked_is_said(
+    project: Project, tmp_path: Path, name: str, change: Callable[[bytes], bytes], said: str
+) -> None:
+    path = tmp_path / "rows.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, f"{json.dumps(PAIR)}\n")
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(CommandError, match=rf"rows.zip cannot be unpacked \(.*{said}"):
+        run(project, path)
+
+
+def test_an_archive_larger_than_the_disk_is_not_unpacked(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "rows.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.jsonl", f"{json.dumps(PAIR)}\n")
+        archive.infolist()[0].file_size = 10**16
+    with pytest.raises(CommandError, match="takes 10000000000 MB unpacked, more than is free"):
+        run(project, path)
+
+
+def test_a_name_in_dataset_info_that_no_file_can_have_is_said(
+    project: Project, described: Path
+) -> None:
+    info = {"a": {"file_name": "x" * 300}}
+    (described / "dataset_info.json").write_text(json.dumps(info))
+    with pytest.raises(CommandError, match="names no file that is in the folder"):
+        run(project, described)
 
 
 RENAMED = {"q": "Why?", "more": "In short.", "good": "So.", "bad": "No."}

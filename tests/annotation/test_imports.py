@@ -198,6 +198,13 @@ def test_it_is_not_undone_when_something_was_built_on_it(project: Project) -> No
     assert project.groups.count() == 5
 
 
+def test_a_snapshot_from_elsewhere_keeps_no_import_from_being_undone(project: Project) -> None:
+    upload = added(received(project, PAIRS))
+    for kind in (Snapshot.Kind.PROMPTS, Snapshot.Kind.DEMONSTRATIONS):
+        project.snapshots.create(kind=kind, path="x", rows=1, is_imported=True)
+    assert not built_on(upload)
+
+
 def test_it_is_not_undone_when_people_ranked_answers_to_its_questions(
     project: Project, labeler: User
 ) -> None:

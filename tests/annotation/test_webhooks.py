@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from annotation.selectors.webhooks import PAUSES, due_deliveries
 from annotation.services import outgoing, webhooks
 from annotation.services.assignments import take_assignment
 from annotation.services.deliveries import LOGGED, delete_old_deliveries, deliver
-from annotation.services.outgoing import NotSent, checked_address, post
+from annotation.services.outgoing import NotSent, checked_address, may_be_reached, post
 from annotation.services.rankings import submit_ranking
 from annotation.services.webhooks import change_webhook, make_webhook, send_again, send_test
 from annotation.tasks import keep_queues_full
@@ -257,6 +257,18 @@ def test_the_log_is_kept_for_a_month_and_what_waits_for_longer(
 def test_nothing_is_sent_into_private_networks_or_to_what_is_no_address(url: str) -> None:
     with pytest.raises(NotSent):
         post(url, b"{}", {})
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("64:ff9b::a9fe:a9fe", "64:ff9b::7f00:1", "64:ff9b:1::1", "::7f00:1"),
+        *("::ffff:0:127.0.0.1", "2002:7f00:1::", "2001::1"),
+        *("192.88.99.1", "fec0::1", "5f00::1"),
+    ],
+)
+def test_an_address_that_holds_another_or_stays_within_a_site_is_not_public(address: str) -> None:
+    assert not may_be_reached(ip_address(address))
 
 
 def test_a_name_that_leads_to_a_private_address_is_refused_whatever_else_it_leads_to(

@@ -1,17 +1,21 @@
 """Snapshots are a page: taken, brought, named, compared, trained on, taken out."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from pytest_django import Settings
 
 from annotation.exchange.split import prompt_key, split_of
 from annotation.models import Project, Snapshot, User
-from annotation.services.snapshots import take_groups_snapshot
+from annotation.services.snapshots import SnapshotRefused, take_groups_snapshot
 from rewardmodel.models import TrainingRun
+from rewardmodel.services import imported_snapshots
 from rewardmodel.services.archiving import archive_project, ask_deletion
+from rewardmodel.snapshot_forms import LARGEST
 from tests.annotation.desk import rank
 from tests.pages.conftest import As
 from tests.pages.test_api import Api
@@ -185,6 +189,8 @@ def test_what_was_taken_out_and_brought_again_is_the_same_bytes(
         ({**ROW, "prompt": [["role"]]}, "line 2: 'prompt' must be a list"),
         ({**ROW, "prompt": {"role": "user"}}, "line 2: 'prompt' must be a list"),
         ({**ROW, "answers": None}, "line 2: 'answers' must be a list"),
+        ({**ROW, "sources": [None]}, "line 2: 'sources' must be a list of objects"),
+        ({**ROW, "finish_reasons": 5}, "line 2: 'finish_reasons' must be a list of texts"),
     ],
 )
 def test_a_file_that_no_training_takes_is_refused_with_the_place(
@@ -200,6 +206,15 @@ def test_a_file_without_anything_to_learn_is_refused(
 ) -> None:
     page = bring(as_(owner), {**ROW, "rankings": [{"labeler": "a", "ranks": [1, 1]}]})
     assert "no row in it that can be learned from" in page.content.decode()
+    assert not Snapshot.objects.exists()
+
+
+def test_a_file_too_long_to_wait_for_is_refused_with_where_it_can_be_trained_on(
+    as_: As, project: Project, owner: User
+) -> None:
+    page = bring(as_(owner), b" " * (LARGEST + 1)).content.decode()
+    assert "larger than 4 MB" in page
+    assert "docs/learning.md" in page
     assert not Snapshot.objects.exists()
 
 
@@ -223,6 +238,39 @@ def test_prompts_and_demonstrations_are_brought_too(
 ) -> None:
     bring(as_(owner), row)
     assert Snapshot.objects.get().kind == kind
+
+
+@pytest.mark.parametrize(
+    ("row", "kept"),
+    [
+        ({"messages": []}, ROW),
+        ({"answers": 5}, {"prompt": ROW["prompt"]}),
+        ({"rankings": [5]}, {"prompt": ROW["prompt"]}),
+    ],
+)
+def test_of_a_row_only_what_belongs_to_its_kind_is_kept(
+    as_: As, project: Project, owner: User, row: Any, kept: Any
+) -> None:
+    bring(as_(owner), kept, {**kept, **row})
+    rows = [json.loads(line) for line in Snapshot.objects.get().file.read_text().splitlines()]
+    assert [each.keys() for each in rows] == [kept.keys() | {"split"}] * 2
+
+
+def test_a_file_of_which_no_snapshot_came_is_not_kept(
+    as_: As,
+    project: Project,
+    owner: User,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    def refuse(*_given: Any) -> None:
+        raise SnapshotRefused("Somebody took the name meanwhile.")
+
+    settings.VAR_FOLDER = tmp_path
+    monkeypatch.setattr(imported_snapshots, "name_snapshot", refuse)
+    assert "meanwhile" in bring(as_(owner), ROW).content.decode()
+    assert not list(tmp_path.rglob("*.jsonl"))
 
 
 def test_a_training_is_started_on_a_chosen_snapshot(

@@ -7,10 +7,19 @@ from django.db.models import F
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from annotation.models import Comparison, Demonstration, PolicyVersion, Project, Ranking, User
+from annotation.models import (
+    Comparison,
+    Demonstration,
+    PolicyVersion,
+    Project,
+    Ranking,
+    Snapshot,
+    User,
+)
+from annotation.selectors.policies import champion_policy
 from config.parts import BEAT, WORKERS, say_alive
 from rewardmodel.models import TrainingRun
-from rewardmodel.selectors import loop_status
+from rewardmodel.selectors import loop_status, new_demonstrations
 from rewardmodel.selectors.next_steps import Step, upcoming
 from rewardmodel.services import request_cancel, start_due_run, start_policy_run, start_reward_run
 from rewardmodel.services.outcomes import complete_run
@@ -92,6 +101,23 @@ def test_demonstrations_are_learned_from_once_there_are_enough(
     assert run is not None
     assert run.kind == TrainingRun.Kind.DEMONSTRATIONS
     assert steps_of(ranked)["demonstrations_after"].count == 2
+
+
+def test_a_training_on_a_file_from_elsewhere_learned_from_no_demonstration_of_the_project(
+    ranked: Project, labeler: User
+) -> None:
+    show(ranked, labeler, 0)
+    brought = Snapshot.objects.create(
+        project=ranked, kind=Snapshot.Kind.DEMONSTRATIONS, path="x", rows=1, is_imported=True
+    )
+    TrainingRun.objects.create(
+        project=ranked,
+        kind=TrainingRun.Kind.DEMONSTRATIONS,
+        snapshot=brought,
+        policy=champion_policy(ranked),
+        status=TrainingRun.Status.SUCCEEDED,
+    )
+    assert new_demonstrations(ranked) == 1
 
 
 def show(project: Project, labeler: User, number: int) -> None:

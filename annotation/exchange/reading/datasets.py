@@ -106,7 +106,10 @@ def _described(folder: Path) -> list[Part]:
 
 def _within(folder: Path, name: Any) -> bool:
     file = folder / str(name)
-    return file.is_file() and file.resolve().is_relative_to(folder.resolve())
+    try:
+        return file.is_file() and file.resolve().is_relative_to(folder.resolve())
+    except OSError:  # a name too long for any file
+        return False
 
 
 def _part(folder: Path, entry: Mapping[str, Any]) -> Part:

@@ -1,14 +1,17 @@
 import time
 import zipfile
+import zlib
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from lzma import LZMAError
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from annotation.exchange.files import NoRoom, require_room
 from annotation.exchange.reading.datasets import Part, parts_of
 from annotation.exchange.reading.mapping import MEANINGS, Mapping
 from annotation.exchange.wording import Unreadable
@@ -21,6 +24,8 @@ from annotation.services.uploads import receive_upload, work_on_upload
 
 Status = PromptUpload.Status
 SHOWN = 20  # bad rows
+UNPACKING = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, LZMAError)
+"""What zipfile raises of archives that it cannot unpack; RuntimeError: of encrypted ones."""
 
 
 class Command(BaseCommand):
@@ -128,8 +133,8 @@ def _folder_or_file(name: str) -> Iterator[Path]:
     """What is there; an archive unpacked for as long as it is read; a data set of the hub."""
     path = Path(name)
     if path.is_file() and zipfile.is_zipfile(path):
-        with TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
-            archive.extractall(folder)
+        with TemporaryDirectory() as folder:
+            _unpack(path, Path(folder))
             yield Path(folder)
     elif not path.exists() and NAME.fullmatch(name):
         try:
@@ -138,6 +143,23 @@ def _folder_or_file(name: str) -> Iterator[Path]:
             raise CommandError(str(problem)) from problem
     else:
         yield path
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            require_room(folder, sum(member.file_size for member in archive.infolist()))
+            archive.extractall(folder)
+    except NoRoom as problem:
+        raise CommandError(
+            f"{path} takes {problem.needed / 1e6:.0f} MB unpacked, more than is free in {folder}: "
+            "unpack it where there is room and name that folder."
+        ) from problem
+    except UNPACKING as problem:
+        raise CommandError(
+            f"{path} cannot be unpacked ({problem}): it is damaged, encrypted, or holds a name "
+            "that no file can have here. Unpack it yourself and name the folder."
+        ) from problem
 
 
 def _worked(upload: PromptUpload) -> PromptUpload:
