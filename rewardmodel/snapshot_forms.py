@@ -1,5 +1,7 @@
 """What the pages of snapshots ask."""
 
+from __future__ import annotations
+
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
@@ -41,8 +43,8 @@ class BringForm(AddForm):
     leaves_out = None  # type: ignore[assignment]  # of an import: here every row must do
     field_order = ("name", "file")
 
-    def clean_file(self) -> UploadedFile:
-        file: UploadedFile = self.cleaned_data["file"]
+    def clean_file(self) -> UploadedFile[bytes]:
+        file: UploadedFile[bytes] = self.cleaned_data["file"]
         if file.size is None or file.size > LARGEST:
             raise forms.ValidationError(
                 _(
