@@ -139,7 +139,7 @@ def test_on_a_long_form_what_has_the_focus_is_never_under_the_bar_that_stores_it
     window.goto(f"/projects/{desk.slug}/settings/")
     window.locator("[name=name]").focus()
     names = set()
-    for _step in range(60):
+    for _step in range(100):
         window.keyboard.press("Tab")
         name, top, bar = window.evaluate(
             """[
