@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 if __package__ in (None, ""):  # started as a file: make the repository importable
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -109,14 +109,14 @@ def answered(
 ) -> list[GroupRow]:
     """The model's answers to so many English prompts; read from `kept` where it is there."""
     if kept is None or not kept.exists():
-        rows = [row for path in prompts for _, row in json_rows(path) if row["lang"] == "en"]
+        rows = english(prompts)
         random.Random(0).shuffle(rows)
         network, tokenizer = load_policy(PolicySource(model))
         parameters = SamplingParameters(max_new_tokens=NEW_TOKENS)
         lines = []
         for start in range(0, min(count, len(rows)), BATCH):
             part = rows[start : start + BATCH]
-            asked = [row.get("prompt") or row["messages"][:-1] for row in part]
+            asked = [row["prompt"] for row in part]
             groups = sample_groups(network, tokenizer, asked, answers, parameters, start)
             for row, prompt, group in zip(part, asked, groups, strict=True):
                 said = [completion.text for completion in group]
@@ -127,6 +127,14 @@ def answered(
         GroupRow(str(row["id"]), row["prompt"], "train", row["answers"], [])
         for _, row in json_rows(kept)
     ][:count]
+
+
+def english(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """The English prompts of files as in shared/data: `id` and `prompt`."""
+    rows = [row for path in paths for _, row in json_rows(path) if row["lang"] == "en"]
+    return [
+        {"id": str(row["id"]), "prompt": row.get("prompt") or row["messages"][:-1]} for row in rows
+    ]
 
 
 def read_all(model: str, rows: list[GroupRow]) -> Read:

@@ -18,38 +18,27 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 if __package__ in (None, ""):  # started as a file: make the repository importable
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import numpy as np
-
-from annotation.lm.loading import PolicySource, load_policy
-from annotation.lm.sampler import SamplingParameters, sample_groups
+from annotation.lm.loading import PolicySource
 from bench.comparison import machine
-from bench.few_labels import ANSWERS, NEW_TOKENS, rank
+from bench.few_labels import ANSWERS, NEW_TOKENS, english, rank
 from rewardmodel.learning import train_policy, train_reward
 from rewardmodel.learning.configs import PolicyConfig, RewardConfig
 from rewardmodel.learning.core.script import run_script
-from rewardmodel.learning.core.snapshot import GroupRow, json_rows
-from rewardmodel.rehearsal.statistics import bootstrap, win_at_equal_length, win_interval
-from rewardmodel.rehearsal.teachers import Messages, find_teacher
+from rewardmodel.learning.core.snapshot import GroupRow
+from rewardmodel.rehearsal.evaluation import Answered, Trial, compared, judge, sampled
+from rewardmodel.rehearsal.teachers import Teacher, find_teacher
 
 JUDGING_SEED = 900_001
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Of a policy to some prompts: texts and their tokens [prompts, answers], the share that ended
-    by itself."""
-
-    texts: list[list[str]]
-    tokens: np.ndarray[Any, np.dtype[np.float64]]
-    ended: float
+Prompt = dict[str, Any]
 
 
 def main() -> None:
@@ -74,71 +63,49 @@ def main() -> None:
 
 def play(name: str, seed: int, folder: Path, options: argparse.Namespace) -> None:
     """All rounds with one teacher and one seed, which also draws the prompts."""
+    teacher, model = find_teacher(name), options.model
     prompts = english(options.prompts)
     random.Random(seed).shuffle(prompts)
     judged, asked = prompts[: options.judged], prompts[options.judged :]
     asked = asked[: options.rounds * options.rankings]
-    everything = folder / "prompts.jsonl"
+    everything, groups = folder / "prompts.jsonl", folder / "groups.jsonl"
     everything.write_text("".join(json.dumps(row) + "\n" for row in asked))
-    base = answer(PolicySource(options.model), judged, JUDGING_SEED + seed)
-    groups = folder / "groups.jsonl"
-    groups.touch()
+
+    def trial(adapter: Path | None) -> Trial:
+        said = answer(model, adapter, judged, JUDGING_SEED + seed)
+        return judge(teacher, [row["prompt"] for row in judged], said)
+
     adapter: Path | None = None
+    base = newest = trial(adapter)
     for number in range(1, options.rounds + 1):
         began = time.perf_counter()
-        source = PolicySource(options.model, str(adapter) if adapter else None)
         now = asked[(number - 1) * options.rankings : number * options.rankings]
-        said = answer(source, now, 1000 * seed + number)
+        said = answer(model, adapter, now, 1000 * seed + number)
         with groups.open("a") as file:
-            file.writelines(
-                ranked(name, row, texts) for row, texts in zip(now, said.texts, strict=True)
-            )
-        given = {"seed": seed, "base-model": options.model}
-        reward = train(
-            RewardConfig, folder / f"reward-{number}", {**given, "snapshot": groups}, options.reward
-        )
-        given |= {"snapshot": everything, "reward-model": folder / f"reward-{number}"}
-        given |= {"adapter": adapter} if adapter else {}
-        policy = train(
-            PolicyConfig,
-            folder / f"policy-{number}",
-            {**given, "max-new-tokens": NEW_TOKENS},
-            options.policy,
-        )
-        adapter = folder / f"policy-{number}"
-        shutil.rmtree(folder / f"reward-{number}")
-        new = answer(PolicySource(options.model, str(adapter)), judged, JUDGING_SEED + seed)
-        found = compared(name, judged, base, new)
-        found = {"teacher": name, "seed": seed, "round": number, **found}
+            file.writelines(map(partial(ranked, teacher), now, said.texts))
+        given = {"seed": seed, "base-model": model}
+        reward_model, policy = folder / f"reward-{number}", folder / f"policy-{number}"
+        learned = train(RewardConfig, reward_model, {**given, "snapshot": groups}, options.reward)
+        given |= {"snapshot": everything, "reward-model": reward_model}
+        given |= {"max-new-tokens": NEW_TOKENS, **({"adapter": adapter} if adapter else {})}
+        updated = train(PolicyConfig, policy, given, options.policy)
+        shutil.rmtree(reward_model)
+        adapter, before, newest = policy, newest, trial(policy)
+        found = {"teacher": name, "seed": seed, "round": number, **compared(base, before, newest)}
         found |= {"settings": [*options.reward, *options.policy]}
         found |= {"seconds": round(time.perf_counter() - began)}
-        tell(found, reward, policy, options.report)
+        tell(found, learned, updated, options.report)
 
 
-def english(paths: list[Path]) -> list[dict[str, Any]]:
-    rows = [row for path in paths for _, row in json_rows(path) if row["lang"] == "en"]
-    return [
-        {"id": str(row["id"]), "prompt": row.get("prompt") or row["messages"][:-1]} for row in rows
-    ]
+def answer(model: str, adapter: Path | None, rows: Sequence[Prompt], seed: int) -> Answered:
+    source = PolicySource(model, str(adapter) if adapter else None)
+    return sampled(source, [row["prompt"] for row in rows], ANSWERS, NEW_TOKENS, seed)
 
 
-def answer(source: PolicySource, rows: list[dict[str, Any]], seed: int) -> Answers:
-    network, tokenizer = load_policy(source)
-    parameters = SamplingParameters(max_new_tokens=NEW_TOKENS)
-    prompts = [row["prompt"] for row in rows]
-    groups = sample_groups(network, tokenizer, prompts, ANSWERS, parameters, seed)
-    return Answers(
-        [[completion.text for completion in group] for group in groups],
-        np.array([[float(len(c.token_ids)) for c in group] for group in groups]),
-        float(np.mean([c.finish_reason == "stop" for group in groups for c in group])),
-    )
-
-
-def ranked(teacher: str, row: dict[str, Any], texts: list[str]) -> str:
+def ranked(teacher: Teacher, row: Prompt, texts: list[str]) -> str:
     """A line of a snapshot."""
     group = GroupRow(row["id"], row["prompt"], "train", texts, [])
-    ranks = rank(group, find_teacher(teacher)).rankings[0].ranks
-    rankings = [{"labeler": "teacher", "ranks": ranks}]
+    rankings = [{"labeler": "teacher", "ranks": rank(group, teacher).rankings[0].ranks}]
     return json.dumps({**row, "answers": texts, "rankings": rankings}) + "\n"
 
 
@@ -162,30 +129,6 @@ def train(
     return result
 
 
-def compared(name: str, rows: list[dict[str, Any]], base: Answers, new: Answers) -> dict[str, Any]:
-    """What the teacher thinks of both policies' answers."""
-    teacher = find_teacher(name)
-    before, after = (
-        np.array(
-            [
-                [teacher(cast(Messages, row["prompt"]), text) for text in texts]
-                for row, texts in zip(rows, answers.texts, strict=True)
-            ]
-        )
-        for answers in (base, new)
-    )
-    alike = win_at_equal_length(after, before, new.tokens, base.tokens)
-    return {
-        "scores": [before.mean(), after.mean()],
-        "difference": vars(bootstrap(after - before)),
-        "wins": vars(win_interval(after, before)),
-        "wins_at_equal_length": vars(alike) if alike else None,
-        "ended": [base.ended, new.ended],
-        "tokens": [base.tokens.mean(), new.tokens.mean()],
-        "sample": new.texts[0][0],
-    }
-
-
 def tell(
     found: dict[str, Any], reward: dict[str, Any], policy: dict[str, Any], report: Path | None
 ) -> None:
@@ -195,13 +138,14 @@ def tell(
     found |= {"reward_model": {name: heldout.get(name) for name in ("accuracy", "log_loss")}}
     found |= {"policy": {**judged, "stopped": stopped and stopped["reason"]}}
     alike = found["wins_at_equal_length"] or {"mean": float("nan")}
+    ended, tokens = found["ended"], found["mean_tokens"]
     print(
         f"{found['teacher']} {found['seed']} round {found['round']}: wins "
         f"{found['wins']['mean']:.3f}, at equal length {alike['mean']:.3f}, "
         f"reward model {heldout.get('accuracy') or 0:.3f}, "
         f"kl {(judged['new'] or {}).get('kl', 0):.1f} in {judged['steps']} steps, "
-        f"ended {found['ended'][0]:.2f} to {found['ended'][1]:.2f}, "
-        f"tokens {found['tokens'][0]:.0f} to {found['tokens'][1]:.0f}, {found['seconds']} s",
+        f"ended {ended['base']:.2f} to {ended['newest']:.2f}, "
+        f"tokens {tokens['base']:.0f} to {tokens['newest']:.0f}, {found['seconds']} s",
         flush=True,
     )
     if report:

@@ -1,4 +1,9 @@
-"""What the true teacher thinks of policies, on prompts that none of them was trained on."""
+"""What the true teacher thinks of policies, on prompts that none of them was trained on.
+
+Django is asked for only by who has a project: bench/follow.py does without.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.lm.chat import with_system
-from annotation.models import PolicyVersion, Project
 from rewardmodel.rehearsal.statistics import bootstrap, win_at_equal_length, win_interval
 from rewardmodel.rehearsal.teachers import Messages, Teacher
 
 if TYPE_CHECKING:
     from annotation.lm import chat
+    from annotation.lm.loading import PolicySource
+    from annotation.models import PolicyVersion, Project
 
 
 @dataclass(frozen=True)
@@ -41,15 +47,29 @@ def answer(
 
     What they are asked and how long they may be is the project's.
     """
-    from annotation.lm.loading import PolicySource, load_policy
-    from annotation.lm.sampler import SamplingParameters, sample_groups
+    from annotation.lm.loading import PolicySource
 
-    model, tokenizer = load_policy(PolicySource(policy.base_model, policy.adapter))
-    parameters = SamplingParameters(max_new_tokens=project.max_new_tokens)
     asked = [
         with_system(cast("chat.Messages", prompt), project.system_prompt) for prompt in prompts
     ]
-    groups = sample_groups(model, tokenizer, asked, answers, parameters, seed)
+    source = PolicySource(policy.base_model, policy.adapter)
+    return sampled(source, asked, answers, project.max_new_tokens, seed)
+
+
+def sampled(
+    source: PolicySource,
+    prompts: Sequence[chat.Messages],
+    answers: int,
+    max_new_tokens: int,
+    seed: int,
+) -> Answered:
+    """So many answers a prompt at temperature 1."""
+    from annotation.lm.loading import load_policy
+    from annotation.lm.sampler import SamplingParameters, sample_groups
+
+    model, tokenizer = load_policy(source)
+    parameters = SamplingParameters(max_new_tokens=max_new_tokens)
+    groups = sample_groups(model, tokenizer, prompts, answers, parameters, seed)
     return Answered(
         texts=[[completion.text for completion in group] for group in groups],
         tokens=np.array([[float(len(c.token_ids)) for c in group] for group in groups]),

@@ -34,14 +34,9 @@ def bootstrap(values: Scores, seed: int = 0) -> Interval:
     return _ratio(values.sum(axis=1), np.full(len(values), values.shape[1], dtype=float), seed)
 
 
-def win_rate(new: Scores, base: Scores) -> float:
-    """The chance that a random answer of `new` beats one of `base` to the same prompt; a tie counts
-    one half."""
-    return float(_wins(new, base).mean())
-
-
 def win_interval(new: Scores, base: Scores, seed: int = 0) -> Interval:
-    """`win_rate` with its interval over resampled prompts."""
+    """The chance that a random answer of `new` beats one of `base` to the same prompt, a tie
+    counting one half; its interval is over resampled prompts."""
     return bootstrap(_wins(new, base).reshape(len(new), -1), seed)
 
 

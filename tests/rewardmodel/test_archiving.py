@@ -47,7 +47,8 @@ def ask(project: Project) -> None:
     """Long enough ago for a worker to take it."""
     archive_project(project)
     ask_deletion(project)
-    Project.objects.update(deletion_asked_at=timezone.now() - timedelta(minutes=1))
+    own = Project.objects.filter(pk=project.pk)
+    own.update(deletion_asked_at=timezone.now() - timedelta(minutes=1))
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -136,11 +137,7 @@ def test_what_another_project_reads_stays(trained: Project, owner: User, tmp_pat
     Snapshot.objects.create(
         project=heir, kind=snapshot.kind, path=snapshot.path, sha256=snapshot.sha256, rows=1
     )
-    archive_project(trained)
-    ask_deletion(trained)
-    Project.objects.filter(pk=trained.pk).update(
-        deletion_asked_at=timezone.now() - timedelta(minutes=1)
-    )
+    ask(trained)
     delete_project(trained.pk)
     assert (folder / "weights").exists()
     assert snapshot.file.exists()
@@ -198,11 +195,7 @@ def test_a_model_that_another_project_begins_with_stays_however_it_is_spelled(
         (tmp_path / "alias").symlink_to(folder)
         name = str(tmp_path / "alias")
     create_project(Project(name="Heir", slug="heir", policy_model=name), owner)
-    archive_project(trained)
-    ask_deletion(trained)
-    Project.objects.filter(pk=trained.pk).update(
-        deletion_asked_at=timezone.now() - timedelta(minutes=1)
-    )
+    ask(trained)
     delete_project(trained.pk)
     assert (folder / "weights").exists()
 

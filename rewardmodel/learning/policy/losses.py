@@ -79,22 +79,15 @@ def token_credits(
     own = torch.stack([each.sum() for each in words])
     others = own - rloo_advantages(own)
     rest, ends = rloo_advantages(rewards - own - at_end), rloo_advantages(at_end)
-    found = []
-    for k, (word, length) in enumerate(zip(words, lengths, strict=True)):
-        earned = torch.zeros(length)
-        earned[: len(word)] = word
-        earned[: max(len(word), 1)] -= others[k] / max(len(word), 1)  # also where it only ends
-        earned[-1] += ends[k]
-        found.append(rest[k] + fading_sums(earned, decay))
-    return found
-
-
-def fading_sums(values: Float[Tensor, " T"], decay: float) -> Float[Tensor, " T"]:
-    """G_t = v_t + decay G_(t+1), from the end on."""
-    sums: list[Tensor] = []
-    for value in reversed(values.unbind()):
-        sums.append(value + decay * sums[-1] if sums else value)
-    return torch.stack(sums[::-1])
+    earned = [torch.zeros(length) for length in lengths]
+    for k, word in enumerate(words):
+        earned[k][: len(word)] = word
+        earned[k][: max(len(word), 1)] -= others[k] / max(len(word), 1)  # also where it only ends
+        earned[k][-1] += ends[k]
+    flat = torch.cat(earned)
+    fading = generalized_advantages(flat, torch.zeros_like(flat), lengths, decay)  # of no values
+    split = torch.split(fading, list(lengths))
+    return [advantage + credit for advantage, credit in zip(rest, split, strict=True)]
 
 
 def rloo_returns(
