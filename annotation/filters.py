@@ -16,6 +16,7 @@ from django_filters import (
 )
 
 from annotation.exchange.prompts import LONGEST_LANGUAGE
+from annotation.exchange.tags import LONGEST_TAG, holding
 from annotation.forms.days import BOUNDS, day_input, midnight_of
 from annotation.models import Project, Prompt, PromptGroup, Triple
 from annotation.selectors.groups import RANKED, standing_at
@@ -59,6 +60,10 @@ class PromptFilter(ListFilter):
     state = ChoiceFilter(label=_("State"), choices=STATES, method="in_state", empty_label=_("all"))
     split = ChoiceFilter(label=_("Split"), choices=Prompt.Split.choices, empty_label=_("all"))
     language = CharFilter(label=_("Language"), max_length=LONGEST_LANGUAGE)
+    tag = CharFilter(label=_("Tag"), max_length=LONGEST_TAG, method="tagged")
+
+    def tagged(self, found: QuerySet[Prompt], _name: str, tag: str) -> QuerySet[Prompt]:
+        return found.filter(tag_words__contains=holding(tag))
 
     def with_words(self, found: QuerySet[Prompt], _name: str, text: str) -> QuerySet[Prompt]:
         return containing(found, text)
@@ -105,6 +110,7 @@ class TripleFilter(ListFilter):
         label=_("Language"),
         max_length=LONGEST_LANGUAGE,
     )
+    tag = CharFilter(label=_("Tag"), max_length=LONGEST_TAG, method="tagged")
     lowest = score_filter(_("Score from"), "gte")
     highest = score_filter(_("Score to"), "lte")
     since = day_filter(_("Ranked from"), "ranked_since")
@@ -115,6 +121,9 @@ class TripleFilter(ListFilter):
         self.filters["labeler"].queryset = labelers_of(project)
         numbers = project.policyversions.values_list("number", flat=True)
         self.filters["policy"].extra["choices"] = [(number, number) for number in numbers]
+
+    def tagged(self, found: QuerySet[Triple], _name: str, tag: str) -> QuerySet[Triple]:
+        return found.filter(ranking__group__prompt__tag_words__contains=holding(tag))
 
     def containing(self, found: QuerySet[Triple], _name: str, text: str) -> QuerySet[Triple]:
         return with_text(found, text)

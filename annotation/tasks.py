@@ -2,10 +2,12 @@
 
 from celery import shared_task
 
+from annotation.models import Export
 from annotation.selectors.projects import active_projects
 from annotation.services import deliveries, exports, uploads, webhooks
 from annotation.services.generation import answer_pending_groups, ask_for_answers, call_worker
 from annotation.services.groups import release_lapsed_claims
+from annotation.services.jobs import call_for_free
 from annotation.services.looking import answer_lookers
 from annotation.services.upload_claims import call_worker as call_worker_for_upload
 
@@ -17,7 +19,7 @@ def keep_queues_full() -> None:
     """Beat: asks for answers wherever fewer groups are ready than the project wants, and for the
     work on uploads, exports and deliveries that nobody has."""
     uploads.call_worker_for_free_uploads()
-    exports.call_worker_for_free_exports()
+    call_for_free(Export, exports.call_worker)
     webhooks.call_worker_for_due_deliveries()
     release_lapsed_claims()
     for project in active_projects():

@@ -55,6 +55,7 @@ urlpatterns = [
     path("projects/<slug:slug>/imports/", imports.imports, name="imports"),
     path("projects/<slug:slug>/imports/<int:pk>/", imports.one, name="import"),
     path("projects/<slug:slug>/imports/<int:pk>/columns/", imports.columns, name="import_columns"),
+    path("projects/<slug:slug>/imports/<int:pk>/saved/", imports.saved, name="import_saved"),
     path("projects/<slug:slug>/imports/<int:pk>/add/", imports.add, name="import_add"),
     path("projects/<slug:slug>/imports/<int:pk>/cancel/", imports.cancel, name="import_cancel"),
     path("projects/<slug:slug>/imports/<int:pk>/undo/", imports.undo, name="import_undo"),
@@ -70,6 +71,7 @@ urlpatterns = [
     path("projects/<slug:slug>/webhooks/", webhooks.webhooks, name="webhooks"),
     path("projects/<slug:slug>/webhooks/<int:pk>/", webhooks.webhook, name="webhook"),
     path("projects/<slug:slug>/webhooks/<int:pk>/test/", webhooks.test, name="webhook_test"),
+    path("projects/<slug:slug>/webhooks/<int:pk>/secret/", webhooks.renew, name="webhook_secret"),
     path("projects/<slug:slug>/webhooks/<int:pk>/delete/", webhooks.delete, name="webhook_delete"),
     path(
         "projects/<slug:slug>/webhooks/<int:pk>/<int:delivery>/again/",

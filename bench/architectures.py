@@ -36,12 +36,8 @@ from annotation.lm.loading import DAMAGE, PolicyUnavailable, brief
 from annotation.lm.shared_prompt_attention import use_group_attention
 from bench.architecture_sizes import WITHOUT_A_TINY_FORM, tiny_config
 from rewardmodel.learning.core.adapters import with_fresh_adapter
-from rewardmodel.learning.core.group_packing import (
-    AnswerLogProbs,
-    EncodedGroup,
-    choose_layout,
-    pack,
-)
+from rewardmodel.learning.core.group_packing import AnswerLogProbs, EncodedGroup, pack
+from rewardmodel.learning.core.packing_check import choose_layout
 from rewardmodel.learning.core.text_packing import Segment, TokenLosses, choose_row_layout
 from rewardmodel.learning.core.text_packing import pack as pack_text
 from rewardmodel.learning.reward.model import RewardModel

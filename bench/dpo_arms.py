@@ -35,7 +35,7 @@ from rewardmodel.learning.policy.dpo import (
     target_of,
 )
 from rewardmodel.learning.policy.losses import implicit_rewards
-from rewardmodel.learning.policy.rollout import AdaptedPolicy
+from rewardmodel.learning.policy.model import AdaptedPolicy
 from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
 
 

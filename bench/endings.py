@@ -63,7 +63,7 @@ def within(answers: list[Completion], limit: int) -> tuple[float, float]:
     """The share that ends within the limit, and the mean tokens with it."""
     lengths = [len(answer.token_ids) for answer in answers]
     ended = [
-        answer.finish_reason == "stop" and length <= limit
+        answer.has_ended and length <= limit
         for answer, length in zip(answers, lengths, strict=True)
     ]
     return sum(ended) / len(ended), sum(min(length, limit) for length in lengths) / len(lengths)

@@ -25,14 +25,14 @@ from bench.desk_data import ANSWERS, SLUG, bench_database, settings_for
 
 MIB = 1024 * 1024
 FORMATS = ("triples", "triples_csv", "trl_preference")
+PARTS = ("columns", "rows")
+"""What a triple takes on its way, for `--formats`: its columns as PostgreSQL sends them; a row."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--triples", type=int, nargs="+", default=[10_000, 1_000_000])
-    parser.add_argument(
-        "--formats", nargs="+", default=["triples", "triples_csv", "trl_preference"]
-    )
+    parser.add_argument("--formats", nargs="+", default=list(FORMATS))
     parser.add_argument("--one", help="(a measurement, in a process of its own)")
     options = parser.parse_args()
     if options.one:
@@ -76,6 +76,8 @@ def measured(task: dict[str, str]) -> dict[str, float]:
         return {}
     if task["do"] == "copy":
         return copied()
+    if task["do"] in PARTS:
+        return timed(lambda: part(task["do"]))
     write(task["do"], 10)
     idle = psutil.Process().memory_info().rss
     found = timed(lambda: write(task["do"], None))
@@ -130,8 +132,22 @@ def write(made_as: str, most: int | None) -> int:
         whole = most is None
         total, found = rows_to_export(project, form.source, Wanted(), uuid.uuid4(), whole=whole)
         tally = Tally(total)
-        form.container.write(tally.counted(islice(found, most), form), file)
+        form.container.write(tally.made(islice(found, most), form), file)
     return tally.rows
+
+
+def part(name: str) -> int:
+    """Triples read that far, and no further."""
+    from annotation.models import Project
+    from annotation.selectors.triples import COLUMNS, triple_rows, triples, with_columns
+    from annotation.selectors.whole import rows_of
+    from annotation.services.snapshots import at_one_moment
+
+    found = triples(Project.objects.get(slug=SLUG)).order_by("id")
+    with at_one_moment():
+        is_rows = name == "rows"
+        read = triple_rows(found, whole=True) if is_rows else rows_of(with_columns(found), COLUMNS)
+        return sum(1 for _row in read)
 
 
 def copied() -> dict[str, float]:

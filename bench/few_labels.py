@@ -36,8 +36,10 @@ from annotation.lm.sampler import SamplingParameters, sample_groups
 from bench.comparison import machine
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.distributed import Processes
-from rewardmodel.learning.core.group_packing import choose_layout, truncate
-from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking, json_rows, read_groups
+from rewardmodel.learning.core.group_packing import truncate
+from rewardmodel.learning.core.packing_check import choose_layout
+from rewardmodel.learning.core.snapshot import json_rows, read_groups
+from rewardmodel.learning.core.snapshot_rows import GroupRow, LabelerRanking
 from rewardmodel.learning.reward.choice import (
     Choice,
     choose_head,
@@ -72,17 +74,7 @@ class Read:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--model", required=True, help="folder of a chat model")
-    parser.add_argument("--prompts", type=Path, nargs="+", help="JSON Lines, as in shared/data")
-    parser.add_argument("--answered", type=Path, help="where the model's answers are kept")
-    parser.add_argument("--people", type=Path, help="ranked groups instead of teachers")
-    parser.add_argument("--groups", type=int, default=384)
-    parser.add_argument("--heldout", type=int, default=130)
-    parser.add_argument("--budgets", type=int, nargs="+", default=[25, 50, 100, 200])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--teachers", nargs="+", default=TEACHERS)
-    options = parser.parse_args()
+    options = arguments(__doc__ or "").parse_args()
     print(f"# {machine()}")
     if options.people:
         data = read_groups(options.people, 0)
@@ -102,6 +94,21 @@ def main() -> None:
             read.layers,
         )
         compare(name, own, options)
+
+
+def arguments(text: str) -> argparse.ArgumentParser:
+    """Those of all benches that learn from so many of the groups."""
+    parser = argparse.ArgumentParser(description=text.partition("\n")[0])
+    parser.add_argument("--model", required=True, help="folder of a chat model")
+    parser.add_argument("--prompts", type=Path, nargs="+", help="JSON Lines, as in shared/data")
+    parser.add_argument("--answered", type=Path, help="where the model's answers are kept")
+    parser.add_argument("--people", type=Path, help="ranked groups instead of teachers")
+    parser.add_argument("--groups", type=int, default=384)
+    parser.add_argument("--heldout", type=int, default=130)
+    parser.add_argument("--budgets", type=int, nargs="+", default=[25, 50, 100, 200])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--teachers", nargs="+", default=TEACHERS)
+    return parser
 
 
 def answered(
@@ -168,18 +175,13 @@ def compare(name: str, read: Read, options: argparse.Namespace) -> None:
         f"\n{name}\n{'groups':>7} {'chosen':>37} {'error':>5} {'length':>14} {'last token':>14}"
         "  seconds  reads"
     )
-    prompts = sorted({json.dumps(row.prompt) for row in read.rows})
     for budget in options.budgets:
         found: list[list[PreferenceMetrics]] = []
         seconds, recipes = [], []
         for seed in range(options.seeds):
-            order = random.Random(seed).sample(prompts, len(prompts))
-            held = set(order[: min(options.heldout, len(order) // 3)])
-            places = [i for i, row in enumerate(read.rows) if json.dumps(row.prompt) not in held]
-            learned = random.Random(seed).sample(places, min(budget, len(places)))
+            learned, test = drawn(read.rows, options.heldout, budget, seed)
             if len(learned) < budget:
                 break
-            test = [i for i, row in enumerate(read.rows) if json.dumps(row.prompt) in held]
             began = time.perf_counter()
             choice = head_of(read, learned)
             seconds.append(time.perf_counter() - began)
@@ -195,6 +197,20 @@ def compare(name: str, read: Read, options: argparse.Namespace) -> None:
                 f"  {statistics.median(seconds):7.1f}  {'; '.join(recipes)}",
                 flush=True,
             )
+
+
+def drawn(
+    rows: Sequence[GroupRow], heldout: int, budget: int, seed: int
+) -> tuple[list[int], list[int]]:
+    """Groups to learn from, at most the budget, and held-out ones: those of so many prompts, at
+    most a third."""
+    prompts = sorted({json.dumps(row.prompt) for row in rows})
+    order = random.Random(seed).sample(prompts, len(prompts))
+    held = set(order[: min(heldout, len(order) // 3)])
+    is_held = [json.dumps(row.prompt) in held for row in rows]
+    places = [i for i, held_out in enumerate(is_held) if not held_out]
+    learned = random.Random(seed).sample(places, min(budget, len(places)))
+    return learned, [i for i, held_out in enumerate(is_held) if held_out]
 
 
 def head_of(read: Read, groups: Sequence[int], recipes: Sequence[Recipe] | None = None) -> Choice:

@@ -12,9 +12,7 @@ what stopping in time could gain at most.
 """
 
 import argparse
-import json
 import os
-import random
 import sys
 import time
 from collections import Counter
@@ -33,14 +31,16 @@ from annotation.lm.chat import Chat
 from annotation.lm.cpu_linear import use_onednn
 from annotation.lm.loading import load_causal_lm, load_tokenizer
 from bench.comparison import machine
-from bench.few_labels import ANSWERS, Read, answered, head_of, judged, rank, read_all
+from bench.few_labels import ANSWERS, Read, answered, drawn, head_of, judged, rank, read_all
 from bench.reward_arms import Encoded, train_pairs
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.adapters import with_fresh_adapter
 from rewardmodel.learning.core.distributed import Processes
-from rewardmodel.learning.core.group_packing import GroupBatch, Layout, choose_layout, truncate
+from rewardmodel.learning.core.group_packing import GroupBatch, Layout, truncate
+from rewardmodel.learning.core.packing_check import choose_layout
 from rewardmodel.learning.core.passes import read_answers
-from rewardmodel.learning.core.snapshot import GroupRow, read_groups
+from rewardmodel.learning.core.snapshot import read_groups
+from rewardmodel.learning.core.snapshot_rows import GroupRow
 from rewardmodel.learning.core.trainer import Trainer
 from rewardmodel.learning.reward.choice import first_recipes
 from rewardmodel.learning.reward.features import FeatureReader
@@ -71,13 +71,8 @@ def main() -> None:
     options = parser.parse_args()
     print(f"# {machine()}")
     rows = list(groups_of(options))
-    prompts = sorted({json.dumps(row.prompt) for row in rows})
-    order = random.Random(options.seed).sample(prompts, len(prompts))
-    held = set(order[: min(options.heldout, len(order) // 3)])
-    places = [i for i, row in enumerate(rows) if json.dumps(row.prompt) not in held]
-    chosen = random.Random(options.seed).sample(places, min(options.groups, len(places)))
-    learned = [rows[i] for i in chosen]
-    test = [row for row in rows if json.dumps(row.prompt) in held]
+    places = drawn(rows, options.heldout, options.groups, options.seed)
+    learned, test = ([rows[i] for i in own] for own in places)
     for arm in options.arms:
         began = time.perf_counter()
         for name, found in measured(arm, options, learned, test):

@@ -33,7 +33,7 @@ from bench.few_labels import ANSWERS, NEW_TOKENS, english, rank
 from rewardmodel.learning import train_policy, train_reward
 from rewardmodel.learning.configs import PolicyConfig, RewardConfig
 from rewardmodel.learning.core.script import run_script
-from rewardmodel.learning.core.snapshot import GroupRow
+from rewardmodel.learning.core.snapshot_rows import GroupRow
 from rewardmodel.rehearsal.evaluation import Answered, Trial, compared, judge, sampled
 from rewardmodel.rehearsal.teachers import Teacher, find_teacher
 

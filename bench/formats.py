@@ -9,7 +9,7 @@ from pathlib import Path
 
 from annotation.exchange.files import visible_files
 from annotation.exchange.reading.folding import fold
-from annotation.exchange.reading.mapping import guessed
+from annotation.exchange.reading.guessing import guessed
 from annotation.exchange.reading.reading import look_at
 from annotation.exchange.shapes.item import Item
 from annotation.exchange.split import prompt_key

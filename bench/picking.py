@@ -31,7 +31,7 @@ from bench.few_labels import (
     read_all,
     shown,
 )
-from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking
+from rewardmodel.learning.core.snapshot_rows import GroupRow, LabelerRanking
 from rewardmodel.learning.reward.choice import Choice
 from rewardmodel.learning.reward.information import choice_variances, most_telling
 from rewardmodel.learning.reward.metrics import PreferenceMetrics

@@ -29,12 +29,12 @@ from annotation.lm.loading import load_tokenizer
 from bench.comparison import finish_device, peak_memory, prompts_of
 from bench.peer import adapter_settings, trainer_settings
 from rewardmodel.learning.configs import PolicyConfig
-from rewardmodel.learning.core.distributed import Processes
-from rewardmodel.learning.core.snapshot import PromptRow
+from rewardmodel.learning.core.distributed import Processes, autocast
+from rewardmodel.learning.core.snapshot_rows import PromptRow
 from rewardmodel.learning.core.trainer import Trainer
 from rewardmodel.learning.policy.algorithms import Rloo
-from rewardmodel.learning.policy.rollout import AdaptedPolicy, seeds_of
-from rewardmodel.learning.train_policy import accumulate
+from rewardmodel.learning.policy.model import AdaptedPolicy
+from rewardmodel.learning.policy.rollout import seeds_of
 
 Prompts = list[list[Message]]
 STEPS = 2  # the first one warms up
@@ -58,7 +58,11 @@ def our_step(config: PolicyConfig, prompts: Prompts) -> Callable[[int, Prompts],
         experiences = list(policy.experiences(policy.rollouts(prompts, seeds)))
         algorithm.prepare(experiences)
         answers = len(prompts) * config.answers_per_prompt
-        accumulate(trainer, algorithm, experiences, answers)
+        for experience in trainer.passes(experiences):
+            with autocast(policy.device):
+                new = algorithm.read(trainer.module, experience.batch)
+                loss = algorithm.loss(new, new.detached(), experience) / answers
+            trainer.backward(loss)
         trainer.step(number)
 
     return step

@@ -38,7 +38,8 @@ from rewardmodel.learning.core.group_packing import (
     truncate,
     unpack,
 )
-from rewardmodel.learning.core.snapshot import GroupRow, read_groups
+from rewardmodel.learning.core.snapshot import read_groups
+from rewardmodel.learning.core.snapshot_rows import GroupRow
 from rewardmodel.learning.core.trainer import Trainer
 from rewardmodel.learning.reward.metrics import preference_metrics
 from rewardmodel.learning.reward.model import RewardModel, encode, new_reward_model, score_groups

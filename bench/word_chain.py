@@ -14,8 +14,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -169,12 +169,25 @@ def measure(page: Page, steps: int) -> dict[str, list[float]]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+def asked_for(doc: str | None, count: str, default: int) -> argparse.Namespace:
+    """What the command line says: a model, how often, and whether the figures are for a program."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
     parser.add_argument("--model", type=Path, required=True, help="folder of a chat model")
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument(count, type=int, default=default)
     parser.add_argument("--json", action="store_true")
-    wanted = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    wanted = asked_for(__doc__, "--steps", 40)
+    with installation(wanted.model.resolve(), versions=2) as (port, session):
+        found = measure(Page(port, session), wanted.steps)
+    show(found, as_json=wanted.json)
+
+
+@contextmanager
+def installation(model: Path, versions: int) -> Iterator[tuple[int, str]]:
+    """The port of one with the model and so many adapters on it, and its owner's session."""
     with tempfile.TemporaryDirectory(prefix="laoshi-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         settings_for(bench_database(folder), folder)
@@ -189,18 +202,16 @@ def main() -> None:
             stack.enter_context(embedded_redis.running(settings.REDIS_SOCKET, log))
         prepare(0)
         call_command("collectstatic", interactive=False, verbosity=0)
-        make_versions(wanted.model.resolve(), 2)
+        make_versions(model, versions)
         from annotation.models import User
 
         port = free_port()
         processes = start(folder, port)
         try:
             wait_for(lambda: answers(port))
-            page = Page(port, session_of(User.objects.get(username="owner")))
-            found = measure(page, wanted.steps)
+            yield port, session_of(User.objects.get(username="owner"))
         finally:
             stop(processes)
-    show(found, as_json=wanted.json)
 
 
 def show(found: dict[str, list[float]], *, as_json: bool) -> None:

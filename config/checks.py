@@ -92,8 +92,6 @@ def make_secret_key(file: Path) -> None:
 
 
 def require_free_port(port: int) -> None:
-    if not 1 <= port <= 65535:
-        raise Stop(f"PORT is {port}: set it to a number from 1 to 65535.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

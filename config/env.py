@@ -40,6 +40,13 @@ def whole_number(name: str, default: int) -> int:
     return int(value)
 
 
+def port(name: str, default: int) -> int:
+    value = whole_number(name, default)
+    if not 1 <= value <= 65535:
+        raise ImproperlyConfigured(f"{name} is {value}: set it to a number from 1 to 65535.")
+    return value
+
+
 def names(name: str, default: list[str]) -> list[str]:
     value = text(name)
     return [item.strip() for item in value.split(",") if item.strip()] if value else default
@@ -80,11 +87,25 @@ def secret(name: str, file: Path) -> str:
 def address(name: str, default: str = "") -> str:
     """Of a server, http or https; "" where neither variable nor default names one."""
     value = text(name, default).rstrip("/")
-    parts = urlsplit(value)
-    if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+    try:
+        parts = urlsplit(value)
+        is_one = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_one = False
+    if "@" in value:
+        raise ImproperlyConfigured(f"{name} holds a user or a password: set it without them.")
+    if value and not is_one:
         raise ImproperlyConfigured(
             f"{name} is {value!r}: set it to an address such as https://laoshi.example.org."
         )
+    return value
+
+
+def key(name: str) -> str:
+    """What a server wants to see in a header; "" where none is set."""
+    value = text(name)
+    if not (value.isascii() and value.isprintable()):
+        raise ImproperlyConfigured(f"{name} holds what no key holds, such as a line's end.")
     return value
 
 

@@ -11,6 +11,9 @@
 | POLICY_MODEL | path or hub name of the base policy | SmolLM2-135M-Instruct in var/models/ |
 | POLICY_MODELS | base models that projects may begin with instead, see docs/security.md | none |
 | ROLLOUT_SERVER | samples for policy updates of POLICY_MODEL, see docs/learning.md | the worker |
+| JUDGE_SERVER | OpenAI-compatible, judges comparisons, see docs/comparisons.md | none |
+| JUDGE_MODEL | the model to ask it for | none |
+| JUDGE_API_KEY | what it wants to see, never shown | none |
 | VAR_FOLDER | everything that Laoshi writes | var/ |
 | ACCELERATE_CONFIG | accelerate's own file, for several GPUs of this machine | one process |
 | TIME_ZONE | of the schedules, and of pages until a browser says its own | UTC |
@@ -36,11 +39,14 @@ DEFAULT_POLICY_FOLDER = VAR_FOLDER / "models" / "smollm2-135m-instruct"
 POLICY_MODEL = env.text("POLICY_MODEL", str(DEFAULT_POLICY_FOLDER))
 POLICY_MODELS = env.names("POLICY_MODELS", [])
 ROLLOUT_SERVER = env.address("ROLLOUT_SERVER")
+JUDGE_SERVER = env.address("JUDGE_SERVER")
+JUDGE_MODEL = env.text("JUDGE_MODEL")
+JUDGE_API_KEY = env.key("JUDGE_API_KEY")
 ACCELERATE_CONFIG = env.text("ACCELERATE_CONFIG")
 
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.secret("SECRET_KEY", VAR_FOLDER / "secret_key")
-PORT = env.whole_number("PORT", 8000)
+PORT = env.port("PORT", 8000)
 SITE_URL, SITE_HOST, SITE_IS_HTTPS = env.site_url("SITE_URL", f"http://localhost:{PORT}")
 # What ends TLS is a proxy on this machine, where alone the web server listens.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", ["127.0.0.0/8", "::1"] if SITE_IS_HTTPS else [])
@@ -146,6 +152,7 @@ CELERY_TASK_ROUTES = {
     "annotation.tasks.generate_answers": {"queue": "accelerator"},
     "annotation.tasks.look_into_policies": {"queue": "accelerator"},
     "rewardmodel.tasks.follow_rankings": {"queue": "accelerator"},
+    "rewardmodel.tasks.merge_models": {"queue": "accelerator"},
     "rewardmodel.tasks.score_texts": {"queue": "accelerator"},
     "rewardmodel.tasks.supervise_run": {"queue": "accelerator"},
 }

@@ -7,11 +7,10 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from rewardmodel.models import LiveHead, TrainingRun
+from rewardmodel.models import TrainingRun
 
 CHARTED_PHASE = "training"
 CSV_FIELDS = ("run", "phase", "step", "seconds", "metric", "value")
-LIVE_FIELDS = ("rankings", "accuracy", "log_loss", "calibration_error", "pairs")
 
 
 def curves_of(run: TrainingRun) -> dict[str, dict[int, float]]:
@@ -37,15 +36,6 @@ def csv_of(runs: Iterable[TrainingRun]) -> Iterator[str]:
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
-
-
-def csv_of_live(live: LiveHead) -> str:
-    """How well the head that follows the rankings predicts, by their number."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, LIVE_FIELDS, extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(live.history)
-    return buffer.getvalue()
 
 
 def _reported(run: TrainingRun) -> Iterator[tuple[dict[str, Any], str, float]]:

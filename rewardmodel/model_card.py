@@ -3,13 +3,15 @@ it was judged, how to load it. English, as model cards are."""
 
 import json
 from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
-from annotation.models import PolicyVersion
-from rewardmodel.learning.core.gate import from_json, word
+from annotation.models import PolicyVersion, Snapshot
+from annotation.services.snapshots import data_card
+from rewardmodel.learning.core.gate import Verdict, from_json, word
 from rewardmodel.models import RewardModelVersion
-
-Version = PolicyVersion | RewardModelVersion
+from rewardmodel.selectors.versions import Version
 
 LOAD_ADAPTER = """from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -24,19 +26,24 @@ LOAD_CLASSIFIER = """from transformers import AutoModelForSequenceClassification
 
 tokenizer = AutoTokenizer.from_pretrained("FOLDER")
 model = AutoModelForSequenceClassification.from_pretrained("FOLDER")"""
-LOAD_HEAD = """# In a checkout of Laoshi. For other libraries make a classifier of it:
-#   train_reward.py --method distil --teacher FOLDER
+DISTIL = "train_reward.py --method distil --teacher FOLDER"
+LOAD_HEAD = f"""# In a checkout of Laoshi. For other libraries make a classifier of it:
+#   {DISTIL}
 from rewardmodel.learning.reward.scorer import RewardScorer
 
 scorer = RewardScorer("FOLDER")"""
+
+
+def has_head(version: Version) -> bool:
+    """Whether it is a head on a model, which only Laoshi reads."""
+    return version.folder is not None and (version.folder / "head.json").is_file()
 
 
 def how_to_load(version: Version, *, is_whole: bool = False) -> str:
     """A few lines of Python; FOLDER stands for where its files are. `is_whole`: of an adapter that
     was merged into its base model."""
     if isinstance(version, RewardModelVersion):
-        has_head = version.folder is not None and (version.folder / "head.json").is_file()
-        return LOAD_HEAD if has_head else LOAD_CLASSIFIER
+        return LOAD_HEAD if has_head(version) else LOAD_CLASSIFIER
     is_adapter = version.path and not is_whole
     return LOAD_ADAPTER.format(base=version.base_model) if is_adapter else LOAD_MODEL
 
@@ -45,8 +52,11 @@ def model_card(version: Version, *, is_whole: bool = False) -> str:
     """`is_whole` as for `how_to_load`."""
     is_policy = isinstance(version, PolicyVersion)
     kind = "policy" if is_policy else "reward model"
+    base = Path(version.base_model)
+    # A hub refuses a card whose base model is a folder.
+    named = {} if base.is_absolute() or base.is_dir() else {"base_model": version.base_model}
     facts: dict[str, Any] = {
-        "base_model": version.base_model,
+        **named,
         "library_name": "peft" if is_policy and version.path and not is_whole else "transformers",
         "tags": ["laoshi", "rlhf", kind.replace(" ", "-")],
     }
@@ -57,7 +67,8 @@ def model_card(version: Version, *, is_whole: bool = False) -> str:
         f"{_verdict(version)}\n",
         f"## How to load it\n\n```python\n{how_to_load(version, is_whole=is_whole)}\n```\n",
         f"## Where it comes from\n\n{_table(_origin(version))}\n",
-        f"## How it was judged\n\n{_table(_flat(version.metrics))}\n",
+        f"## Data\n\n{_table(_data(version))}\n",
+        f"## How it was judged\n\n{_table(chain(_intervals(version), _flat(version.metrics)))}\n",
         "## Configuration\n\n```json\n"
         f"{json.dumps(version.provenance.get('config', {}), indent=2, ensure_ascii=False)}\n```\n",
     ]
@@ -74,6 +85,7 @@ def _origin(version: Version) -> Iterable[tuple[str, Any]]:
     provenance = version.provenance
     if version.label:
         yield "label", version.label
+    yield "base model", version.base_model
     yield "parent", version.parent.number if version.parent else "none"
     if isinstance(version, RewardModelVersion):
         yield "rankings", version.snapshot.rankings
@@ -84,6 +96,56 @@ def _origin(version: Version) -> Iterable[tuple[str, Any]]:
         yield name, number
     yield "sha256 of manifest.json", version.sha256
     yield "made", version.created_at.isoformat(timespec="minutes")
+
+
+def _data(version: Version) -> Iterable[tuple[str, Any]]:
+    """The data card of what it learned from, or what is known where that file is gone."""
+    snapshot = _snapshot_of(version)
+    if snapshot is None:
+        yield "learned from", "nothing here"
+        return
+    yield "of", Snapshot.Kind(snapshot.kind).value
+    yield "rows", snapshot.rows
+    card = data_card(snapshot)
+    if not card:
+        return
+    for name in ("prompts", "answers", "rankings", "labelers", "pairs"):
+        if card.get(name):
+            yield name, card[name]
+    if card.get("ties") is not None:
+        yield "tied pairs", f"{card['ties']:.0%}"
+    if card.get("agreement") is not None:
+        pairs = card["agreement_pairs"]
+        yield "agreement", f"{card['agreement']:.0%} of {pairs} pairs that two labelers ordered"
+    yield "languages", _counted({name or "not said": n for name, n in card["languages"].items()})
+    yield "training, held out", _counted(card["splits"])
+    if card.get("made_here"):
+        yield "made in this project", f"{card['made_here']} rows"
+    for source in card.get("sources", ()):
+        consent = "with consent" if source["has_consent"] else "consent not stated"
+        licence = source["licence"] or "no licence given"
+        yield f"from {source['source']}", f"{source['rows']} rows, {licence}, {consent}"
+
+
+def _snapshot_of(version: Version) -> Snapshot | None:
+    if isinstance(version, RewardModelVersion):
+        return version.snapshot
+    run = getattr(version, "produced_by", None)
+    return run.snapshot if run else None
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in counts.items())
+
+
+def _intervals(version: Version) -> Iterable[tuple[str, Any]]:
+    """Those by which its gate decided."""
+    said = from_json(version.gate_reason) if version.gate_reason else ""
+    values = said.values if isinstance(said, Verdict) else {}
+    for name, low, high in (("", "low", "high"), ("second judge, ", "second_low", "second_high")):
+        ends = [end for end in map(values.get, (low, high)) if isinstance(end, int | float)]
+        if len(ends) == 2:
+            yield f"{name}interval by which the gate decided", "{:.4g} to {:.4g}".format(*ends)
 
 
 def _flat(metrics: dict[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from annotation.models import PolicyVersion, Project, Snapshot, User
+from annotation.exchange.wording import word
+from annotation.models import Comparison, PolicyVersion, Project, PromptGroup, Snapshot, User
 from annotation.models.policy import ModelVersion
 
 
@@ -45,6 +47,7 @@ class TrainingRun(models.Model):
         DEMONSTRATIONS = "demonstrations", _("following demonstrations")
         REWARD = "reward", _("reward model")
         POLICY = "policy", _("policy update")
+        PRETRAINING = "pretraining", _("what pretraining helps")
 
     class Status(models.TextChoices):
         QUEUED = "queued", _("queued")
@@ -53,6 +56,8 @@ class TrainingRun(models.Model):
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
 
+    # Each makes versions, and has settings in its project.
+    STAGES = (Kind.TEXT, Kind.DEMONSTRATIONS, Kind.REWARD, Kind.POLICY)
     ACTIVE = (Status.QUEUED, Status.RUNNING)
     MAX_ATTEMPTS = 3
 
@@ -128,32 +133,51 @@ class TrainingRun(models.Model):
         return self.status in self.ACTIVE
 
 
-class Promotion(models.Model):
-    """A version was let serve instead of another one: by its gate, or by an admin."""
+class Decision(models.Model):
+    """On a version: by its gate, by an admin, or by the labelers of a comparison."""
 
     class Kind(models.TextChoices):
         POLICY = "policy", _("policy")
         REWARD = "reward", _("reward model")
 
-    project = models.ForeignKey(Project, models.CASCADE, related_name="promotions")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="%(class)ss")
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     number = models.PositiveIntegerField(_("number"))
-    instead_of = models.PositiveIntegerField(_("instead of"), null=True, blank=True)
-    by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="promotions")
+    by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="%(class)ss")
+    comparison = models.ForeignKey(
+        Comparison, models.SET_NULL, null=True, blank=True, related_name="%(class)ss"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        verbose_name = _("promotion")
-        verbose_name_plural = _("promotions")
+        abstract = True
         ordering = ["-id"]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.number}"
 
+
+class Promotion(Decision):
+    """A version was let serve instead of another one."""
+
+    instead_of = models.PositiveIntegerField(_("instead of"), null=True, blank=True)
+
+    class Meta(Decision.Meta):
+        verbose_name = _("promotion")
+        verbose_name_plural = _("promotions")
+
     @property
     def is_rollback(self) -> bool:
         """To an older version than the one that served."""
         return self.instead_of is not None and self.number < self.instead_of
+
+
+class Rejection(Decision):
+    """A candidate is not to serve."""
+
+    class Meta(Decision.Meta):
+        verbose_name = _("rejection")
+        verbose_name_plural = _("rejections")
 
 
 class LiveHead(models.Model):
@@ -182,3 +206,81 @@ class LiveHead(models.Model):
 
     def __str__(self) -> str:
         return f"live head of {self.project}"
+
+
+class Judging(models.Model):
+    """A judge model's word on a comparison: on the pairs that are before people, and on `more`
+    pairs that nobody else judges."""
+
+    class Status(models.TextChoices):
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    MAX_FAILURES = 3
+
+    comparison = models.ForeignKey(Comparison, models.CASCADE, related_name="judgings")
+    # The judge; without one it is the installation's judge server, and `model` what it serves.
+    reward_model = models.ForeignKey(
+        RewardModelVersion, models.RESTRICT, null=True, blank=True, related_name="judgings"
+    )
+    model = models.CharField(_("model"), max_length=200, blank=True)
+    more = models.PositiveIntegerField(_("pairs more"))
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.RUNNING
+    )
+    reason = models.TextField(_("reason"), blank=True)
+    reason_values = models.JSONField(default=dict, editable=False)
+    failures = models.PositiveSmallIntegerField(default=0, editable=False)  # in a row
+    claim = models.UUIDField(null=True, blank=True, editable=False)
+    claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
+    started_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="judgings"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("judging")
+        verbose_name_plural = _("judgings")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["comparison"],
+                condition=models.Q(status="running"),
+                name="one_running_judging_of_comparison",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"judging {self.pk}"
+
+    @property
+    def reason_said(self) -> str:
+        """Why it rests, or failed, in the language of the page."""
+        return word(self.reason, self.reason_values, gettext)
+
+
+class JudgedPair(models.Model):
+    """What a judge model made of the two answers of a group."""
+
+    UNREAD = [None, None]  # heard: it is no tie, and left out
+
+    judging = models.ForeignKey(Judging, models.CASCADE, related_name="pairs")
+    group = models.ForeignKey(PromptGroup, models.CASCADE, related_name="judged_pairs")
+    # The chance that the second is preferred, as the judge has it.
+    preference = models.FloatField(_("preference"))
+    # Of a judge that reads both at once, what it said in each order: 1 for the second, -1 for the
+    # first, 0 for neither, null where it said none of these.
+    heard = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        verbose_name = _("judged pair")
+        verbose_name_plural = _("judged pairs")
+        constraints = [
+            models.UniqueConstraint(fields=["judging", "group"], name="pair_judged_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"pair of {self.judging}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django import forms
-from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from annotation.forms import AddForm
@@ -12,7 +11,6 @@ from annotation.models import Snapshot
 from annotation.selectors.snapshots import AS_ROWS
 
 LONGEST = 100
-LARGEST = 4 * 1024 * 1024  # bytes of a file that is checked while somebody waits
 
 
 class TakeForm(forms.Form):
@@ -36,23 +34,12 @@ class BringForm(AddForm):
         label=_("File"),
         help_text=_(
             "JSON Lines with a group a line, as the native export or another Laoshi's snapshot "
-            "has them; or prompts, or demonstrations. 4 MB at most: whoever runs a machine trains "
+            "has them; or prompts, or demonstrations. 32 MB at most: whoever runs a machine trains "
             "on a longer file there, with train_reward.py --snapshot."
         ),
     )
     leaves_out = None  # type: ignore[assignment]  # of an import: here every row must do
     field_order = ("name", "file")
-
-    def clean_file(self) -> UploadedFile[bytes]:
-        file: UploadedFile[bytes] = self.cleaned_data["file"]
-        if file.size is None or file.size > LARGEST:
-            raise forms.ValidationError(
-                _(
-                    "The file is larger than 4 MB: train on it without uploading it, as "
-                    "docs/learning.md says."
-                )
-            )
-        return file
 
 
 class NameForm(forms.Form):

@@ -4,13 +4,14 @@ import logging
 
 from celery import shared_task
 
-from annotation.models import Project
+from annotation.models import MergedModel, Project, SnapshotJob
+from annotation.selectors.jobs import KINDS
 from annotation.selectors.projects import active_projects
 from annotation.services.deliveries import delete_old_deliveries
-from annotation.services.exports import delete_old_exports
 from annotation.services.generation import MESSAGE_LIFE
 from annotation.services.idempotency import delete_old_requests
 from annotation.services.imports import give_up_undecided
+from annotation.services.jobs import call_for_free, delete_old
 from config.celery import app
 from rewardmodel.selectors import (
     automatic_projects,
@@ -19,10 +20,14 @@ from rewardmodel.selectors import (
     projects_to_delete,
     runs_to_pick_up,
 )
+from rewardmodel.selectors.judging import free_judgings
 from rewardmodel.services import (
     RunRefused,
     archiving,
     cleaning,
+    judging,
+    merging,
+    snapshot_jobs,
     start_due_run,
     start_reward_run,
     start_run,
@@ -36,12 +41,16 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def tend_training() -> None:
-    """Beat: picks up runs that nobody supervises, ends comparisons that people have decided, starts
-    what has become due, calls the live heads that have not followed what was ranked, and deletes
-    projects."""
+    """Beat: picks up runs that nobody supervises, ends comparisons that people have decided, calls
+    judge models, starts what has become due, calls the live heads that have not followed what was
+    ranked, deletes projects, and calls for snapshots and merged models that nobody makes."""
     for run_id in runs_to_pick_up():
         enqueue(run_id)
+    call_for_free(SnapshotJob, snapshot_jobs.call_worker)
+    call_for_free(MergedModel, merging.call_worker)
     decide_comparisons()
+    for judged in free_judgings():
+        judging.call_judge(judged)
     for project in automatic_projects():
         start_what_is_due.delay(project.pk)
     for project in active_projects():
@@ -68,6 +77,28 @@ def follow_rankings(project_id: int) -> None:
 
 def call_follower(project_id: int) -> None:
     app.send_task("rewardmodel.tasks.follow_rankings", (project_id,), expires=MESSAGE_LIFE)
+
+
+@shared_task
+def judge_pairs(judging_id: int) -> None:
+    """One turn of a judge model, then back into the queue, so that others get theirs."""
+    unfinished = judging.judge_next_pairs(judging_id)
+    if unfinished is not None:
+        judging.call_judge(unfinished)
+
+
+@shared_task
+def make_snapshots() -> None:
+    """One, then back into the queue, so that other short jobs get their turn."""
+    if snapshot_jobs.make_next_snapshot():
+        snapshot_jobs.call_worker()
+
+
+@shared_task
+def merge_models() -> None:
+    """One, then back into the queue, so that what waits for the accelerator gets its turn."""
+    if merging.merge_next():
+        merging.call_worker()
 
 
 @shared_task
@@ -102,7 +133,8 @@ def clean_up() -> None:
     """Beat, daily: removes files that no version needs, and what was taken out, brought in or sent
     long ago."""
     cleaning.clean_up()
-    delete_old_exports()
+    for jobs in KINDS:
+        delete_old(jobs)
     delete_old_deliveries()
     delete_old_requests()
     give_up_undecided()

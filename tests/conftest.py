@@ -6,18 +6,51 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 from django.conf import settings
 from django.utils import translation
 
 from config import embedded_redis
+from config.celery import app
 from config.translations import compile_translations
 from tests import chromium
-from tests.people import admin, labeler, owner, project, stranger  # noqa: F401
+from tests.people import admin, labeler, neighbour, owner, project, stranger  # noqa: F401
+
+NOBODY = "redis://127.0.0.1:1/0"
+"""Where no Redis answers."""
+
+SLOW = (
+    "annotation/test_uploads",
+    "browser/test_losing_nothing",
+    "launcher/test_faults",
+    "launcher/test_outages",
+    "launcher/test_refusals",
+    "launcher/test_up",
+    "launcher/test_web_server",
+    "learning/test_distributed",
+    "learning/test_launch",
+    "learning/test_reward_gate",
+    "learning/test_word_chain",
+    "pages/test_playground",
+    "rewardmodel/test_full_disk",
+    "rewardmodel/test_kill",
+    "rewardmodel/test_language_runs",
+    "rewardmodel/test_live_head",
+    "rewardmodel/test_loop",
+    "rewardmodel/test_outages",
+    "rewardmodel/test_pretraining_runs",
+    "rewardmodel/test_rehearsal",
+)
+"""What takes more than half a minute begins first: at the end, one process would wait for it."""
 
 
 def pytest_configure() -> None:
     for folder in settings.LOCALE_PATHS:
         compile_translations(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(SLOW))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,6 +61,13 @@ def redis() -> Iterator[None]:
         return
     with embedded_redis.running(settings.REDIS_SOCKET, settings.VAR_FOLDER / "redis.log"):
         yield
+
+
+@pytest.fixture
+def no_broker(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages to workers reach nobody; what follows a commit is done, as outside of tests."""
+    nobody = Celery(broker=NOBODY, set_as_current=False)
+    monkeypatch.setattr(app, "send_task", nobody.send_task)
 
 
 @pytest.fixture(autouse=True)

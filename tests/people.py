@@ -1,13 +1,16 @@
 """A small cast for all tests: each access rule is one line to test."""
 
+from typing import Any
+
 import pytest
 
 from annotation.exchange.prompts import NewPrompt
 from annotation.lm.completion import Completion
-from annotation.models import Membership, PolicyVersion, Project, PromptGroup, User
+from annotation.models import Membership, PolicyVersion, Project, PromptGroup, Snapshot, User
 from annotation.services import groups
 from annotation.services.projects import create_project, set_member
 from annotation.services.prompts import add_prompts
+from rewardmodel.models import RewardModelVersion
 
 PASSWORD = "correct horse battery"
 
@@ -37,6 +40,12 @@ def labeler(project: Project) -> User:
 @pytest.fixture
 def stranger(db: None) -> User:
     return User.objects.create_user("stranger", password=PASSWORD)
+
+
+@pytest.fixture
+def neighbour(owner: User) -> User:
+    """A labeler of another project."""
+    return member(create_project(Project(name="Garden", slug="garden"), owner), "neighbour")
 
 
 def member(project: Project, name: str, role: str = Membership.Role.LABELER) -> User:
@@ -90,3 +99,13 @@ def new_answers(count: int) -> list[Completion]:
 
 def champion(project: Project) -> PolicyVersion:
     return project.policyversions.get(status=PolicyVersion.Status.CHAMPION)
+
+
+def serving_reward_model(project: Project, **fields: Any) -> RewardModelVersion:
+    """Whatever it learned from."""
+    of_project = {"project": project, "number": 1, "status": "champion", "base_model": "b"}
+    if "snapshot" not in fields:
+        fields["snapshot"] = Snapshot.objects.create(
+            project=project, kind="groups", sha256="0" * 64, rows=1
+        )
+    return RewardModelVersion.objects.create(**{**of_project, **fields})

@@ -38,7 +38,7 @@ folder = tempfile.mkdtemp(prefix="laoshi-tests-")
 atexit.register(shutil.rmtree, folder, ignore_errors=True)
 for name in (
     *("ALLOWED_HOSTS", "DEBUG", "POLICY_MODEL", "POLICY_MODELS", "PORT", "ROLLOUT_SERVER"),
-    *("SITE_URL", "TIME_ZONE"),
+    *("JUDGE_API_KEY", "JUDGE_MODEL", "JUDGE_SERVER", "SITE_URL", "TIME_ZONE"),
 ):
     os.environ.pop(name, None)
 os.environ |= {

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from pytest_django import DjangoDbBlocker
 
 from annotation.models import Project
-from tests.earlier import VERSION, Database
+from tests.earlier import VERSION, Database, database_of_its_own
 
 NOW_CALLED = {"annotation.place": "annotation.assignment"}
 """Models that were renamed since. A migration that means to change a value is a line here, too."""
@@ -25,27 +24,8 @@ Rows = dict[str, list[dict[str, Any]]]
 def empty_database(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path: Path
 ) -> Iterator[None]:
-    """A database of its own in place of the tests', so that no migration need go backwards."""
-    with django_db_blocker.unblock():
-        of_tests = connections["default"]
-        own = of_tests.copy()
-        name = f"{of_tests.settings_dict['NAME']}_earlier"
-        if of_tests.vendor == "sqlite":
-            name = str(tmp_path / "earlier.sqlite3")
-        else:
-            with of_tests.cursor() as cursor:
-                cursor.execute(f'CREATE DATABASE "{name}"')
-        own.settings_dict["NAME"] = name
-        connections["default"] = own
-        try:
-            yield
-        finally:
-            own.close()
-            connections["default"] = of_tests
-            ContentType.objects.clear_cache()
-            if of_tests.vendor != "sqlite":
-                with of_tests.cursor() as cursor:
-                    cursor.execute(f'DROP DATABASE "{name}"')
+    with django_db_blocker.unblock(), database_of_its_own(tmp_path):
+        yield
 
 
 def rows_of(models: Any) -> Rows:

@@ -97,6 +97,11 @@ def test_only_services_lock_rows() -> None:
     assert {one for one in locking if not re.match(r"\w+\.services\.", one)} == set()
 
 
+def test_workers_are_called_after_a_commit_in_one_way() -> None:
+    calling = {module for module, file in MODULES.items() if "robust=True" in file.read_text()}
+    assert calling == {"annotation.services.calling"}
+
+
 def test_models_reads_and_writes_know_no_http() -> None:
     rooms = [
         f"{application}.{room}"

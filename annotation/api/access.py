@@ -14,6 +14,7 @@ from annotation.models import ApiToken, Project, User
 from annotation.selectors.projects import is_admin, project_of
 from annotation.services.tokens import use_token
 
+KEPT = ("Allow", "Content-Range", "Retry-After")
 logger = logging.getLogger(__name__)
 
 ROOT = "/api/v1/"
@@ -54,7 +55,7 @@ def _as_problem(response: HttpResponse) -> HttpResponse:
     """What went wrong before or after the API had the request, as a problem as well."""
     if response.status_code < 400 or response.headers.get("Content-Type") == CONTENT_TYPE:
         return response
-    kept = {name: response[name] for name in ("Allow", "Retry-After") if name in response}
+    kept = {name: response[name] for name in KEPT if name in response}
     detail = DETAILS.get(response.status_code, "See /api/docs/ for what the API offers.")
     problem = Problem(response.status_code, response.reason_phrase, detail, headers=kept)
     return problem_response(problem)

@@ -3,25 +3,27 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from django.utils.translation import gettext as _
 from ninja import File, Form, Router, Schema, Status
 from ninja.files import UploadedFile
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, WithJsonSchema
 
 from annotation.api.access import project_for
 from annotation.api.problems import Problem
 from annotation.api.routes import After, Limit, page
-from annotation.api.schemas import Language, Page, storable
+from annotation.api.schemas import Language, Page, Source, Text
 from annotation.exchange.reading.mapping import MEANINGS, Mapping
+from annotation.exchange.wording import Unreadable
 from annotation.models import Project, PromptUpload
 from annotation.selectors.previews import preview_of
 from annotation.services.imports import (
     ImportRefused,
     begin_to_add,
     give_up,
-    name_columns,
     undo_import,
 )
-from annotation.services.uploads import receive_upload
+from annotation.services.mappings import name_columns
+from annotation.services.uploads import receive_file
 
 router = Router(tags=["imports"])
 UPLOADING = "api_imports"
@@ -39,7 +41,6 @@ def meaning(name: str) -> str:
 Meaning = Annotated[
     str, AfterValidator(meaning), WithJsonSchema({"type": "string", "enum": list(MEANINGS)})
 ]
-Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(storable)]
 
 
 class ImportOut(Schema):
@@ -57,18 +58,28 @@ class ImportOut(Schema):
     created_at: datetime
 
 
+class Received(ImportOut):
+    """`others`: of an archive with several files of rows, the imports of all but the first."""
+
+    others: list[ImportOut]
+
+
 class RowProblem(Schema):
     row: int
     problem: str
 
 
 class ImportPreview(ImportOut):
-    """What was found before anything is added; `columns` with a guess of what each means."""
+    """What was found before anything is added; `columns` with a guess of what each means, and
+    `counts_from` with one of the number of the first answer. `dropped`: columns that are not taken,
+    by name, and `more_dropped`: how many more there are."""
 
     shape: str
     counts: dict[str, int]
     columns: dict[str, str]
+    counts_from: int | None
     dropped: list[str]
+    more_dropped: int
     problems: list[RowProblem]
 
 
@@ -77,16 +88,18 @@ class ImportPage(Page):
 
 
 class ColumnsIn(Schema):
-    """The meaning of each column, as `manage.py import --column` has them."""
+    """The meaning of each column, as `manage.py import --column` has them. `counts_from`: the
+    number of the first answer, where numbers say which is better; null: as the rows tell."""
 
     columns: dict[str, Meaning]
     has_header: bool | None = None
+    counts_from: Literal[0, 1] | None = None
 
 
 class AddIn(Schema):
     """`has_consent`: those who wrote and judged it agreed, or its licence allows the use."""
 
-    source: Annotated[str, Field(min_length=1, max_length=300), AfterValidator(storable)]
+    source: Source
     licence: Text
     has_consent: Literal[True]
     leaves_out: bool = False
@@ -99,7 +112,7 @@ def imports(request: Any, slug: str, after: int = After, limit: int = Limit) -> 
     return page([shown(each) for each in found[: limit + 1]], limit)
 
 
-@router.post("/projects/{slug}/imports", response={202: ImportOut}, url_name=UPLOADING)
+@router.post("/projects/{slug}/imports", response={202: Received}, url_name=UPLOADING)
 def create_import(
     request: Any,
     slug: str,
@@ -107,12 +120,15 @@ def create_import(
     language: Language = Said,
 ) -> Any:
     """A file of up to 32 MB in any known shape (docs/formats.md); a worker reads it, and nothing
-    is added before `add`. `language` is that of rows which name none."""
+    is added before `add`. Of a zip archive of a data set, each file of rows is an import of its
+    own; all are kept, or none. `language` is that of rows which name none."""
     project = project_for(request, slug, to_write=True)
-    name = storable_name(file.name or "")
-    by, chunks = request.token.user, file.chunks()
-    upload = receive_upload(project, by, chunks, name, language, with_preview=True)
-    return Status(202, shown(upload))
+    file.name = storable_name(file.name or "")
+    try:
+        first, *others = receive_file(project, request.token.user, file, language)
+    except Unreadable as problem:
+        raise Problem(422, "Not usable", problem.worded(_)) from problem
+    return Status(202, {**fields_of(first), "others": [fields_of(each) for each in others]})
 
 
 @router.get("/projects/{slug}/imports/{pk}", response=ImportPreview)
@@ -124,7 +140,8 @@ def one_import(request: Any, slug: str, pk: int) -> Any:
 def columns(request: Any, slug: str, pk: int, given: ColumnsIn) -> Any:
     """Says what the columns of an unknown shape mean; the file is read again."""
     upload = found_import(project_for(request, slug, to_write=True), pk)
-    return changed(upload, name_columns, Mapping(given.columns, given.has_header))
+    mapping = Mapping(given.columns, given.has_header, counts_from=given.counts_from)
+    return changed(upload, name_columns, mapping)
 
 
 @router.post("/projects/{slug}/imports/{pk}/add", response={202: ImportOut})
@@ -171,15 +188,20 @@ def shown(upload: PromptUpload) -> PromptUpload:
     return upload
 
 
+def fields_of(upload: PromptUpload) -> dict[str, Any]:
+    return {name: getattr(shown(upload), name) for name in ImportOut.model_fields}
+
+
 def previewed(upload: PromptUpload) -> dict[str, Any]:
     report, preview = upload.report, preview_of(upload)
-    fields = {name: getattr(shown(upload), name) for name in ImportOut.model_fields}
     guess = dict(report.get("guess", ()))
     return {
-        **fields,
+        **fields_of(upload),
         "shape": report.get("shape", ""),
         "counts": report.get("counts", {}),
         "columns": {name: guess.get(name, "") for name, _example in report.get("columns", ())},
+        "counts_from": report.get("counts_from"),
         "dropped": preview.dropped,
+        "more_dropped": preview.more_dropped,
         "problems": [{"row": row, "problem": problem} for row, problem in preview.problems],
     }

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from django.http import FileResponse, HttpRequest
+from django.http import HttpRequest
 from django.urls import reverse
 from ninja import Query, Router, Status
 
@@ -13,6 +13,7 @@ from annotation.api.access import project_for
 from annotation.api.problems import Problem
 from annotation.exchange.prompts import NewPrompt, check_messages
 from annotation.exchange.shapes.item import Candidate
+from annotation.exchange.tags import holding
 from annotation.exchange.wording import Unreadable
 from annotation.exchange.writing.formats import FORMATS
 from annotation.exchange.writing.wanted import Wanted
@@ -21,8 +22,10 @@ from annotation.selectors.exports import native_groups
 from annotation.selectors.projects import administered_projects, at_work
 from annotation.selectors.rankings import current_rankings
 from annotation.services.answered import add_answered_group
-from annotation.services.exports import ask_for_export, link_token
+from annotation.services.exports import ask_for_export
+from annotation.services.jobs import link_token
 from annotation.services.prompts import add_prompts
+from annotation.views.exports import send_export
 
 router = Router()
 MOST = 200  # rows a page
@@ -30,18 +33,24 @@ Limit: int = Query(50, ge=1, le=MOST)  # type: ignore[type-arg]
 After: int = Query(0, ge=0, le=2**63 - 1)  # type: ignore[type-arg]
 
 
-@router.get("/projects", response=list[schemas.ProjectOut], tags=["projects"])
-def projects(request: Any) -> Any:
-    """Those that the token's user runs."""
-    found = at_work(administered_projects(request.token.user)).order_by("slug")
+@router.get("/projects", response=schemas.ProjectPage, tags=["projects"])
+def projects(request: Any, after: int = After, limit: int = Limit) -> Any:
+    """Those that the token's user runs, oldest first."""
+    found = at_work(administered_projects(request.token.user)).filter(pk__gt=after).order_by("pk")
     only = request.token.project_id
-    return found.filter(pk=only) if only is not None else found
+    if only is not None:
+        found = found.filter(pk=only)
+    return page(list(found[: limit + 1]), limit)
 
 
 @router.get("/projects/{slug}/prompts", response=schemas.PromptPage, tags=["prompts"])
-def prompts(request: Any, slug: str, after: int = After, limit: int = Limit) -> Any:
-    """Oldest first."""
+def prompts(
+    request: Any, slug: str, after: int = After, limit: int = Limit, tag: schemas.Tag = ""
+) -> Any:
+    """Oldest first; those with a tag, if one is named."""
     found = project_for(request, slug).prompts.filter(pk__gt=after).order_by("pk")
+    if tag:
+        found = found.filter(tag_words__contains=holding(tag))
     return page(list(found[: limit + 1]), limit)
 
 
@@ -52,7 +61,7 @@ def create_prompts(request: Any, slug: str, given: schemas.PromptsIn) -> Any:
     rows = []
     for number, each in enumerate(given.prompts):
         messages = messages_of(each.prompt, f"prompts[{number}]")
-        rows.append(NewPrompt(messages, each.lang, each.answers))
+        rows.append(NewPrompt(messages, each.lang, each.answers, tuple(each.tags)))
     added = add_prompts(project, rows)
     return {"added": added, "known": len(rows) - added}
 
@@ -102,6 +111,14 @@ def groups(request: Any, slug: str, after: int = After, limit: int = Limit) -> A
     return {"items": rows, "next": keys[limit - 1] if len(keys) > limit else None}
 
 
+@router.get("/projects/{slug}/exports", response=schemas.ExportPage, tags=["exports"])
+def exports(request: Any, slug: str, after: int = After, limit: int = Limit) -> Any:
+    """Oldest first."""
+    found = project_for(request, slug).exports.filter(pk__gt=after).order_by("pk")
+    shown_page = page(list(found[: limit + 1]), limit)
+    return {**shown_page, "items": [shown(request, each) for each in shown_page["items"]]}
+
+
 @router.post("/projects/{slug}/exports", response={202: schemas.ExportOut}, tags=["exports"])
 def create_export(request: Any, slug: str, given: schemas.ExportIn) -> Any:
     """A worker makes the file: ask for its state until `status` is `done`."""
@@ -121,11 +138,12 @@ def export(request: Any, slug: str, pk: int) -> Any:
 
 @router.get("/projects/{slug}/exports/{pk}/file", tags=["exports"])
 def export_file(request: Any, slug: str, pk: int) -> Any:
-    """The file itself. `link` of the export opens it without a token, until it expires."""
+    """The file itself, or with `Range` a part of it. `link` of the export opens it without a token,
+    until it expires."""
     found = found_export(project_for(request, slug), pk)
     if found.status != Export.Status.DONE or not found.file.is_file():
         raise Problem(409, "Not ready", f"The export is {found.status}.")
-    return FileResponse(found.file.open("rb"), as_attachment=True, filename=found.file_name)
+    return send_export(request, found)
 
 
 def found_export(project: Project, pk: int) -> Export:
@@ -138,8 +156,14 @@ def found_export(project: Project, pk: int) -> Export:
 def shown(request: HttpRequest, export: Export) -> dict[str, Any]:
     path = reverse("export_link", args=[link_token(export)])
     link = request.build_absolute_uri(path) if export.status == Export.Status.DONE else None
-    fields = ("id", "format", "status", "rows", "left_out", "size", "sha256")
-    return {**{name: getattr(export, name) for name in fields}, "link": link}
+    fields = {name: getattr(export, name) for name in ("format", "rows", "left_out")}
+    return {
+        **schemas.JobOut.fields_of(export),
+        **fields,
+        "size": export.size,
+        "sha256": export.sha256,
+        "link": link,
+    }
 
 
 def salt_of(request: Any) -> uuid.UUID:

@@ -9,6 +9,9 @@ from pydantic import AfterValidator, Field
 from annotation.exchange.jsonl import holds_half_characters
 from annotation.exchange.prompts import FEWEST_ANSWERS, LONGEST_LANGUAGE, MOST_ANSWERS
 from annotation.exchange.shapes.item import LONGEST_NAME
+from annotation.exchange.tags import LONGEST_TAG, tags_of
+from annotation.exchange.wording import Unreadable
+from annotation.models.job import Job
 
 
 def storable(text: str) -> str:
@@ -17,7 +20,18 @@ def storable(text: str) -> str:
     return text
 
 
+def usable_tags(tags: list[str]) -> tuple[str, ...]:
+    try:
+        return tags_of([storable(tag) for tag in tags])
+    except Unreadable as problem:
+        raise ValueError(str(problem)) from problem
+
+
+Tag = Annotated[str, Field(max_length=LONGEST_TAG), AfterValidator(storable)]
+Tags = Annotated[list[str], AfterValidator(usable_tags)]
 Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(storable)]
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(storable)]
+Source = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(storable)]
 Language = Annotated[str, Field(max_length=LONGEST_LANGUAGE), AfterValidator(storable)]
 
 
@@ -38,6 +52,7 @@ class PromptIn(Schema):
     prompt: str | list[MessageSchema]
     lang: Language = ""
     answers: int | None = Field(None, ge=FEWEST_ANSWERS, le=MOST_ANSWERS)
+    tags: Tags = []
 
 
 class PromptsIn(Schema):
@@ -54,6 +69,7 @@ class PromptOut(Schema):
     messages: list[MessageSchema]
     language: str
     split: str
+    tags: list[str]
     is_withdrawn: bool
 
 
@@ -90,6 +106,10 @@ class Page(Schema):
     next: int | None
 
 
+class ProjectPage(Page):
+    items: list[ProjectOut]
+
+
 class PromptPage(Page):
     items: list[PromptOut]
 
@@ -103,6 +123,7 @@ class ExportIn(Schema):
     labeler: int | None = None
     policy: int | None = None
     language: Language = ""
+    tag: Tag = ""
     split: Literal["", "train", "heldout"] = ""
     since: datetime | None = None
     until: datetime | None = None
@@ -111,12 +132,30 @@ class ExportIn(Schema):
     judgments: Literal["each", "consensus"] = "each"
 
 
-class ExportOut(Schema):
+class JobOut(Schema):
+    """What a worker makes. `status`: `waiting`, `writing`, then `done`, `failed` with a `problem`,
+    or `cancelled`; `read` of `total` says how far it is."""
+
     id: int
-    format: str
     status: str
+    problem: str
+    read: int
+    total: int
+
+    @staticmethod
+    def fields_of(job: Job) -> dict[str, Any]:
+        numbers = {"id": job.pk, "read": job.read, "total": job.total}
+        return {**numbers, "status": job.status, "problem": job.problem_said}
+
+
+class ExportOut(JobOut):
+    format: str
     rows: int
     left_out: int
     size: int
     sha256: str
     link: str | None
+
+
+class ExportPage(Page):
+    items: list[ExportOut]

@@ -74,6 +74,16 @@ def write_private(path: Path, text: str) -> None:
         put_in_place(file, aside, path)
 
 
+def require_writable(path: Path) -> None:
+    """Raises OSError unless a file can be made, or replaced, there: asked before long work."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    with write_aside(path.parent):
+        pass
+    if path.exists():
+        path.open("ab").close()
+
+
 def read_json(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
 

@@ -6,6 +6,7 @@ from json import JSONDecodeError
 from typing import Any
 
 from annotation.exchange.jsonl import holds_half_characters
+from annotation.exchange.tags import tags_of
 from annotation.exchange.untrusted_json import LIMITS, UnreadableJson, parse_json
 from annotation.exchange.wording import Unreadable, gettext_noop
 
@@ -18,9 +19,9 @@ class UnreadablePrompt(Unreadable):
     """Says which line is wrong, in what, and what to do."""
 
 
-def unreadable_line(line: int, problem: UnreadablePrompt | JSONDecodeError) -> UnreadablePrompt:
+def unreadable_line(line: int, problem: Unreadable | JSONDecodeError) -> UnreadablePrompt:
     """The same problem, with the number of its line."""
-    if isinstance(problem, UnreadablePrompt):
+    if isinstance(problem, Unreadable):
         return UnreadablePrompt(problem.template, **{**problem.values, "line": line})
     if isinstance(problem, UnreadableJson):
         return UnreadablePrompt(problem.fault, **LIMITS, line=line)
@@ -30,16 +31,17 @@ def unreadable_line(line: int, problem: UnreadablePrompt | JSONDecodeError) -> U
 
 @dataclass(frozen=True)
 class NewPrompt:
-    """One prompt to be added: chat messages, language, number of answers wanted."""
+    """One prompt to be added: chat messages, language, number of answers wanted, tags."""
 
     messages: list[dict[str, str]]
     language: str = ""
     answers_wanted: int | None = None
+    tags: tuple[str, ...] = ()
 
 
 def parse_prompts(lines: Iterable[str], first: int = 1) -> Iterator[NewPrompt]:
-    """Each non-empty line is a JSON object {"prompt": text or messages, "lang"?, "answers"?},
-    or else the text of a single-turn prompt.
+    """Each non-empty line is a JSON object {"prompt": text or messages, "lang"?, "answers"?,
+    "tags"?}, or else the text of a single-turn prompt.
 
     Raises UnreadablePrompt at the first line that is neither; `first` is the number of the lines'
     first in what they are of.
@@ -51,12 +53,12 @@ def parse_prompts(lines: Iterable[str], first: int = 1) -> Iterator[NewPrompt]:
         try:
             value = parse_json(line) if line.startswith("{") else {"prompt": line}
             yield prompt_of(value)
-        except (UnreadablePrompt, JSONDecodeError) as problem:
+        except (Unreadable, JSONDecodeError) as problem:
             raise unreadable_line(number, problem) from problem
 
 
 def prompt_of(value: dict[str, Any]) -> NewPrompt:
-    """Raises UnreadablePrompt."""
+    """Raises Unreadable."""
     prompt = value.get("prompt", value.get("messages"))
     messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
     wanted = value.get("answers")
@@ -68,6 +70,7 @@ def prompt_of(value: dict[str, Any]) -> NewPrompt:
         messages=check_messages(messages),
         language=check_language(value.get("lang")),
         answers_wanted=wanted,
+        tags=tags_of(value.get("tags")),
     )
 
 

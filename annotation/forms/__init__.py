@@ -14,7 +14,7 @@ from annotation.forms.desk import (
     SkipForm,
     WriteForm,
 )
-from annotation.forms.imports import AddForm, ColumnsForm, ImportForm
+from annotation.forms.imports import AddForm, ColumnsForm, ImportForm, SavedForm
 from annotation.forms.labeling import LabelingForm
 from annotation.forms.prompts import PromptForm
 from annotation.forms.said import typed
@@ -33,6 +33,7 @@ __all__ = [
     "NewLabelerForm",
     "PromptForm",
     "PromptsForm",
+    "SavedForm",
     "ShownAnswer",
     "SkipForm",
     "UntrustedJSONField",

@@ -7,6 +7,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from annotation.exchange.prompts import LONGEST_LANGUAGE
+from annotation.exchange.tags import LONGEST_TAG
 from annotation.exchange.writing import formats
 from annotation.exchange.writing.formats import FORMATS, Format
 from annotation.exchange.writing.wanted import Wanted
@@ -22,6 +23,8 @@ LOSSES = {
     formats.SYSTEM: _("system messages"),
     formats.TURNS: _("some conversations: those whose turns it cannot tell apart are left out"),
     formats.VERSIONS: _("which model version wrote an answer"),
+    formats.ABOUT: _("some of what is known of the prompt: language, tags, split"),
+    formats.WRITERS: _("who wrote an answer"),
 }
 
 
@@ -43,6 +46,7 @@ class ExportForm(forms.Form):
         label=_("Split"), choices=[("", _("all")), *Prompt.Split.choices], required=False
     )
     language = forms.CharField(label=_("Language"), max_length=LONGEST_LANGUAGE, required=False)
+    tag = forms.CharField(label=_("Tag"), max_length=LONGEST_TAG, required=False)
     since = DayField(_("Ranked from"))
     until = DayField(_("Ranked to"))
     agreement = forms.FloatField(
@@ -54,6 +58,11 @@ class ExportForm(forms.Form):
         help_text=_("From 0 to 1: the share of pairs that two of them put in the same order."),
     )
     without_ties = forms.BooleanField(label=_("Leave out rankings with ties"), required=False)
+    gold = forms.BooleanField(
+        label=_("Only gold rankings"),
+        required=False,
+        help_text=_("Those that an imported file marked as gold, or as ground truth."),
+    )
 
     def __init__(self, project: Project, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -76,10 +85,12 @@ class ExportForm(forms.Form):
             labeler=data["labeler"] and data["labeler"].pk,
             policy=data["policy"],
             language=data["language"],
+            tag=data["tag"],
             split=data["split"],
             since=since and midnight_of(since),
             until=until and midnight_of(until + timedelta(days=1)),
             agreement=data["agreement"],
             ties=not data["without_ties"],
+            gold=data["gold"],
             judgments=data["judgments"] or "each",
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from annotation.lm.chat import ChatError
 from annotation.lm.loading import DAMAGE, PolicySource, PolicyUnavailable, brief
-from annotation.lm.playground import write
+from annotation.lm.playground import MOMENT, write
 from annotation.lm.sampler import SamplingParameters
 from annotation.lm.version import Beginning
 from annotation.lm.warm import WarmPolicy
@@ -48,9 +48,9 @@ def _sweep(question: dict[str, Any], warm: WarmPolicy) -> dict[str, Any]:
 
 def _write(question: dict[str, Any], warm: WarmPolicy) -> dict[str, Any]:
     [source], how = _sources(question), SamplingParameters(**question["how"])
-    tokens, seed, of = (question[name] for name in ("tokens", "seed", "of"))
-    written = write(source, question["messages"], tokens, how, warm, seed=seed, of=of)
-    return asdict(written)
+    given = {name: question[name] for name in ("messages", "tokens", "seed", "of")}
+    moment = MOMENT if question["tokens"] else 0.0  # the first word is to stand there soon
+    return asdict(write(source, how=how, warm=warm, moment=moment, **given))
 
 
 WAYS = {"step": _look, "sweep": _sweep, "write": _write}

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, TypedDict, cast
 
 import jinja2
 
+from annotation.exchange.wording import Worded, gettext_noop
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -40,8 +42,21 @@ def with_system(messages: Messages, system_prompt: str) -> list[Message]:
     return [{"role": "system", "content": system_prompt}, *messages]
 
 
-class ChatError(ValueError):
-    """A conversation, or a tokenizer, that cannot be rendered; the text says why."""
+class ChatError(Worded, ValueError):
+    """A conversation, or a tokenizer, that cannot be rendered; a sentence says why."""
+
+
+NO_TEMPLATE = gettext_noop(
+    "The tokenizer has no chat template to take by default; use an instruction-tuned model or save "
+    "one with the tokenizer."
+)
+NOTHING_BEFORE = gettext_noop("The chat template puts nothing before an answer.")
+LEAVES_OUT = gettext_noop("The chat template leaves answers out.")
+NO_END = gettext_noop(
+    "The chat template ends an answer with no special token and the tokenizer names no end token; "
+    "set eos_token in the tokenizer."
+)
+REFUSES = gettext_noop("The chat template refuses this conversation: {problem}")
 
 
 MARK = "{#- Renders an answer as it is sampled, up to the token that ends it. -#}"
@@ -141,7 +156,7 @@ class Chat:
             wholes.append(self._encode(text))
             prompt = _common_start(prompt, wholes[-1])
         if not prompt:
-            raise ChatError("The chat template puts nothing before an answer.")
+            raise ChatError(NOTHING_BEFORE)
         return prompt, [whole[len(prompt) :] for whole in wholes]
 
     def answer_text(self, ids: Sequence[int]) -> str:
@@ -177,10 +192,7 @@ def _own_template(tokenizer: PreTrainedTokenizerBase) -> str:
     try:
         template = tokenizer.get_chat_template()
     except ValueError as error:
-        raise ChatError(
-            "The tokenizer has no chat template to take by default; use an instruction-tuned "
-            "model or save one with the tokenizer."
-        ) from error
+        raise ChatError(NO_TEMPLATE) from error
     return re.sub(
         r"""strftime_now\(\s*(['"])(.*?)\1\s*\)""",
         lambda call: _literal(TODAY.strftime(call[2])),
@@ -213,7 +225,7 @@ def _examples(tokenizer: PreTrainedTokenizerBase, template: str) -> list[tuple[s
             continue
         before, answer, after = whole.rpartition(ANSWER)
         if not answer:
-            raise ChatError("The chat template leaves answers out.")
+            raise ChatError(LEAVES_OUT)
         found.append((asked, before, after))
     if not found:
         raise refusals[0]
@@ -226,10 +238,7 @@ def _end_of_turn(tokenizer: PreTrainedTokenizerBase, after: str) -> int:
         if tokenizer.convert_ids_to_tokens(token) in named:
             return int(token)
     if tokenizer.eos_token_id is None:
-        raise ChatError(
-            "The chat template ends an answer with no special token and the tokenizer names no "
-            "end token; set eos_token in the tokenizer."
-        )
+        raise ChatError(NO_END)
     return cast(int, tokenizer.eos_token_id)
 
 
@@ -277,7 +286,7 @@ def _render(
             ),
         )
     except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
-        raise ChatError(f"The chat template refuses this conversation: {error}") from error
+        raise ChatError(REFUSES, problem=str(error)) from error
 
 
 def _common_start(first: list[int], second: list[int]) -> list[int]:

@@ -15,3 +15,8 @@ class Completion:
     token_ids: tuple[int, ...]
     finish_reason: Literal["stop", "length"]
     seed: int
+
+    @property
+    def has_ended(self) -> bool:
+        """By itself, not at the longest length."""
+        return self.finish_reason == "stop"

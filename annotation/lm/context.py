@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from annotation.exchange.wording import gettext_noop
 from annotation.lm.loading import PolicyUnavailable
 
 logger = logging.getLogger(__name__)
 
 WINDOWS = ("sliding_window", "attention_chunk_size", "window_size", "attention_window_size")
 """What configurations call how far back a layer sees."""
+READS_AHEAD = gettext_noop("A {kind} reads ahead: it is no language model that answers.")
 
 
 def context_of(model: PreTrainedModel) -> int | None:
@@ -54,6 +56,4 @@ def require_causality(model: PreTrainedModel) -> None:
     ids = ids.to(model.device)
     whole, beginning = (model.base_model(part, use_cache=False)[0] for part in (ids, ids[:, :6]))
     if (whole[:, :6] - beginning).abs().max() > 0.05 * beginning.abs().max():
-        raise PolicyUnavailable(
-            f"A {type(model).__name__} reads ahead: it is no language model that answers."
-        )
+        raise PolicyUnavailable(READS_AHEAD, kind=type(model).__name__)

@@ -14,6 +14,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 
+from annotation.exchange.wording import Worded, gettext_noop
 from annotation.lm.chat import Chat, ChatError
 from annotation.lm.cpu_linear import use_onednn
 
@@ -32,8 +33,27 @@ that want a library which is not installed."""
 LONGEST_REASON = 300
 
 
-class PolicyUnavailable(Exception):
-    """A policy that cannot be loaded or used; the text is one sentence that says why."""
+class PolicyUnavailable(Worded):
+    """A policy that cannot be loaded or used; one sentence says why."""
+
+
+NO_TOKENIZER = gettext_noop("No tokenizer could be loaded from {name}: {problem}")
+NO_MODEL = gettext_noop("No model could be loaded from {name}: {problem}")
+NO_MEMORY = gettext_noop("Not enough memory to load {name}.")
+NOT_CAUSAL = gettext_noop("The model at {name} is a {kind}, not a causal language model.")
+QUANTIZED = gettext_noop(
+    "The weights at {name} are quantized ({method}): name the model that they were made from, "
+    "whose weights are whole."
+)
+UNKNOWN_TOKENS = gettext_noop(
+    "The tokenizer has the token {token} and {others} others that the model, with embeddings of "
+    "{rows}, does not know: call resize_token_embeddings and save the model again."
+)
+NOT_FITTING = gettext_noop("The adapter at {name} does not fit its base model: {problem}")
+NO_MODEL_FOLDER = gettext_noop("There is no model folder at {name}.")
+NO_ADAPTER_FOLDER = gettext_noop("There is no adapter folder at {name}.")
+NO_MODEL_INSIDE = gettext_noop("The folder {name} holds no model: it has no {file}.")
+NO_ADAPTER_INSIDE = gettext_noop("The folder {name} holds no adapter: it has no {file}.")
 
 
 @dataclass(frozen=True)
@@ -60,15 +80,22 @@ def load_policy(source: PolicySource) -> tuple[PreTrainedModel, PreTrainedTokeni
 
 def load_plain_policy(source: PolicySource) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """As `load_policy`, with the layers that transformers gave it."""
+    model, tokenizer = load_merged_policy(source)
+    model.to(default_device())  # type: ignore[arg-type]
+    return model, tokenizer
+
+
+def load_merged_policy(
+    source: PolicySource,
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The same, not on a GPU."""
     tokenizer = load_tokenizer(source.base_model)
-    device = default_device()
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype = torch.bfloat16 if default_device().type == "cuda" else torch.float32
     model = load_causal_lm(source.base_model, dtype)
     require_embeddings(model, Chat(tokenizer))
     if source.adapter is not None:
         adapted = with_adapter(model, source.adapter, is_trainable=False)
         model = cast("PreTrainedModel", adapted.merge_and_unload())
-    model.to(device)  # type: ignore[arg-type]
     return model.train(False), tokenizer
 
 
@@ -77,17 +104,16 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     another special token. What is odd about the template is logged."""
     from transformers import AutoTokenizer
 
-    _require_folder(name, "model")
+    _require_model_folder(name)
     try:
         tokenizer = cast(
             "PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         )
         chat = Chat(tokenizer)
     except ChatError as error:
-        raise PolicyUnavailable(f"The model at {name} cannot chat: {error}") from error
+        raise PolicyUnavailable(error.template, of_model=name, **error.values) from error
     except DAMAGE as error:
-        reason = f"No tokenizer could be loaded from {name}: {brief(error)}"
-        raise PolicyUnavailable(reason) from error
+        raise PolicyUnavailable(NO_TOKENIZER, name=name, problem=brief(error)) from error
     if chat.pad != chat.end_of_turn:
         tokenizer.pad_token = cast(str, tokenizer.convert_ids_to_tokens(chat.pad))
     if not chat.renders_as_it_asks:
@@ -103,21 +129,16 @@ def require_causal_lm(name: str) -> str:
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    _require_folder(name, "model")
-    with loading(name, f"No model could be loaded from {name}"):
+    _require_model_folder(name)
+    with loading(name, NO_MODEL):
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
     architectures = config.architectures
     if architectures and not set(architectures) & set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()):
-        raise PolicyUnavailable(
-            f"The model at {name} is a {architectures[0]}, not a causal language model."
-        )
+        raise PolicyUnavailable(NOT_CAUSAL, name=name, kind=architectures[0])
     quantization = getattr(config, "quantization_config", None)
     if quantization is not None:
         method = dict(quantization).get("quant_method", "in a way it does not name")
-        raise PolicyUnavailable(
-            f"The weights at {name} are quantized ({method}): name the model that they were made "
-            "from, whose weights are whole."
-        )
+        raise PolicyUnavailable(QUANTIZED, name=name, method=method)
     return str(config.model_type)
 
 
@@ -126,7 +147,7 @@ def load_causal_lm(name: str, dtype: torch.dtype) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
     require_causal_lm(name)
-    with loading(name, f"No model could be loaded from {name}"):
+    with loading(name, NO_MODEL):
         model = cast(
             "PreTrainedModel",
             AutoModelForCausalLM.from_pretrained(
@@ -164,22 +185,20 @@ def require_embeddings(model: PreTrainedModel, chat: Chat) -> None:
     vocabulary = chat.tokenizer.get_vocab()
     beyond = sorted({t for t, index in vocabulary.items() if index >= rows} - chat.unwritten)
     if beyond:
-        raise PolicyUnavailable(
-            f"The tokenizer has the token {beyond[0]!r} and {len(beyond) - 1} others that the "
-            f"model, with embeddings of {rows}, does not know: call resize_token_embeddings and "
-            "save the model again."
-        )
+        others = len(beyond) - 1
+        raise PolicyUnavailable(UNKNOWN_TOKENS, token=repr(beyond[0]), others=others, rows=rows)
 
 
 @contextmanager
-def loading(name: str, problem: str) -> Iterator[None]:
-    """Turns what loading weights from `name` may raise into PolicyUnavailable with the problem."""
+def loading(name: str, template: str) -> Iterator[None]:
+    """Turns what loading weights from `name` may raise into PolicyUnavailable, whose template names
+    it and the problem."""
     try:
         yield
     except DAMAGE as error:
         if is_out_of_memory(error):
-            raise PolicyUnavailable(f"Not enough memory to load {name}.") from error
-        raise PolicyUnavailable(f"{problem}: {brief(error)}") from error
+            raise PolicyUnavailable(NO_MEMORY, name=name) from error
+        raise PolicyUnavailable(template, name=name, problem=brief(error)) from error
 
 
 def brief(error: BaseException) -> str:
@@ -208,21 +227,27 @@ def with_adapter(model: PreTrainedModel, adapter: str, *, is_trainable: bool) ->
 def fitting(adapter: str) -> Iterator[None]:
     """Around reading that folder. Raises PolicyUnavailable."""
     if not Path(adapter).is_dir():
-        raise PolicyUnavailable(f"There is no adapter folder at {adapter}.")
-    _require_folder(adapter, "adapter")
+        raise PolicyUnavailable(NO_ADAPTER_FOLDER, name=adapter)
+    _require_file(adapter, "adapter_config.json", NO_ADAPTER_INSIDE)
     try:
         yield
     except DAMAGE as error:
-        raise PolicyUnavailable(
-            f"The adapter at {adapter} does not fit its base model: {brief(error)}"
-        ) from error
+        raise PolicyUnavailable(NOT_FITTING, name=adapter, problem=brief(error)) from error
 
 
-def _require_folder(name: str, what: str) -> None:
-    """A hub name has the form owner/name or name; all else must be a folder that is there."""
-    looks_like_path = name.startswith(("/", ".", "~")) or name.count("/") > 1
+def require_folder(name: str) -> None:
+    """A hub name has the form owner/name or name; raises PolicyUnavailable where all else is no
+    folder that is there."""
+    looks_like_path = name.startswith(("/", ".", "~")) or name.endswith("/") or name.count("/") > 1
     if looks_like_path and not Path(name).is_dir():
-        raise PolicyUnavailable(f"There is no {what} folder at {name}.")
-    config = {"model": "config.json", "adapter": "adapter_config.json"}[what]
-    if Path(name).is_dir() and not Path(name, config).is_file():
-        raise PolicyUnavailable(f"The folder {name} holds no {what}: it has no {config}.")
+        raise PolicyUnavailable(NO_MODEL_FOLDER, name=name)
+
+
+def _require_model_folder(name: str) -> None:
+    require_folder(name)
+    _require_file(name, "config.json", NO_MODEL_INSIDE)
+
+
+def _require_file(folder: str, file: str, template: str) -> None:
+    if Path(folder).is_dir() and not Path(folder, file).is_file():
+        raise PolicyUnavailable(template, name=folder, file=file)

@@ -3,16 +3,20 @@
 It is what the web process can know. Whether the weights fit the machine shows when they are loaded.
 """
 
+import ast
 import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from annotation.exchange.wording import Unreadable, gettext_noop
 
 LARGEST_JSON = 20_000_000  # bytes: an index of shards, a chat template
+LONGEST_HEADER = 100_000_000  # bytes, as the safetensors format has it
 LONGEST_CARD = 64_000  # characters of a model card or a licence that are read
 PATIENCE = 5.0  # seconds that the hub has to answer
 ON_THE_HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -27,11 +31,17 @@ NO_CONFIG = gettext_noop("{folder} has no readable config.json.")
 NO_LANGUAGE_MODEL = gettext_noop(
     "it is no causal language model (its config.json names {architectures})."
 )
+UNKNOWN_ARCHITECTURE = gettext_noop(
+    "its architecture, {architecture}, is none that the transformers library here can load."
+)
 QUANTIZED = gettext_noop(
     "its weights are quantized ({method}): name the model that they were made from."
 )
 NO_WEIGHTS = gettext_noop("{folder} has no safetensors file; other weights are not read.")
 NO_SHARD = gettext_noop("the file {shard} of its weights is missing.")
+BROKEN_WEIGHTS = gettext_noop(
+    "the file {shard} of its weights is cut off, or no safetensors file: fetch it again."
+)
 NO_TOKENIZER = gettext_noop("{folder} has no tokenizer.")
 NO_TEMPLATE = gettext_noop(
     "its tokenizer has no chat template: take a model that was trained to follow instructions, or "
@@ -108,11 +118,34 @@ def _architecture(config: Mapping[str, Any]) -> str:
     if isinstance(quantization, dict):
         method = str(quantization.get("quant_method", "?"))[:40]
         raise UnusableModel(QUANTIZED, method=method)
+    known = loadable_architectures()
+    kind = config.get("model_type", next(iter(known), None))
+    if known and (causal[0] not in known.values() or kind not in known):
+        raise UnusableModel(UNKNOWN_ARCHITECTURE, architecture=causal[0][:100])
     return causal[0]
 
 
+@cache
+def loadable_architectures() -> dict[str, str]:
+    """By `model_type`, what AutoModelForCausalLM knows; empty where its table is not found.
+
+    The table is read from the library's source: to import it would import torch.
+    """
+    library = find_spec("transformers")
+    table = Path(library.origin or "").parent / "models/auto/modeling_auto.py" if library else None
+    if table is None or not table.is_file():
+        return {}
+    for node in ast.parse(table.read_text(encoding="utf-8")).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(args=[pairs])):
+                if name == "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES":
+                    return dict(ast.literal_eval(pairs))
+    return {}
+
+
 def _require_weights(folder: Path) -> None:
-    """Every shard that an index names is there, or at least one file. Raises UnusableModel."""
+    """Every shard that an index names is there, or at least one file, and whole. Raises
+    UnusableModel."""
     if not any(folder.glob("*.safetensors")):
         raise UnusableModel(NO_WEIGHTS, folder=str(folder))
     index = _read_object(folder / "model.safetensors.index.json") or {}
@@ -121,6 +154,22 @@ def _require_weights(folder: Path) -> None:
     for shard in sorted(shards):
         if not (folder / PurePosixPath(shard).name).is_file():
             raise UnusableModel(NO_SHARD, shard=shard[:100])
+    for file in sorted(folder.glob("*.safetensors")):
+        if not _is_whole(file):
+            raise UnusableModel(BROKEN_WEIGHTS, shard=file.name[:100])
+
+
+def _is_whole(file: Path) -> bool:
+    """A safetensors file as long as its header says: eight bytes with the header's length, the
+    header as JSON with where each tensor begins and ends, the tensors."""
+    try:
+        with file.open("rb") as weights:
+            length = int.from_bytes(weights.read(8), "little")
+            header = json.loads(weights.read(length)) if length <= LONGEST_HEADER else {}
+        ends = [each["data_offsets"][1] for name, each in header.items() if name != "__metadata__"]
+        return bool(ends) and file.stat().st_size == 8 + length + max(ends)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        return False
 
 
 def _has_template(folder: Path) -> bool:

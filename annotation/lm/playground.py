@@ -11,7 +11,8 @@ import torch
 
 from annotation.lm.chat import Messages
 from annotation.lm.loading import PolicySource, PolicyUnavailable
-from annotation.lm.sampler import SamplingParameters, choose_tokens, noise_of, prompt_limit
+from annotation.lm.sampler import SamplingParameters, prompt_limit
+from annotation.lm.token_choice import choose_tokens, noise_of
 from annotation.lm.version import Version
 from annotation.lm.warm import WarmPolicy
 

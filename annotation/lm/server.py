@@ -8,17 +8,15 @@ this machine's folders for that.
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
+from annotation.exchange.wording import gettext_noop
 from annotation.lm.chat import Chat, Messages
 from annotation.lm.completion import Completion
-from annotation.lm.loading import PolicyUnavailable
+from annotation.lm.openai_server import OpenAIServer
 from annotation.lm.sampler import SamplingParameters
 
 # What is left out, vLLM takes from the model's generation_config.json: then the answers would not
@@ -29,26 +27,12 @@ PLAIN_SAMPLING = {
 }
 
 REQUESTS_AT_A_TIME = 32
+NO_COMPLETION = gettext_noop("The model server at {url} answered something else than a completion.")
+NO_TOKEN = gettext_noop("The model server at {url} gave an answer of no token.")
 
 
-class RolloutServer:
-    """The server at `url`, "http://host:8000" or "http://host:8000/v1".
-
-    `model` names what answers: the base model, or an adapter that was loaded. Everything here
-    raises PolicyUnavailable when the server fails.
-    """
-
-    def __init__(self, url: str, model: str, timeout: float = 120.0) -> None:
-        """`timeout` is in seconds, of one request."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise PolicyUnavailable(f"The rollout server's address is {url!r}; give http://HOST.")
-        self.url, self.model, self.timeout = url, model, timeout
-        self._connection = (
-            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        )
-        self._host, self._port = parts.hostname, parts.port
-        self._path = parts.path.rstrip("/").removesuffix("/v1") + "/v1"
+class RolloutServer(OpenAIServer):
+    """`model` names what answers: the base model, or an adapter that was loaded."""
 
     def sample(
         self,
@@ -72,10 +56,10 @@ class RolloutServer:
     def load_adapter(self, name: str, folder: Path) -> None:
         """Lets `name` stand for the base model with the adapter in `folder`."""
         values = {"lora_name": name, "lora_path": str(folder.absolute())}
-        self._post("/load_lora_adapter", values)
+        self.post("/load_lora_adapter", values)
 
     def unload_adapter(self, name: str) -> None:
-        self._post("/unload_lora_adapter", {"lora_name": name})
+        self.post("/unload_lora_adapter", {"lora_name": name})
 
     def _answer(
         self,
@@ -98,55 +82,19 @@ class RolloutServer:
             "stop_token_ids": list(stops),
             "return_token_ids": True,
         }
-        reply = self._post("/completions", body)
+        reply = self.post("/completions", body)
         try:
             answer = json.loads(reply)["choices"][0]
             text, stopped = str(answer["text"]), answer["finish_reason"] == "stop"
             ids = answer.get("token_ids")
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise PolicyUnavailable(
-                f"The rollout server at {self.url} answered something else than a completion."
-            ) from error
+            raise self.unavailable(NO_COMPLETION) from error
         if ids is None:
             ids = chat.group_ids(prompt, [text])[1][0][:-1]
         ids = [int(token) for token in ids]
         if stopped and (not ids or ids[-1] not in stops):
             ids.append(chat.end_of_turn)
         if not ids:
-            raise PolicyUnavailable(f"The rollout server at {self.url} gave an answer of no token.")
+            raise self.unavailable(NO_TOKEN)
         spoken = chat.answer_text(ids[:-1] if stopped else ids)
         return Completion(spoken, tuple(ids), "stop" if stopped else "length", seed)
-
-    def _post(self, path: str, values: dict[str, Any]) -> str:
-        connection = self._connection(self._host, self._port, timeout=self.timeout)
-        headers = {"Content-Type": "application/json"}
-        try:
-            connection.request("POST", self._path + path, json.dumps(values), headers)
-            response = connection.getresponse()
-            body = response.read().decode(errors="replace")
-        except TimeoutError as error:
-            raise PolicyUnavailable(
-                f"The rollout server at {self.url} did not answer within {self.timeout:g} seconds."
-            ) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise PolicyUnavailable(
-                f"The rollout server at {self.url} cannot be reached: {error}."
-            ) from error
-        finally:
-            connection.close()
-        if response.status != 200:
-            raise PolicyUnavailable(
-                f"The rollout server at {self.url} refused {path} with status {response.status}: "
-                f"{_reason(body)}"
-            )
-        return body
-
-
-def _reason(body: str) -> str:
-    """The message of an error as OpenAI's servers and vLLM word it, else the body's beginning."""
-    try:
-        content = json.loads(body)
-        content = content.get("error", content)
-        return str(content["message"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return body[:200]

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from annotation.lm.loading import PolicySource, PolicyUnavailable
-from annotation.lm.sampler import derive_seed, draw, noise_of, probabilities_of
+from annotation.lm.sampler import derive_seed
+from annotation.lm.token_choice import draw, noise_of, probabilities_of
 from annotation.lm.version import Beginning, Token, Version
 from annotation.lm.warm import WarmPolicy
 

@@ -7,29 +7,16 @@ definitions of links, HTML, entities, numbers of lists, cells beyond a table's c
 import re
 from collections.abc import Callable, Sequence
 
+from annotation.markdown import signs
 from annotation.markdown.code import write_code
 from annotation.markdown.direction import RIGHT_TO_LEFT, direction_of
 from annotation.markdown.inline import write_inline
+from annotation.markdown.signs import Found
 from annotation.markdown.source import Line, Page, Passage, lines_of
 
 DEEPEST = 8
-TAB = 4
 TOP_HEADING = 3  # a page has headings of its own above
 
-FENCE = re.compile(r" {0,3}(`{3,}+|~{3,}+)[ \t]*+([^`\r]*+)\r?$")
-HEADING = re.compile(r" {0,3}(#{1,6}+)(?:[ \t]++|\r?$)")
-UNDERLINE = re.compile(r" {0,3}(=|-)\1++[ \t\r]*+$")
-RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*+){3,}+|(?:-[ \t]*+){3,}+|(?:_[ \t]*+){3,}+)\r?$")
-QUOTE = re.compile(r" {0,3}> ?")
-ITEM = re.compile(r"( {0,3})(?:[-*]|(\d{1,9}[.)]))(?:[ \t]{1,4}(?![ \t])|[ \t]|\r?$)")
-MATHS = re.compile(r" {0,3}(\$\$|\\\[|\\begin\{)")
-MATHS_END = {"$$": "$$", r"\[": r"\]", r"\begin{": r"\end{"}
-TABLE = re.compile(r"[^|]*+\|")
-DELIMITERS = frozenset("|-: \t\r")
-CELL_END = re.compile(r"\\.|\|")
-INDENTED = re.compile(r" {4}| {0,3}\t")
-
-Found = re.Match[str]
 Writer = Callable[[Sequence[Line], int, int, Found], int]
 Kinds = tuple[tuple[re.Pattern[str], Writer], ...]  # by which sign a line begins with
 
@@ -59,13 +46,13 @@ class _Blocks:
         self.has_right_to_left = RIGHT_TO_LEFT.search(page.source) is not None
         self.endless: dict[str, int] = {}  # up to where in the source maths has no end
         self.kinds: dict[str, Kinds] = {
-            **dict.fromkeys("`~", ((FENCE, self._fence),)),
-            **dict.fromkeys("*-", ((RULE, self._rule), (ITEM, self._list))),
-            **dict.fromkeys("0123456789", ((ITEM, self._list),)),
-            **dict.fromkeys("\\$", ((MATHS, self._maths),)),
-            "_": ((RULE, self._rule),),
-            "#": ((HEADING, self._heading),),
-            ">": ((QUOTE, self._quote),),
+            **dict.fromkeys("`~", ((signs.FENCE, self._fence),)),
+            **dict.fromkeys("*-", ((signs.RULE, self._rule), (signs.ITEM, self._list))),
+            **dict.fromkeys("0123456789", ((signs.ITEM, self._list),)),
+            **dict.fromkeys("\\$", ((signs.MATHS, self._maths),)),
+            "_": ((signs.RULE, self._rule),),
+            "#": ((signs.HEADING, self._heading),),
+            ">": ((signs.QUOTE, self._quote),),
         }
 
     def write(self, lines: Sequence[Line], depth: int) -> None:
@@ -86,25 +73,25 @@ class _Blocks:
         text = lines[at].text
         for pattern, writer in self.kinds.get(text.lstrip(" ")[:1], ()):
             found = pattern.match(text)
-            if found and (pattern is not MATHS or self._maths_end(lines, at, found)):
+            if found and (pattern is not signs.MATHS or self._maths_end(lines, at, found)):
                 return writer, found
-        if "|" in text and at + 1 < len(lines) and _is_delimiter(lines[at + 1].text):
-            found = TABLE.match(text)
+        if "|" in text and at + 1 < len(lines) and signs.is_delimiter(lines[at + 1].text):
+            found = signs.TABLE.match(text)
             return (self._table, found) if found else None
-        found = INDENTED.match(text)
+        found = signs.INDENTED.match(text)
         return (self._indented, found) if found else None
 
     def _paragraph_end(self, lines: Sequence[Line], at: int) -> int:
         end = at + 1
         while end < len(lines) and not lines[end].is_blank:
             begun = self._begun(lines, end)
-            if begun and begun[0] != self._indented and not _is_within(lines[end], begun[1]):
+            if begun and begun[0] != self._indented and not signs.is_within(lines[end], begun[1]):
                 break
             end += 1
         return end
 
     def _paragraph(self, lines: Sequence[Line], at: int) -> int:
-        underline = UNDERLINE.match(lines[at + 1].text) if at + 1 < len(lines) else None
+        underline = signs.UNDERLINE.match(lines[at + 1].text) if at + 1 < len(lines) else None
         if underline:
             tag = f"h{TOP_HEADING + '=-'.index(underline[1])}"
             return self._leaf(tag, lines[at : at + 1], lines, at + 2)
@@ -119,7 +106,7 @@ class _Blocks:
 
     def _close(self, tag: str, lines: Sequence[Line], at: int) -> int:
         """Ends a block before line `at`, or behind the empty lines there."""
-        at = _behind_blanks(lines, at)
+        at = signs.behind_blanks(lines, at)
         self.page.skip(lines[at - 1].end + 1)
         self.page.tag(f"</{tag}>")
         return at
@@ -150,7 +137,7 @@ class _Blocks:
 
     def _quote(self, lines: Sequence[Line], at: int, depth: int, _found: Found) -> int:
         inside = []
-        while at < len(lines) and (found := QUOTE.match(lines[at].text)):
+        while at < len(lines) and (found := signs.QUOTE.match(lines[at].text)):
             inside.append(lines[at].without(found.end()))
             at += 1
         self.page.tag(f"<blockquote{self._direction(inside)}>")
@@ -162,7 +149,7 @@ class _Blocks:
         tag = "ol" if is_numbered else "ul"
         self.page.tag(f"<{tag}{self._direction(lines[at : at + 1])}>")
         while found and bool(found[2]) == is_numbered:
-            end = _item_end(lines, at, found)
+            end = signs.item_end(lines, at, found)
             self._item(lines[at:end], depth, found)
             at = end
             if self.page.is_full:
@@ -174,7 +161,7 @@ class _Blocks:
 
     def _item(self, lines: Sequence[Line], depth: int, found: Found) -> None:
         """Its first paragraph stands in the item itself, behind the number as it is written."""
-        indents = [_indent(line.text, found.end())[0] for line in lines[1:]]
+        indents = [signs.indent(line.text, found.end())[0] for line in lines[1:]]
         inside = [lines[0].without(found.end())]
         inside += [line.without(count) for line, count in zip(lines[1:], indents, strict=True)]
         is_paragraph = not (inside[0].is_blank or self._begun(inside, 0))
@@ -189,7 +176,7 @@ class _Blocks:
 
     def _fence(self, lines: Sequence[Line], at: int, _depth: int, found: Found) -> int:
         fence, start, end = found[1], lines[at].start, at + 1
-        while end < len(lines) and not _closes(lines[end].text.strip(), fence):
+        while end < len(lines) and not signs.closes(lines[end].text.strip(), fence):
             end += 1
         self.page.tag("<pre>")
         words = found[2].split()
@@ -200,7 +187,7 @@ class _Blocks:
 
     def _indented(self, lines: Sequence[Line], at: int, _depth: int, _found: Found) -> int:
         end = at
-        while end < len(lines) and INDENTED.match(lines[end].text):
+        while end < len(lines) and signs.INDENTED.match(lines[end].text):
             end += 1
         self.page.tag("<pre>")
         self._code(lines[at:end], "")
@@ -213,7 +200,7 @@ class _Blocks:
 
     def _maths_end(self, lines: Sequence[Line], at: int, found: Found) -> int:
         """Past the line that ends the maths begun here; 0 when none does, or this line itself."""
-        close = MATHS_END[found[1]]
+        close = signs.MATHS_END[found[1]]
         is_known = lines[at].start < self.endless.get(close, 0)
         if is_known or close in lines[at].text[found.end() :]:
             return 0
@@ -232,7 +219,7 @@ class _Blocks:
         end = at + 2
         while end < len(lines) and "|" in lines[end].text:
             end += 1
-        behind = _behind_blanks(lines, end)
+        behind = signs.behind_blanks(lines, end)
         after = lines[behind - 1].end + 1
         self.page.tag(f"<table{self._direction(lines[at:end])}><thead>")
         self._row("th", lines[at], lines[at + 1].end + 1 if at + 2 < end else after)
@@ -247,7 +234,7 @@ class _Blocks:
 
     def _row(self, tag: str, line: Line, after: int) -> None:
         """As many cells as there are; the last one holds all that stands before `after`."""
-        cells = _cells(line)
+        cells = signs.cells(line)
         self.page.tag("<tr>")
         for cell in cells:
             self.page.tag(f"<{tag}{self._direction([cell])}>")
@@ -259,58 +246,3 @@ class _Blocks:
             if is_last:
                 break
         self.page.tag("</tr>")
-
-
-def _behind_blanks(lines: Sequence[Line], at: int) -> int:
-    while at < len(lines) and lines[at].is_blank:
-        at += 1
-    return at
-
-
-def _is_within(line: Line, found: Found) -> bool:
-    """Whether what looks like an item belongs to the sentence that the line before begins:
-    a number that begins no list, or a sign alone."""
-    if found.re is not ITEM:
-        return False
-    return found.end() == len(line.text) or found[2] not in {None, "1.", "1)"}
-
-
-def _item_end(lines: Sequence[Line], at: int, found: Found) -> int:
-    """Items hold what is indented by two columns more, as models write, if not by all of theirs."""
-    needed, end = min(found.end(), len(found[1]) + 2), at + 1
-    while end < len(lines) and (
-        lines[end].is_blank or _indent(lines[end].text, needed)[1] >= needed
-    ):
-        end += 1
-    return end
-
-
-def _indent(text: str, columns: int) -> tuple[int, int]:
-    """How many characters fill the first `columns` of a line as its indentation, and how many
-    columns they are wide."""
-    count = width = 0
-    while width < columns and text[count : count + 1] in {" ", "\t"}:
-        width += 1 if text[count] == " " else TAB - width % TAB
-        count += 1
-    return count, width
-
-
-def _closes(text: str, fence: str) -> bool:
-    return text.startswith(fence) and set(text) == {fence[0]}
-
-
-def _is_delimiter(text: str) -> bool:
-    return "|" in text and "-" in text and DELIMITERS.issuperset(text)
-
-
-def _cells(line: Line) -> list[Line]:
-    """What stands between the bars, without the space around it; one empty cell at least."""
-    cells, start = [], 0
-    ends = [bar.start() for bar in CELL_END.finditer(line.text) if bar[0] == "|"]
-    for end in [*ends, len(line.text)]:
-        text = line.text[start:end]
-        words = text.strip()
-        cells.append(Line(line.start + start + text.index(words), words))
-        start = end + 1
-    inner = cells[0 if cells[0].text else 1 : len(cells) if cells[-1].text else -1]
-    return inner or cells[-1:]

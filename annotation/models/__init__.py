@@ -5,11 +5,12 @@ from annotation.models.comparison import Comparison
 from annotation.models.demonstration import Demonstration, Writing
 from annotation.models.desk import Draft, Flag, Skip
 from annotation.models.export import Export
-from annotation.models.policy import PolicyVersion
-from annotation.models.project import Membership, Project, User
-from annotation.models.prompt import Message, Prompt, PromptUpload
+from annotation.models.people import Membership, User
+from annotation.models.policy import MergedModel, PolicyVersion
+from annotation.models.project import Project
+from annotation.models.prompt import Message, Prompt, PromptUpload, SavedMapping
 from annotation.models.ranking import AnswerFlag, Assignment, PromptMark, Ranking, Rating
-from annotation.models.snapshot import Snapshot
+from annotation.models.snapshot import Snapshot, SnapshotJob
 from annotation.models.token import ApiToken, IdempotentRequest
 from annotation.models.triple import Triple
 from annotation.models.webhook import Delivery, Webhook
@@ -27,6 +28,7 @@ __all__ = [
     "Flag",
     "IdempotentRequest",
     "Membership",
+    "MergedModel",
     "Message",
     "PolicyVersion",
     "Project",
@@ -36,8 +38,10 @@ __all__ = [
     "PromptUpload",
     "Ranking",
     "Rating",
+    "SavedMapping",
     "Skip",
     "Snapshot",
+    "SnapshotJob",
     "Triple",
     "User",
     "Webhook",

@@ -5,8 +5,9 @@ from django.utils.translation import gettext_lazy as _
 
 from annotation.lm.chat import Message, with_system
 from annotation.models.comparison import Comparison
+from annotation.models.people import User
 from annotation.models.policy import PolicyVersion
-from annotation.models.project import Project, User
+from annotation.models.project import Project
 from annotation.models.prompt import Prompt, PromptUpload
 
 
@@ -46,6 +47,8 @@ class PromptGroup(models.Model):
         related_name="groups",
         editable=False,
     )
+    # Of a comparison: a judge model alone judges it, and no labeler is given it.
+    is_for_judge = models.BooleanField(default=False, editable=False)
     asked_by = models.ForeignKey(
         User,
         models.PROTECT,

@@ -3,8 +3,9 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from annotation.models.people import User
 from annotation.models.policy import PolicyVersion
-from annotation.models.project import Project, User
+from annotation.models.project import Project
 
 
 class Comparison(models.Model):

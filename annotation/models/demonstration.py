@@ -4,7 +4,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotation.models.answer import Answer
-from annotation.models.project import Project, User
+from annotation.models.people import User
+from annotation.models.project import Project
 from annotation.models.prompt import Prompt, PromptUpload
 from annotation.models.ranking import Ranking
 

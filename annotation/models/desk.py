@@ -5,7 +5,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotation.models.answer import PromptGroup
-from annotation.models.project import Project, User
+from annotation.models.people import User
+from annotation.models.project import Project
 from annotation.models.prompt import Prompt
 
 

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from annotation.models.job import FileJob
 from annotation.models.project import Project
 
 
@@ -13,12 +14,14 @@ class ModelVersion(models.Model):
     """What a policy version and a reward model version have in common.
 
     A candidate becomes champion when it passes its gate; the champion before it is retired.
+    One that people do not prefer, or that an admin does not want, is rejected.
     """
 
     class Status(models.TextChoices):
         CANDIDATE = "candidate", _("candidate")
         CHAMPION = "champion", _("champion")
         RETIRED = "retired", _("retired")
+        REJECTED = "rejected", _("rejected")
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="%(class)ss")
     number = models.PositiveIntegerField(_("number"))
@@ -90,3 +93,21 @@ class PolicyVersion(ModelVersion):
     def adapter(self) -> str | None:
         """The adapter's folder, as PolicySource and the training scripts take it."""
         return str(self.folder) if self.folder else None
+
+
+class MergedModel(FileJob):
+    """A version as one whole model, its adapter added to its base model's weights."""
+
+    policy = models.ForeignKey(PolicyVersion, models.CASCADE, related_name="merged")
+
+    class Meta(FileJob.Meta):
+        verbose_name = _("merged model")
+        verbose_name_plural = _("merged models")
+
+    @property
+    def file(self) -> Path:
+        return settings.VAR_FOLDER / "merged" / f"{self.key.hex}.tar"
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.project.slug}-policy-{self.policy.number}-merged.tar"

@@ -2,7 +2,7 @@
 
 import uuid
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from annotation.exchange.prompts import FEWEST_ANSWERS, LONGEST_LANGUAGE, MOST_ANSWERS
 from annotation.exchange.wording import word
-from annotation.models.project import Project, User
+from annotation.models.people import User
+from annotation.models.project import Project
 
 
 class Message(TypedDict):
@@ -100,6 +101,12 @@ class PromptUpload(models.Model):
         return self.status in self.ACTIVE
 
     @property
+    def named(self) -> dict[str, Any] | None:
+        """The meaning of its columns, where somebody said it; else it is as they are recognised."""
+        is_said = self.mapping and not self.mapping.get("is_recognised")
+        return self.mapping if is_said else None
+
+    @property
     def known(self) -> int:
         """How many of its prompts the project had already."""
         return self.prompts - self.added
@@ -108,6 +115,25 @@ class PromptUpload(models.Model):
     def problem_said(self) -> str:
         """Why it was refused, in the language of the page."""
         return word(self.problem, self.problem_values, gettext)
+
+
+class SavedMapping(models.Model):
+    """What columns mean, under a name; `mapping` as `exchange.reading.mapping.Mapping` has it."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="saved_mappings")
+    name = models.CharField(_("name"), max_length=100)
+    mapping = models.JSONField(_("meaning of the columns"))
+
+    class Meta:
+        verbose_name = _("saved meaning of columns")
+        verbose_name_plural = _("saved meanings of columns")
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="saved_mapping_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Prompt(models.Model):
@@ -129,6 +155,7 @@ class Prompt(models.Model):
         validators=[MinValueValidator(FEWEST_ANSWERS), MaxValueValidator(MOST_ANSWERS)],
         help_text=_("Empty: as many as the project asks for."),
     )
+    tag_words = models.TextField(_("tags"), blank=True, default="", editable=False)
     is_withdrawn = models.BooleanField(
         _("withdrawn"), default=False, help_text=_("Nobody is asked it, until it is put back.")
     )
@@ -155,3 +182,8 @@ class Prompt(models.Model):
 
     def __str__(self) -> str:
         return str(self.messages[-1]["content"])[:80]
+
+    @property
+    def tags(self) -> list[str]:
+        """In order; `tag_words` is as `exchange.tags` stores them."""
+        return self.tag_words.split()

@@ -6,7 +6,9 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from annotation.models.project import Project, User
+from annotation.models.job import Job
+from annotation.models.people import User
+from annotation.models.project import Project
 
 
 class Snapshot(models.Model):
@@ -67,3 +69,23 @@ class Snapshot(models.Model):
     @property
     def file(self) -> Path:
         return settings.VAR_FOLDER / self.path
+
+
+class SnapshotJob(Job):
+    """A snapshot to be taken under a name, or to be made of a file from elsewhere: that has no
+    `kind`, and lies at `file` until the job ends."""
+
+    name = models.CharField(_("name"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=20, choices=Snapshot.Kind.choices, blank=True)
+    source = models.CharField(_("source"), max_length=300, blank=True)
+    licence = models.CharField(_("licence"), max_length=200, blank=True)
+    has_consent = models.BooleanField(_("consent"), default=False)
+    snapshot = models.ForeignKey(Snapshot, models.SET_NULL, null=True, related_name="jobs")
+
+    class Meta(Job.Meta):
+        verbose_name = _("snapshot to be made")
+        verbose_name_plural = _("snapshots to be made")
+
+    @property
+    def file(self) -> Path:
+        return settings.VAR_FOLDER / "uploads" / f"{self.key.hex}.jsonl"

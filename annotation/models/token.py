@@ -3,7 +3,8 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from annotation.models.project import Project, User
+from annotation.models.people import User
+from annotation.models.project import Project
 
 
 class ApiToken(models.Model):

@@ -7,11 +7,13 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from annotation.models.project import Project, User
+from annotation.models.people import User
+from annotation.models.project import Project
 
 
 class Webhook(models.Model):
-    """An address to which a project's events are sent, signed with `secret`.
+    """An address to which a project's events are sent, signed with `secret`; for a day after it was
+    renewed with `former_secret` too.
 
     One that does not answer rests until `rests_until`, the longer the more often it failed in a
     row. `salt` makes the pseudonyms of labelers: the same for one webhook.
@@ -19,6 +21,7 @@ class Webhook(models.Model):
 
     class Event(models.TextChoices):
         RANKING = "ranking.made", _("a ranking was made or changed")
+        UNDONE = "ranking.undone", _("a ranking was taken back")
         GROUP = "group.complete", _("a group was ranked by as many people as are wanted")
         RUN = "run.ended", _("a training run ended")
         VERSION = "version.promoted", _("a version was let serve")
@@ -29,6 +32,8 @@ class Webhook(models.Model):
     url = models.CharField(_("address"), max_length=500)
     events = models.JSONField(_("events"), default=list)
     secret = models.CharField(max_length=100, editable=False)
+    former_secret = models.CharField(max_length=100, blank=True, default="", editable=False)
+    former_until = models.DateTimeField(null=True, blank=True, editable=False)
     salt = models.UUIDField(default=uuid.uuid4, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     failures = models.PositiveSmallIntegerField(default=0, editable=False)
@@ -45,6 +50,15 @@ class Webhook(models.Model):
 
     def __str__(self) -> str:
         return self.url
+
+    @property
+    def signs_with_both(self) -> bool:
+        return self.former_until is not None and self.former_until > timezone.now()
+
+    @property
+    def secrets(self) -> list[str]:
+        """Those that sign now, the newest first."""
+        return [self.secret, self.former_secret] if self.signs_with_both else [self.secret]
 
     @property
     def event_labels(self) -> list[str]:

@@ -58,25 +58,37 @@ class Standing:
 
 
 def comparisons_of(project: Project) -> QuerySet[Comparison]:
-    """The newest first, each with its versions, and `groups` with their current rankings."""
+    """The newest first, each with its versions, and `groups`, as far as they are for labelers, with
+    their current rankings."""
     current = Ranking.objects.filter(is_current=True)
-    groups = PromptGroup.objects.prefetch_related(Prefetch("rankings", current, to_attr="current"))
+    for_labelers = PromptGroup.objects.filter(is_for_judge=False)
+    groups = for_labelers.prefetch_related(Prefetch("rankings", current, to_attr="current"))
     return project.comparisons.select_related("first", "second", "started_by").prefetch_related(
         Prefetch("groups", groups)
     )
 
 
 def standing_of(comparison: Comparison) -> Standing:
-    """Of one of `comparisons_of`. Several labelers' words on a prompt count together, as one."""
+    """Of one of `comparisons_of`."""
     found = Standing()
     for group in comparison.groups.all():
-        rankings: list[Ranking] = getattr(group, "current")  # noqa: B009 (prefetched attribute)
-        said = sum(_sign(ranking.ranks) for ranking in rankings)
-        if rankings:
+        said = said_of(group)
+        if said is not None:
             found += Standing(wins=int(said > 0), losses=int(said < 0), ties=int(said == 0))
         elif group.status not in (PromptGroup.Status.WITHDRAWN, PromptGroup.Status.FAILED):
             found += Standing(open=1)
     return found
+
+
+def said_of(group: PromptGroup) -> int | None:
+    """What people said of a group of `comparisons_of`: 1 where the second answer is better, -1
+    where the first is, 0 for neither, None where nobody has judged it. Several labelers' words
+    count together, as one."""
+    rankings: list[Ranking] = getattr(group, "current")  # noqa: B009 (prefetched attribute)
+    if not rankings:
+        return None
+    said = sum(_sign(ranking.ranks) for ranking in rankings)
+    return (said > 0) - (said < 0)
 
 
 def _sign(ranks: list[int]) -> int:
@@ -99,10 +111,11 @@ def met(comparisons: Iterable[Comparison]) -> dict[tuple[int, int], Standing]:
 def prompts_to_compare(
     project: Project, first: PolicyVersion, second: PolicyVersion
 ) -> QuerySet[Prompt]:
-    """Held-out prompts on which the two have not met, in an order that has nothing to do with what
-    they say."""
+    """Held-out prompts on which the two have not met before people, in an order that has nothing to
+    do with what they say."""
     known = PromptGroup.objects.filter(
         prompt=OuterRef("pk"),
+        is_for_judge=False,
         comparison__first__in=(first, second),
         comparison__second__in=(first, second),
     )

@@ -77,9 +77,17 @@ def own_demonstrations(project: Project, author: User) -> QuerySet[Demonstration
     return own.select_related("prompt").order_by("-id")
 
 
-def demonstration_rows(project: Project) -> Iterator[dict[str, Any]]:
-    """One conversation for each current demonstration, by prompt and author."""
-    rows = project.demonstrations.filter(is_current=True).select_related("prompt")
+def current_demonstrations(project: Project) -> QuerySet[Demonstration]:
+    return project.demonstrations.filter(is_current=True)
+
+
+def demonstration_rows(
+    project: Project, demonstrations: QuerySet[Demonstration] | None = None
+) -> Iterator[dict[str, Any]]:
+    """One conversation for each current demonstration, or for these of them, by prompt and
+    author."""
+    asked = current_demonstrations(project) if demonstrations is None else demonstrations
+    rows = asked.select_related("prompt")
     for demonstration in rows.order_by("prompt_id", "author_id").iterator(chunk_size=500):
         prompt = demonstration.prompt
         yield {

@@ -15,7 +15,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from annotation.judgment.agreement import agreement
+from annotation.judgment.agreement import AS_SAID, agreement
 from annotation.models import (
     Assignment,
     Draft,
@@ -148,7 +148,9 @@ def progress_of(project: Project, labeler: User) -> Progress:
     own = own_rankings(project, labeler)
     recent = list(own.values_list("group_id", "ranks", "seconds")[:RECENT])
     ranks = {group: own_ranks for group, own_ranks, _seconds in recent}
-    others = Ranking.objects.filter(group_id__in=ranks, is_current=True).exclude(labeler=labeler)
+    others = Ranking.objects.filter(
+        group_id__in=ranks, group__picked__in=AS_SAID, is_current=True
+    ).exclude(labeler=labeler)
     seconds = [spent for _group, _ranks, spent in recent if spent is not None]
     return Progress(
         today=ranked_today(project, labeler),

@@ -8,39 +8,48 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 
+from annotation.exchange.tags import holding
 from annotation.exchange.writing.formats import Source
 from annotation.exchange.writing.native import SCHEMA, judgment_row
+from annotation.exchange.writing.snapshot_rows import in_parts
 from annotation.exchange.writing.wanted import Wanted
 from annotation.models import (
-    Answer,
     Export,
     Flag,
-    PolicyVersion,
     Project,
     PromptGroup,
     Ranking,
     Skip,
     Triple,
 )
-from annotation.selectors.claims import run_out
-from annotation.selectors.demonstrations import demonstration_rows
-from annotation.selectors.rankings import current_rankings, in_parts, prompt_rows
-from annotation.selectors.stored_judgments import prefetched_judgment, with_judgments
+from annotation.selectors.demonstrations import current_demonstrations, demonstration_rows
+from annotation.selectors.rankings import (
+    READ,
+    WANTED,
+    current_rankings,
+    prompt_rows,
+    prompts_in_use,
+    with_answers,
+)
+from annotation.selectors.stored_judgments import prefetched_judgment
 from annotation.selectors.triples import triple_rows, triples
 from annotation.templatetags.text import letter
 
 SHOWN = 20
 # What is fetched with each group, as lists: a manager would make a query anew for each.
-READ, WANTED, SKIPPED, REPORTED = "read_answers", "wanted", "read_skips", "reports"
-
-
-def free_exports() -> QuerySet[Export]:
-    """At work, but in nobody's hands; the oldest first."""
-    unclaimed = Q(claim__isnull=True)
-    waiting = Export.objects.filter(unclaimed | run_out(), status__in=Export.ACTIVE)
-    return waiting.order_by("id")
+SKIPPED, REPORTED = "read_skips", "reports"
+SOURCE = {
+    "policy": "policy__number",
+    "base_model": "policy__base_model",
+    "sha256": "policy__sha256",
+    "author": "author",
+    "seed": "seed",
+    "sampling": "sampling",
+    "tokens": "token_count",
+}
+"""What a row says of where an answer is from, and the columns that hold it."""
 
 
 def exports_of(project: Project) -> list[Export]:
@@ -57,26 +66,46 @@ def _asked(wanted: Wanted, of: str = "") -> dict[str, Any]:
     asked = {
         "labeler": wanted.labeler,
         "group__policy__number": wanted.policy,
-        "group__prompt__language": wanted.language,
-        "group__prompt__split": wanted.split,
-        "created_at__gte": wanted.since,
-        "created_at__lt": wanted.until,
+        "given__gold": wanted.gold or None,
+        **_days(wanted),
+        **_asked_of_prompts(wanted, "group__prompt__"),
     }
-    return {f"{of}{by}": value for by, value in asked.items() if value not in (None, "")}
+    return {f"{of}{by}": value for by, value in asked.items() if value is not None}
+
+
+def _asked_of_demonstrations(wanted: Wanted) -> dict[str, Any]:
+    asked = {"author": wanted.labeler, **_days(wanted), **_asked_of_prompts(wanted, "prompt__")}
+    return {by: value for by, value in asked.items() if value is not None}
+
+
+def _days(wanted: Wanted) -> dict[str, Any]:
+    return {"created_at__gte": wanted.since, "created_at__lt": wanted.until}
+
+
+def _asked_of_prompts(wanted: Wanted, of: str = "") -> dict[str, Any]:
+    asked = {
+        "language": wanted.language,
+        "split": wanted.split,
+        "tag_words__contains": wanted.tag and holding(wanted.tag),
+    }
+    return {f"{of}{by}": value for by, value in asked.items() if value}
 
 
 def rows_to_export(
     project: Project, source: Source, wanted: Wanted, salt: UUID, *, whole: bool = False
 ) -> tuple[int, Iterator[dict[str, Any] | None]]:
-    """How many rows there are at most, and the rows; None where one is not wanted.
+    """How many rows there are, or at most where `wanted.looks_at_orders`, and the rows; None where
+    one is not wanted.
 
     `whole` is for whoever reads them to the end, within a transaction that ends with them.
     """
     if source == "prompts":
-        return project.prompts.count(), _matching(prompt_rows(project), wanted)
+        prompts = prompts_in_use(project).filter(**_asked_of_prompts(wanted))
+        return prompts.count(), prompt_rows(project, prompts)
     if source == "demonstrations":
-        count = project.demonstrations.filter(is_current=True).count()
-        return count, _matching(demonstration_rows(project), wanted)
+        asked = _asked_of_demonstrations(wanted)
+        written = current_demonstrations(project).filter(**asked)
+        return written.count(), demonstration_rows(project, written)
     if source == "triples":
         found = triples(project).filter(**_asked(wanted, "ranking__")).order_by("id")
         return found.count(), _named_anew(found, salt, _kept(project, wanted), whole=whole)
@@ -85,35 +114,21 @@ def rows_to_export(
     return count, _narrowed(native_groups(project, rankings, salt), wanted)
 
 
-def _matching(rows: Iterator[dict[str, Any]], wanted: Wanted) -> Iterator[dict[str, Any] | None]:
-    for row in rows:
-        is_wanted = wanted.language in ("", row["lang"]) and wanted.split in ("", row["split"])
-        yield row if is_wanted else None
-
-
 def native_groups(
     project: Project, rankings: QuerySet[Ranking], salt: UUID
 ) -> Iterator[dict[str, Any]]:
     """One native row for each group with any of these rankings, oldest first."""
-    policies = PolicyVersion.objects.only("number", "base_model", "sha256")  # not its samples
-    answers = Answer.objects.order_by("position").prefetch_related(Prefetch("policy", policies))
-    groups = (
-        PromptGroup.objects.filter(project=project, id__in=rankings.order_by().values("group_id"))
-        .select_related("prompt")
-        .prefetch_related(
-            Prefetch("answers", answers, READ),
-            Prefetch("rankings", with_judgments(rankings.order_by("labeler_id")), WANTED),
-            Prefetch("skips", Skip.objects.order_by("id"), SKIPPED),
-            Prefetch("prompt__flags", Flag.objects.order_by("id"), REPORTED),
-        )
-        .order_by("id")
+    ordered = rankings.filter(group__project=project).order_by("labeler_id")
+    more = (
+        Prefetch("skips", Skip.objects.order_by("id"), SKIPPED),
+        Prefetch("prompt__flags", Flag.objects.order_by("id"), REPORTED),
     )
-    for group in groups.iterator(chunk_size=500):
+    for group in with_answers(ordered, "text", "finish_reason", *SOURCE.values(), more=more):
         yield _native_group(group, salt)
 
 
 def _native_group(group: PromptGroup, salt: UUID) -> dict[str, Any]:
-    answers: list[Answer] = getattr(group, READ)
+    answers: list[list[Any]] = getattr(group, READ)
     wanted: list[Ranking] = getattr(group, WANTED)
     skips: list[Skip] = getattr(group, SKIPPED)
     reports: list[Flag] = getattr(group.prompt, REPORTED)
@@ -124,11 +139,12 @@ def _native_group(group: PromptGroup, salt: UUID) -> dict[str, Any]:
         "prompt_id": f"prompt-{group.prompt_id}",
         "lang": group.prompt.language,
         "split": group.prompt.split,
+        "tags": group.prompt.tags,
         "prompt": group.messages,
         "system_prompt": group.system_prompt,
-        "answers": [answer.text for answer in answers],
-        "finish_reasons": [answer.finish_reason for answer in answers],
-        "sources": [_source(answer) for answer in answers],
+        "answers": [text for text, *_rest in answers],
+        "finish_reasons": [reason for _text, reason, *_rest in answers],
+        "sources": [_source(source) for _text, _reason, *source in answers],
         "picked": group.picked,
         "seed": group.seed,
         "answered_at": group.ready_at and group.ready_at.isoformat(),
@@ -153,17 +169,10 @@ def _native_group(group: PromptGroup, salt: UUID) -> dict[str, Any]:
     }
 
 
-def _source(answer: Answer) -> dict[str, Any]:
+def _source(source: list[Any]) -> dict[str, Any]:
     """What wrote an answer, and all that is needed to write it again."""
-    return {
-        "policy": answer.policy and answer.policy.number,
-        "base_model": answer.policy.base_model if answer.policy else "",
-        "sha256": answer.policy.sha256 if answer.policy else "",
-        "author": answer.author,
-        "seed": answer.seed,
-        "sampling": answer.sampling,
-        "tokens": answer.token_count,
-    }
+    found = dict(zip(SOURCE, source, strict=True))
+    return {**found, **{name: found[name] or "" for name in ("base_model", "sha256")}}
 
 
 def _native_ranking(ranking: Ranking, salt: UUID) -> dict[str, Any]:
@@ -206,7 +215,7 @@ def _named_anew(
 
 def _kept(project: Project, wanted: Wanted) -> set[int] | None:
     """The rankings that agreement and ties leave; None: they leave all."""
-    if wanted.agreement is None and wanted.ties:
+    if not wanted.looks_at_orders:
         return None
     chosen = wanted_rankings(project, wanted).order_by("group_id", "labeler_id")
     read = chosen.values_list("group_id", "pk", "ranks", "compared").iterator(chunk_size=2000)

@@ -53,7 +53,7 @@ def groups_with_open_assignments(project: Project) -> int:
 def unranked_groups(project: Project) -> int:
     """Groups that wait for answers or for labelers, and those that failed for good."""
     done_with = (Status.READY, Status.WITHDRAWN, Status.JUDGED)
-    waiting = project.groups.exclude(status__in=done_with).count()
+    waiting = project.groups.filter(is_for_judge=False).exclude(status__in=done_with).count()
     return waiting + groups_with_open_assignments(project)
 
 
@@ -66,7 +66,8 @@ def queue_counts(project: Project) -> QueueCounts:
         waiting=Count("id", filter=Q(last_policy_number__lt=serving, is_withdrawn=False)),
     )
     counts = dict(
-        project.groups.exclude(status=PromptGroup.Status.READY)
+        project.groups.filter(is_for_judge=False)
+        .exclude(status=PromptGroup.Status.READY)
         .values_list("status")
         .annotate(Count("id"))
     )
@@ -158,7 +159,9 @@ def skipped_groups(project: Project) -> QuerySet[PromptGroup]:
 
 
 def withdrawn_groups(project: Project) -> QuerySet[PromptGroup]:
-    return _with_skips(listed_groups(project).filter(status=PromptGroup.Status.WITHDRAWN))
+    """Those that labelers had, or were to have."""
+    withdrawn = listed_groups(project).filter(status=PromptGroup.Status.WITHDRAWN)
+    return _with_skips(withdrawn.filter(is_for_judge=False))
 
 
 def nobody_left(groups: QuerySet[PromptGroup], project: Project) -> QuerySet[PromptGroup]:

@@ -1,6 +1,7 @@
 """What an admin sees of an import before anything is written."""
 
 import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -11,11 +12,13 @@ from django.utils.translation import ngettext
 from annotation.exchange.reading.folding import Group
 from annotation.exchange.reading.reading import shape_named
 from annotation.exchange.reading.staged import staged_at
+from annotation.exchange.shapes.shape import BETTER, BETTER_AND_WORSE
 from annotation.models import PromptUpload
 from annotation.templatetags.judgments import in_order, in_pairs
 from annotation.templatetags.text import letter
 
 EXAMPLES, PROBLEMS = 10, 100
+FEWEST_PAIRS, ONE_SIDED = 10, 0.9  # by chance in one of fifty files of ten pairs, or fewer
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,12 @@ class Example:
 
 @dataclass(frozen=True)
 class Preview:
-    """`columns`: name, meaning and example of those that are read; `dropped`: the others."""
+    """`columns`: name, meaning and example of those that are read; `dropped`: the others, and how
+    many more of them."""
 
     columns: list[tuple[str, str, str]]
     dropped: list[str]
+    more_dropped: int
     counts: list[tuple[str, int]]
     suspicions: list[str]
     examples: list[Example]
@@ -63,6 +68,7 @@ def preview_of(upload: PromptUpload, first_problem: int = 0) -> Preview:
     return Preview(
         _columns(report),
         sorted(report.get("dropped", {})),
+        report.get("more_dropped", 0),
         _counts(report.get("counts", {})),
         _suspicions(report),
         examples,
@@ -127,16 +133,37 @@ def _suspicions(report: dict[str, Any]) -> list[str]:
             alone,
         )
         found.append(text % {"count": alone})
-    listed, long = counts.get("as_listed", 0), counts.get("long", 0)
-    if long > 2 and listed > long / 2:
+    found += _of_order(counts, report.get("fields", ()))
+    for note, count in report.get("notes", {}).items():
+        text = ngettext("In %(count)d row: %(note)s.", "In %(count)d rows: %(note)s.", count)
+        found.append(text % {"count": count, "note": _(note)})
+    return found
+
+
+def _of_order(counts: dict[str, int], fields: Iterable[Sequence[str]]) -> list[str]:
+    """What looks as if the place of an answer, and not the answer, was judged."""
+    found, long = [], counts.get("long", 0)
+    if long > 2 and (listed := counts.get("as_listed", 0)) > long / 2:
         text = _(
             "%(listed)d of %(long)d orders are the one in which the file lists the answers: "
             "perhaps it is sorted, perhaps nobody looked."
         )
         found.append(text % {"listed": listed, "long": long})
-    for note, count in report.get("notes", {}).items():
-        text = ngettext("In %(count)d row: %(note)s.", "In %(count)d rows: %(note)s.", count)
-        found.append(text % {"count": count, "note": _(note)})
+    if long > 2 and (shown := counts.get("as_shown", 0)) > long / 2:
+        text = _(
+            "%(shown)d of %(long)d orders are the one in which the answers were shown: perhaps "
+            "nobody looked."
+        )
+        found.append(text % {"shown": shown, "long": long})
+    pairs, first = counts.get("pairs", 0), counts.get("first_won", 0)
+    # Columns that are called better and worse have no sides.
+    has_sides = not {meaning for _name, meaning in fields} & {BETTER, BETTER_AND_WORSE}
+    if has_sides and pairs >= FEWEST_PAIRS and max(first, pairs - first) >= ONE_SIDED * pairs:
+        text = _(
+            "The answer on the same side is the better one in %(won)d of %(pairs)d pairs: perhaps "
+            "the file is sorted, perhaps nobody looked."
+        )
+        found.append(text % {"won": max(first, pairs - first), "pairs": pairs})
     return found
 
 

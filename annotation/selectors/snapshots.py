@@ -10,7 +10,17 @@ from typing import Any
 from django.db.models import Count, QuerySet
 
 from annotation.exchange.snapshots.data_card import DataCard
-from annotation.models import Answer, Demonstration, Project, Prompt, PromptGroup, Snapshot
+from annotation.models import (
+    Answer,
+    Demonstration,
+    Project,
+    Prompt,
+    PromptGroup,
+    Snapshot,
+    SnapshotJob,
+)
+from annotation.selectors.demonstrations import current_demonstrations
+from annotation.selectors.rankings import current_rankings, prompts_in_use
 
 Kind = Snapshot.Kind
 AS_ROWS = (Kind.GROUPS, Kind.DEMONSTRATIONS, Kind.PROMPTS)
@@ -22,6 +32,7 @@ ROW_OF = {
 }
 """What a row is made from, and the imports that may have brought it."""
 CHUNK = 500
+SHOWN = 5
 
 
 def snapshots_of(project: Project) -> QuerySet[Snapshot]:
@@ -31,6 +42,20 @@ def snapshots_of(project: Project) -> QuerySet[Snapshot]:
 
 def named_snapshots(project: Project) -> QuerySet[Snapshot]:
     return snapshots_of(project).exclude(name="")
+
+
+def snapshot_jobs_of(project: Project) -> list[SnapshotJob]:
+    """What was asked for lately, the newest first."""
+    return list(project.snapshotjobs.select_related("snapshot", "project")[:SHOWN])
+
+
+def rows_to_take(project: Project, kind: str) -> int:
+    """How many there are to be read by now."""
+    if kind == Kind.GROUPS:
+        return current_rankings(project).order_by().values("group").distinct().count()
+    if kind == Kind.DEMONSTRATIONS:
+        return current_demonstrations(project).count()
+    return prompts_in_use(project).count()
 
 
 def rows_in(snapshot: Snapshot) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,9 @@ from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from annotation.judgment.judgment import AnswerRating, BetterAnswer, Judgment
 from annotation.models import Answer, Demonstration, Project, Ranking, Rating
 
+# What is fetched with each ranking, as lists: a manager would make a query anew for each.
+RATED, BETTER = "rated", "better"
+
 
 def _parts() -> "tuple[Prefetch[Any], Prefetch[Any]]":
     """Of the answers that they speak of, the position is all that is read."""
@@ -15,9 +18,15 @@ def _parts() -> "tuple[Prefetch[Any], Prefetch[Any]]":
     written = Demonstration.objects.select_related("source")
     return (
         Prefetch(
-            "ratings", ratings.only("ranking", "quality", "flags", "highlights", "answer__position")
+            "ratings",
+            ratings.only("ranking", "quality", "flags", "highlights", "answer__position"),
+            RATED,
         ),
-        Prefetch("demonstrations", written.only("ranking", "text", "is_first", "source__position")),
+        Prefetch(
+            "demonstrations",
+            written.only("ranking", "text", "is_first", "source__position"),
+            BETTER,
+        ),
     )
 
 
@@ -34,6 +43,8 @@ def stored_judgment(ranking: Ranking) -> Judgment:
 
 def prefetched_judgment(ranking: Ranking) -> Judgment:
     """`stored_judgment` of one of `with_judgments`, without a query."""
+    rated: list[Rating] = getattr(ranking, RATED)
+    better: list[Demonstration] = getattr(ranking, BETTER)
     return Judgment(
         ranks=dict(enumerate(ranking.ranks)),
         comment=ranking.comment,
@@ -41,11 +52,11 @@ def prefetched_judgment(ranking: Ranking) -> Judgment:
             rating.answer.position: AnswerRating(
                 rating.quality, tuple(rating.flags), tuple(rating.highlights)
             )
-            for rating in ranking.ratings.all()
+            for rating in rated
         },
         marks=tuple(ranking.marks),
         none_acceptable=ranking.none_acceptable,
-        better=next(map(_as_said, ranking.demonstrations.all()), None),
+        better=next(map(_as_said, better), None),
         mode=ranking.mode,
     )
 

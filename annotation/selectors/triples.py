@@ -9,10 +9,10 @@ from django.db.models import F, FilteredRelation, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from annotation.exchange.triples import question_text
+from annotation.exchange.writing.snapshot_rows import WRITTEN
 from annotation.lm.chat import with_system
 from annotation.models import Project, Triple
 from annotation.selectors.prompts import in_turns
-from annotation.selectors.rankings import WRITTEN
 from annotation.selectors.whole import CHUNK, rows_of
 
 

@@ -1,5 +1,6 @@
 """Which long uploads are at work, and what is shown of them."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -24,6 +25,7 @@ SHOWN = 5
 class Built(TextChoices):
     RANKINGS = "rankings", _("people have ranked answers to its questions")
     ANSWERS = "answers", _("people have written answers to its questions")
+    COMPARISONS = "comparisons", _("versions were compared by its questions")
     IMPORTS = "imports", _("another import has answers to its questions")
     SNAPSHOTS = "snapshots", _("a training has read it")
 
@@ -73,10 +75,14 @@ def built_on(upload: PromptUpload) -> list[Built]:
     shown = upload.demonstrations.aggregate(Min("created_at"))["created_at__min"]
     if shown is not None:
         frozen |= Q(kind=Snapshot.Kind.DEMONSTRATIONS, created_at__gte=shown)
+    if (text := imported_text(upload)).exists():
+        put = datetime.fromtimestamp(text.stat().st_mtime, UTC)
+        frozen |= Q(kind=Snapshot.Kind.TEXT, created_at__gte=put)
     written = Demonstration.objects.filter(prompt__in=prompts).exclude(upload=upload)
     found = {
         Built.RANKINGS: rankings.filter(labeler__is_foreign=False),
         Built.ANSWERS: written,
+        Built.COMPARISONS: groups.filter(comparison__isnull=False),
         Built.IMPORTS: groups.filter(upload__isnull=False).exclude(upload=upload),
         Built.SNAPSHOTS: snapshots.filter(frozen),
     }

@@ -68,13 +68,16 @@ def _attempt(delivery: Delivery) -> None:
 def _send(delivery: Delivery) -> HttpAnswer:
     """Raises NotSent."""
     now = datetime.now(UTC)
-    secret = Signature(delivery.webhook.secret)
+    signed = (
+        Signature(secret).sign(delivery.message_id, now, delivery.body)
+        for secret in delivery.webhook.secrets
+    )
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Laoshi",
         "webhook-id": delivery.message_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": secret.sign(delivery.message_id, now, delivery.body),
+        "webhook-signature": " ".join(signed),
     }
     return post(delivery.webhook.url, delivery.body.encode(), headers)
 

@@ -5,11 +5,10 @@ from dataclasses import asdict
 from functools import partial
 from typing import cast
 
-from django.db import transaction
-
 from annotation.lm.chat import with_system
 from annotation.models import PolicyVersion, Project, PromptGroup
 from annotation.services import groups as group_service
+from annotation.services.calling import call_after_commit
 from annotation.services.looking import BetweenSteps
 from annotation.services.repeated import repeated
 from config.celery import app
@@ -25,7 +24,7 @@ def ask_for_answers(project: Project) -> int:
     """
     waiting = group_service.top_up(project)
     if waiting:
-        transaction.on_commit(partial(call_worker, project.pk), robust=True)
+        call_after_commit(call_worker, project.pk)
     return waiting
 
 

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from annotation.lm.completion import Completion
@@ -30,6 +30,7 @@ def top_up(project: Project) -> int:
         status=Status.PENDING
     )
     policy = champion_policy(project)
+    _drop_unanswered(policy)
     missing = project.queue_target - unranked_groups(project)
     if missing > 0:
         prompts = list(
@@ -53,6 +54,32 @@ def top_up(project: Project) -> int:
     return project.groups.filter(status=Status.PENDING).count()
 
 
+@transaction.atomic
+def ask_only(policy: PolicyVersion) -> None:
+    """What waits for another version's answers is dropped, and each prompt that this version was
+    not asked yet may be asked of it, whichever else answered it meanwhile."""
+    _drop_unanswered(policy)
+    of_policy = PromptGroup.objects.filter(
+        prompt=OuterRef("pk"), policy=policy, comparison__isnull=True
+    )
+    prompts = Prompt.objects.filter(project_id=policy.project_id)
+    asked = prompts.filter(Exists(of_policy), last_policy_number__lt=policy.number)
+    asked.update(last_policy_number=policy.number)
+    unasked = prompts.filter(~Exists(of_policy), last_policy_number__gte=policy.number)
+    unasked.update(last_policy_number=policy.number - 1)
+
+
+def _drop_unanswered(policy: PolicyVersion) -> None:
+    """The groups that wait for the answers of others than `policy`, except those of comparisons."""
+    waiting = PromptGroup.objects.filter(
+        project_id=policy.project_id,
+        status=Status.PENDING,
+        comparison__isnull=True,
+        policy__isnull=False,
+    )
+    waiting.exclude(policy=policy).delete()
+
+
 def seed_of(prompt: Prompt, policy: PolicyVersion) -> int:
     """The same prompt asked of the same version gives the same answers wherever it is asked."""
     digest = hashlib.sha256(f"{prompt.key} {policy.number}".encode()).digest()
@@ -61,16 +88,15 @@ def seed_of(prompt: Prompt, policy: PolicyVersion) -> int:
 
 @transaction.atomic
 def claim_groups(project_id: int, limit: int) -> list[PromptGroup]:
-    """Up to `limit` pending groups of one policy, claimed for this worker for a minute.
-
-    None of an archived project.
+    """Up to `limit` pending groups of one policy, claimed for this worker for a minute; those that
+    only a judge model waits for come last, by themselves. None of an archived project.
     """
     pending = PromptGroup.objects.filter(
         project_id=project_id, project__archived_at__isnull=True, status=Status.PENDING
     ).select_related("prompt", "policy", "project")
     locked = pending.select_for_update(skip_locked=True, of=("self",))
-    groups = list(locked.order_by("policy_id", "id")[:limit])
-    groups = [group for group in groups if group.policy_id == groups[0].policy_id]
+    groups = list(locked.order_by("is_for_judge", "policy_id", "id")[:limit])
+    groups = [group for group in groups if _kind(group) == _kind(groups[0])]
     claim = uuid.uuid4()
     for group in groups:
         group.status, group.claim = Status.GENERATING, claim
@@ -78,6 +104,10 @@ def claim_groups(project_id: int, limit: int) -> list[PromptGroup]:
         group.attempts += 1
     PromptGroup.objects.bulk_update(groups, ["status", "claim", "claimed_until", "attempts"])
     return groups
+
+
+def _kind(group: PromptGroup) -> tuple[bool, int | None]:
+    return group.is_for_judge, group.policy_id
 
 
 def answers_to_draw(group: PromptGroup) -> int:
@@ -137,6 +167,9 @@ def store_answers(
     held.system_prompt, held.failure_reason = system_prompt, ""
     if held.comparison and held.policy_id == held.comparison.first_id:
         held.policy, held.status, held.attempts = held.comparison.second, Status.PENDING, 0
+        held.save()
+    elif held.is_for_judge:
+        held.status, held.ready_at = Status.JUDGED, timezone.now()
         held.save()
     elif held.answers.count() > held.answer_count:
         held.status = Status.DRAWN
@@ -212,8 +245,9 @@ def withdraw_group(group: PromptGroup) -> bool:
 
 @transaction.atomic
 def put_back_group(group: PromptGroup) -> bool:
-    """Opens a withdrawn group's assignments again. False when it is not withdrawn."""
-    withdrawn = PromptGroup.objects.filter(pk=group.pk, status=Status.WITHDRAWN)
+    """Opens a withdrawn group's assignments again. False when it is not withdrawn, or was never for
+    labelers."""
+    withdrawn = PromptGroup.objects.filter(pk=group.pk, status=Status.WITHDRAWN, is_for_judge=False)
     if not withdrawn.update(status=Status.READY):
         return False
     fit_assignments(group.project, group)

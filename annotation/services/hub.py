@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+from annotation.exchange.reading.datasets import ENDINGS
+
 NAME = re.compile(r"[\w.-]+/[\w.-]+")
-FILES = ["*.jsonl", "*.json", "*.csv", "*.tsv", "*.parquet", "*.jsonl.gz", "*.csv.gz"]
+FILES = [f"*{ending}" for ending in ENDINGS]
 
 
 class NotFetched(Exception):

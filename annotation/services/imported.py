@@ -44,7 +44,7 @@ def store_groups(upload: PromptUpload, batch: Sequence[Staging]) -> tuple[int, i
     asked = [(key, group) for _number, key, group in batch if group.text is None]
     language = upload.language
     rows = [
-        NewPrompt(group.messages, group.language or language, group.answers_wanted)
+        NewPrompt(group.messages, group.language or language, group.answers_wanted, group.tags)
         for _key, group in asked
     ]
     new = add_prompts(upload.project, rows, upload)
@@ -73,7 +73,9 @@ def _store_answers(upload: PromptUpload, asked: Sequence[tuple[Prompt, Group]]) 
     for answer in answers:
         by_group.setdefault(answer.group_id, []).append(answer)
     _open(upload.project, groups)
-    labelers = _pseudonyms(upload, {said.labeler for _g, read in stored for said in read.judgments})
+    labelers = _pseudonyms(
+        upload, dict.fromkeys(s.labeler for _g, r in stored for s in r.judgments)
+    )
     said = [
         (labelers[said.labeler], said, by_group[group.pk])
         for group, read in stored
@@ -120,7 +122,7 @@ def _open(project: Project, groups: Iterable[PromptGroup]) -> None:
     )
 
 
-def _pseudonyms(upload: PromptUpload, names: set[str]) -> dict[str, User]:
+def _pseudonyms(upload: PromptUpload, names: Iterable[str]) -> dict[str, User]:
     """The users that stand for the file's labelers: nobody logs in as them."""
     usernames = {name: _username(upload, name) for name in names}
     known = {user.username: user for user in User.objects.filter(username__in=usernames.values())}

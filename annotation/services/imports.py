@@ -17,12 +17,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from annotation.exchange.reading.mapping import Mapping, guessed, mapping_of
+from annotation.exchange.reading.guessing import guessed
+from annotation.exchange.reading.mapping import Mapping, mapping_of
 from annotation.exchange.reading.reading import Found, look_at
 from annotation.exchange.reading.staged import Staged, batches, staged_at
 from annotation.exchange.wording import Unreadable
 from annotation.models import Assignment, Project, PromptGroup, PromptUpload
 from annotation.selectors.uploads import built_on
+from annotation.services.calling import call_after_commit
 from annotation.services.imported import store_groups, store_texts, take_back
 from annotation.services.upload_claims import (
     call_worker,
@@ -60,12 +62,8 @@ def work(upload: PromptUpload, until: float) -> bool:
         return True
 
 
-def name_columns(upload: PromptUpload, mapping: Mapping) -> None:
-    """Says what the columns mean, and has the file read again. Raises ImportRefused."""
-    try:
-        mapping.check()
-    except Unreadable as problem:
-        raise ImportRefused(problem.worded(_)) from problem
+def read_again(upload: PromptUpload, mapping: Mapping) -> None:
+    """By what somebody said of its columns. Raises ImportRefused."""
     values = {"mapping": mapping.as_json(), "lines_done": 0, "report": {}}
     _start(upload, (Status.MAPPING, Status.WAITING), Status.CHECKING, **values)
 
@@ -129,16 +127,30 @@ def _start(
         raise ImportRefused(_("This import has gone on meanwhile: look again."))
     if status == Status.CHECKING:
         remove_staged(upload)
-    transaction.on_commit(partial(call_worker, upload.pk), robust=True)
+    call_after_commit(call_worker, upload.pk)
 
 
 def _check(upload: PromptUpload, until: float) -> bool:
-    mapping = mapping_of(upload.mapping) if upload.mapping else None
-    found = look_at(upload.file, mapping)
+    found = look_at(upload.file, mapping_of(upload.named) if upload.named else None)
+    before = None if upload.mapping else _named_before(upload, found)
     if not found.is_readable:
-        guess = _named_before(upload, found) or guessed(found.columns)
-        report = {**_said_of(found), "guess": list(guess.columns.items())}
-        return stop(upload, Status.MAPPING, report=report)
+        return _ask_for_columns(upload, found, before or guessed(found.columns, found.label))
+    if before is not None:  # of a shape that is known, but was read otherwise
+        upload.mapping = before.as_json()
+        if not go_on(upload, mapping=upload.mapping):
+            return False
+        found = look_at(upload.file, before)
+    return _read(upload, found, until)
+
+
+def _ask_for_columns(upload: PromptUpload, found: Found, guess: Mapping) -> bool:
+    report = {**_said_of(found), "guess": list(guess.columns.items())}
+    if guess.counts_from is not None:
+        report["counts_from"] = guess.counts_from
+    return stop(upload, Status.MAPPING, report=report)
+
+
+def _read(upload: PromptUpload, found: Found, until: float) -> bool:
     with staged_at(upload.staged) as staged:
         if not staged.tally.is_read:
             for rows in batches(found.container.rows(staged.tally.place)):
@@ -157,11 +169,14 @@ def _check(upload: PromptUpload, until: float) -> bool:
 
 
 def _named_before(upload: PromptUpload, found: Found) -> Mapping | None:
-    """What somebody said of the same columns last time."""
+    """What somebody said of the same columns last time; None where that was to read them as they
+    are recognised."""
     earlier = upload.project.uploads.filter(mapping__isnull=False).exclude(pk=upload.pk)
+    earlier = earlier.exclude(status=Status.REFUSED)  # what read nothing is not said again
     for mapping in earlier.values_list("mapping", flat=True)[:REMEMBERED]:
-        if mapping and set(dict(mapping["columns"])) == set(found.columns):
-            return mapping_of(mapping)
+        if mapping and found.columns and set(dict(mapping["columns"])) == set(found.columns):
+            said = mapping_of(mapping)
+            return None if said.is_recognised else said
     return None
 
 
@@ -189,6 +204,7 @@ def _said_of(found: Found) -> dict[str, Any]:
         "encoding": found.container.encoding,
         "delimiter": found.container.table.delimiter if found.container.table.columns else "",
         "has_header": found.container.table.has_header,
+        "counts_from": found.counts_from,
         "shape": found.name,
         "columns": list(found.columns.items()),
         "fields": list(found.fields.items()),

@@ -1,7 +1,7 @@
 """Looking into policies: asked by a page, answered by the accelerator worker."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from redis import RedisError
@@ -23,6 +23,10 @@ def answer_lookers() -> None:
     answer_waiting(BOX, partial(answer, warm=warm_policy), asked_next)
 
 
+ANSWERERS: list[Callable[[], None]] = [answer_lookers]
+"""Who answers between two steps of a batch; whoever answers of another package adds it."""
+
+
 class BetweenSteps:
     """For a batch to call after each step; it does not wait for a Redis that is away."""
 
@@ -32,9 +36,10 @@ class BetweenSteps:
     def __call__(self, *_progress: int) -> None:
         if self.can_be_asked:
             try:
-                answer_lookers()
+                for answer_some in ANSWERERS:
+                    answer_some()
             except RedisError as problem:
-                logger.warning("Nobody can ask about policies: %s", problem)
+                logger.warning("Nobody can ask the worker: %s", problem)
                 self.can_be_asked = False
 
 

@@ -31,7 +31,6 @@ from annotation.services.groups import open_group
 from annotation.services.looking import BOX, TASK, sources
 from annotation.services.prompts import add_prompts
 
-AHEAD = 3  # moments that are written before the page asks for them: so late does a stop come
 SALT = "annotation.playground"
 
 
@@ -87,7 +86,7 @@ def write(
     }
     if tokens and not constant_time_compare(proof, _proof(question)):
         raise PlaygroundRefused(_("This is not how the answer began: ask again."))
-    said = ask(BOX, TASK, question, patience, AHEAD)
+    said = ask(BOX, TASK, question, patience, chain=question["of"])
     if said is None or "problem" in said:
         return said
     if said["finish_reason"]:

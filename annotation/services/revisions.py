@@ -14,6 +14,7 @@ from annotation.selectors.rankings import undoable_ranking
 from annotation.selectors.stored_judgments import says_the_same, stored_judgment
 from annotation.services.assignments import lock_user, stored_lease_end
 from annotation.services.rankings import RankingRefused, store_ranking
+from annotation.services.told import tell_of_undoing
 
 
 @transaction.atomic
@@ -93,6 +94,7 @@ def undo_last(project: Project, labeler: User, key: uuid.UUID | None = None) -> 
         before.is_current = True
         before.save(update_fields=["is_current"])
     _settle_answer(ranking)
+    tell_of_undoing(ranking)
     if before is not None:
         return before
     now, token = timezone.now(), uuid.uuid4()

@@ -4,7 +4,7 @@ They may be large and take a while: take them outside of a transaction, where th
 writing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,29 +14,36 @@ from django.conf import settings
 from django.core import signing
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from annotation.exchange.content_addressed import copy_texts, write_rows
+from annotation.exchange.wording import Worded
 from annotation.models import Project, Snapshot, User
 from annotation.selectors.demonstrations import demonstration_rows
 from annotation.selectors.rankings import current_rankings, group_rows, prompt_rows
 from annotation.selectors.snapshots import card_of
 
 Kind = Snapshot.Kind
+Seen = Callable[[Iterator[dict[str, Any]]], Iterator[dict[str, Any]]]
 SIGNER = signing.TimestampSigner(salt="annotation.snapshots")
 LINKED = timedelta(days=7)
 
 
-class SnapshotRefused(Exception):
+TAKEN = gettext_noop("There is a snapshot named “{name}” already: choose another name.")
+NOTHING = gettext_noop("There is nothing of this kind in the project yet.")
+REMOVED = gettext_noop("Its file was removed since, as nothing needed it any more.")
+
+
+class SnapshotRefused(Worded):
     """A sentence that says why there is none."""
 
 
-def take_groups_snapshot(project: Project) -> Snapshot:
+def take_groups_snapshot(project: Project, seen: Seen = iter) -> Snapshot:
     """Every ranked group with its current rankings, oldest first."""
     with at_one_moment():
         last = current_rankings(project).aggregate(Max("id"))["id__max"] or 0
         rankings = current_rankings(project).filter(id__lte=last).count()
-        fields = _write(project, group_rows(project, last))
+        fields = _write(project, seen(group_rows(project, last)))
     return Snapshot.objects.create(
         project=project,
         kind=Kind.GROUPS,
@@ -46,15 +53,15 @@ def take_groups_snapshot(project: Project) -> Snapshot:
     )
 
 
-def take_prompts_snapshot(project: Project) -> Snapshot:
+def take_prompts_snapshot(project: Project, seen: Seen = iter) -> Snapshot:
     with at_one_moment():
-        fields = _write(project, prompt_rows(project))
+        fields = _write(project, seen(prompt_rows(project)))
     return Snapshot.objects.create(project=project, kind=Kind.PROMPTS, **fields)
 
 
-def take_demonstrations_snapshot(project: Project) -> Snapshot:
+def take_demonstrations_snapshot(project: Project, seen: Seen = iter) -> Snapshot:
     with at_one_moment():
-        fields = _write(project, demonstration_rows(project))
+        fields = _write(project, seen(demonstration_rows(project)))
     return Snapshot.objects.create(project=project, kind=Kind.DEMONSTRATIONS, **fields)
 
 
@@ -70,42 +77,52 @@ def take_text_snapshot(project: Project, source: Path) -> Snapshot:
     )
 
 
-def take_named_snapshot(project: Project, kind: str, name: str, by: User) -> Snapshot:
-    """One that is kept for good. Raises SnapshotRefused."""
-    refuse_a_taken_name(project, name)
+def take_snapshot(project: Project, kind: str, seen: Seen = iter) -> Snapshot:
+    """One of rows, with a card, but without a name yet; `seen` gets each row on its way.
+
+    Raises SnapshotRefused.
+    """
     take = {
         Kind.GROUPS: take_groups_snapshot,
         Kind.DEMONSTRATIONS: take_demonstrations_snapshot,
         Kind.PROMPTS: take_prompts_snapshot,
     }[Kind(kind)]
-    snapshot = take(project)
+    snapshot = take(project, seen)
     if not snapshot.rows:
-        snapshot.delete()
-        raise SnapshotRefused(_("There is nothing of this kind in the project yet."))
+        discard(snapshot)
+        raise SnapshotRefused(NOTHING)
+    data_card(snapshot)
+    return snapshot
+
+
+def take_named_snapshot(project: Project, kind: str, name: str, by: User) -> Snapshot:
+    """One that is kept for good. Raises SnapshotRefused."""
+    refuse_a_taken_name(project, name)
+    snapshot = take_snapshot(project, kind)
     snapshot.taken_by = by
     name_snapshot(snapshot, name)
     return snapshot
 
 
+def discard(snapshot: Snapshot) -> None:
+    """One that is not to be, with its file unless another is of the same bytes."""
+    snapshot.delete()
+    if not Snapshot.objects.filter(path=snapshot.path).exists():
+        snapshot.file.unlink(missing_ok=True)
+
+
 def _require_file(snapshot: Snapshot, name: str) -> None:
     if name and not snapshot.is_there:
-        raise SnapshotRefused(_("Its file was removed since, as nothing needed it any more."))
+        raise SnapshotRefused(REMOVED)
 
 
-def name_snapshot(
-    snapshot: Snapshot, name: str, sources: Sequence[Mapping[str, Any]] | None = None
-) -> None:
+def name_snapshot(snapshot: Snapshot, name: str) -> None:
     """From now on it is kept under the name, with a data card; without one it is kept no longer
-    than a run or a version needs it.
-
-    `sources` are those of one from elsewhere, with licence and consent. Raises SnapshotRefused.
-    """
+    than a run or a version needs it. Raises SnapshotRefused."""
     _require_file(snapshot, name)
     refuse_a_taken_name(snapshot.project, name, snapshot)
     if name and not snapshot.card:
         snapshot.card = card_of(snapshot)
-        if sources is not None:
-            snapshot.card["sources"] = list(sources)
     snapshot.name = name
     try:
         with transaction.atomic():  # the daily cleaning waits for it, or was faster
@@ -113,18 +130,22 @@ def name_snapshot(
             _require_file(snapshot, name)
             snapshot.save(update_fields=["name", "card", "taken_by"])
     except IntegrityError as problem:
-        raise SnapshotRefused(_taken(name)) from problem
+        raise SnapshotRefused(TAKEN, name=name) from problem
+
+
+def data_card(snapshot: Snapshot) -> dict[str, Any]:
+    """What is in it, counted once; empty for raw text, and where its file was removed before."""
+    if not snapshot.card and snapshot.is_there and snapshot.kind != Kind.TEXT:
+        snapshot.card = card_of(snapshot)
+        Snapshot.objects.filter(pk=snapshot.pk, card={}).update(card=snapshot.card)
+    return dict(snapshot.card)
 
 
 def refuse_a_taken_name(project: Project, name: str, own: Snapshot | None = None) -> None:
     """Raises SnapshotRefused."""
     others = project.snapshots.exclude(pk=own.pk) if own else project.snapshots.all()
     if name and others.filter(name=name).exists():
-        raise SnapshotRefused(_taken(name))
-
-
-def _taken(name: str) -> str:
-    return _("There is a snapshot named “%(name)s” already: choose another name.") % {"name": name}
+        raise SnapshotRefused(TAKEN, name=name)
 
 
 def link_token(snapshot: Snapshot) -> str:

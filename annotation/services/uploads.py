@@ -5,12 +5,14 @@ what was added is not added twice.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import IO, Any, cast
 
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -18,11 +20,14 @@ from django.utils.translation import gettext_noop
 
 from annotation.exchange.files import put_in_place, write_aside
 from annotation.exchange.prompts import NewPrompt, parse_prompts
+from annotation.exchange.reading.archives import TOO_MANY, unpacked
+from annotation.exchange.reading.datasets import parts_of
 from annotation.exchange.wording import Unreadable
 from annotation.models import Project, PromptUpload, User
 from annotation.selectors.claims import CLAIM
 from annotation.selectors.uploads import free_uploads
 from annotation.services import imports
+from annotation.services.calling import call_after_commit
 from annotation.services.prompts import add_prompts
 from annotation.services.upload_claims import (
     call_worker,
@@ -37,6 +42,7 @@ from annotation.services.upload_claims import (
 Status = PromptUpload.Status
 BATCH = 1000  # lines a transaction
 TURN_SECONDS = 5.0  # then other short jobs get the worker
+LARGEST_ARCHIVE, MOST_PARTS = 512 << 20, 20  # bytes unpacked, files of rows
 NOT_UTF8 = gettext_noop("The file is not UTF-8 text: save it as UTF-8 and upload it again.")
 GONE = gettext_noop("The file is gone from the server: upload it again.")
 NO_PROMPT = gettext_noop("There is no prompt in it.")
@@ -52,25 +58,68 @@ def receive_upload(
     with_preview: bool = False,
 ) -> PromptUpload:
     """Keeps the file and asks a worker for it."""
-    upload = PromptUpload(
-        project=project,
-        uploaded_by=by,
-        name=name[:200],
-        language=language,
-        with_preview=with_preview,
-    )
-    upload.file.parent.mkdir(parents=True, exist_ok=True)
+    files = [(name, chunks)]
+    [upload] = _receive(project, by, files, language, with_preview=with_preview)
+    return upload
+
+
+def _receive(
+    project: Project,
+    by: User | None,
+    files: Sequence[tuple[str, Iterable[bytes]]],
+    language: str,
+    *,
+    with_preview: bool,
+) -> list[PromptUpload]:
+    """Keeps all of the named files and asks a worker for them; or keeps none."""
+    of_all = {"project": project, "uploaded_by": by, "language": language}
+    given = [
+        (PromptUpload(**of_all, name=name[:200], with_preview=with_preview), chunks)
+        for name, chunks in files
+    ]
+    try:
+        for upload, chunks in given:
+            upload.lines = keep_file(upload.file, chunks)
+        with transaction.atomic():
+            for upload, _chunks in given:
+                upload.save()
+                call_after_commit(call_worker, upload.pk)
+    except BaseException:
+        for upload, _chunks in given:
+            remove_files(upload)
+        raise
+    return [upload for upload, _chunks in given]
+
+
+def keep_file(path: Path, chunks: Iterable[bytes]) -> int:
+    """What is sent, in one step; how many lines it has."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     lines = 0
-    with write_aside(upload.file.parent) as (aside, file):
+    with write_aside(path.parent) as (aside, file):
         for chunk in chunks:
             file.write(chunk)
             lines += chunk.count(b"\n")
-        put_in_place(file, aside, upload.file)
-    upload.lines = lines + 1
-    with transaction.atomic():
-        upload.save()
-        transaction.on_commit(partial(call_worker, upload.pk), robust=True)
-    return upload
+        put_in_place(file, aside, path)
+    return lines + 1
+
+
+def receive_file(
+    project: Project, by: User | None, file: "UploadedFile[Any]", language: str = ""
+) -> list[PromptUpload]:
+    """The file for a preview; of a zip archive of a data set, each file of rows in it.
+
+    Raises Unreadable, or NoRoom, and keeps nothing then.
+    """
+    name = file.name or ""
+    if not zipfile.is_zipfile(file):
+        file.seek(0)
+        return [receive_upload(project, by, file.chunks(), name, language, with_preview=True)]
+    with unpacked(cast(IO[bytes], file), LARGEST_ARCHIVE) as folder:
+        parts = parts_of(folder)
+        if len(parts) > MOST_PARTS:
+            raise Unreadable(TOO_MANY, most=MOST_PARTS)
+        files = [(f"{name}: {part.file.relative_to(folder)}", part.chunks()) for part in parts]
+        return _receive(project, by, files, language, with_preview=True)
 
 
 def call_worker_for_free_uploads() -> None:

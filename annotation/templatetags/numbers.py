@@ -21,7 +21,7 @@ def figure(value: Any) -> str:
         return f"{value:.2e}"
     size = abs(value)
     decimals = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
-    return str(number_format(value, decimals))
+    return str(number_format(round(value, decimals), decimals))  # which itself only cuts
 
 
 @register.filter

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -14,10 +14,15 @@ from django.views.decorators.http import require_POST
 from annotation.exchange.writing.formats import FORMATS
 from annotation.forms.exports import LOSSES, ExportForm
 from annotation.models import Export, Project
+from annotation.models.job import FileJob
 from annotation.selectors.exports import exports_of, rows_to_export
-from annotation.services import exports as service
+from annotation.services.exports import ask_for_export
+from annotation.services.jobs import cancel as cancel_job
+from annotation.services.jobs import delete as delete_job
+from annotation.services.jobs import job_of_token, link_token
 from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
+from annotation.views.sending import send_file
 
 SHOWN_ROWS = 3
 READ_ROWS = 200
@@ -28,7 +33,7 @@ def exports(request: Request, slug: str) -> HttpResponse:
     if request.method == "POST":
         form = ExportForm(project, request.POST)
         if form.is_valid():
-            service.ask_for_export(project, request.user, form.made_as, form.wanted)
+            ask_for_export(project, request.user, form.made_as, form.wanted)
             return redirect("exports", slug)
         return _page(request, project, form, {})
     if not request.htmx and "format" in request.GET:
@@ -43,7 +48,7 @@ def _page(
 ) -> HttpResponse:
     shown = exports_of(project)
     for export in shown:
-        path = reverse("export_link", args=[service.link_token(export)])
+        path = reverse("export_link", args=[link_token(export)])
         setattr(export, "link", request.build_absolute_uri(path))  # noqa: B010
     context = {
         "project": project,
@@ -71,6 +76,7 @@ def _preview(project: Project, form: ExportForm) -> dict[str, Any]:
     first = [json.dumps(row, ensure_ascii=False, indent=2) for row in islice(rows, SHOWN_ROWS)]
     return {
         "total": total,
+        "is_most": form.wanted.looks_at_orders,
         "source": made_as.source,
         "title": made_as.title,
         "loses": [LOSSES[loss] for loss in made_as.loses],
@@ -84,36 +90,37 @@ def _export(request: Request, slug: str, pk: int) -> Export:
 
 @require_POST
 def cancel(request: Request, slug: str, pk: int) -> HttpResponse:
-    service.cancel_export(_export(request, slug, pk))
+    cancel_job(_export(request, slug, pk))
     return redirect("exports", slug)
 
 
 @require_POST
 def delete(request: Request, slug: str, pk: int) -> HttpResponse:
-    service.delete_export(_export(request, slug, pk))
+    delete_job(_export(request, slug, pk))
     return redirect("exports", slug)
 
 
 def download(request: Request, slug: str, pk: int) -> HttpResponseBase:
-    return _file(_export(request, slug, pk))
+    return send_export(request, _export(request, slug, pk))
 
 
 @login_not_required
 def linked(request: HttpRequest, token: str) -> HttpResponseBase:
     """The file for whoever has its link: a script, another machine."""
-    export = service.export_of_token(token)
+    export = job_of_token(Export, token)
     if export is None:
         raise Http404
-    return _file(export)
+    return send_export(request, export)
 
 
-def _file(export: Export) -> FileResponse:
-    if export.status != Export.Status.DONE or not export.file.is_file():
+def send_export(request: HttpRequest, export: Export) -> HttpResponseBase:
+    return send_made(request, export, export.made_as.container.content_type)
+
+
+def send_made(request: HttpRequest, job: FileJob, content_type: str) -> HttpResponseBase:
+    """What a worker made. Raises Http404 where it did not, or the file is gone."""
+    if job.status != FileJob.Status.DONE or not job.file.is_file():
         raise Http404
-    return FileResponse(
-        export.file.open("rb"),
-        as_attachment=True,
-        filename=export.file_name,
-        content_type=export.made_as.container.content_type,
-        headers={"X-Content-SHA256": export.sha256},
-    )
+    said = {"X-Content-SHA256": job.sha256}
+    name = job.file_name
+    return send_file(request, job.file.open("rb"), name, content_type, job.sha256, said)

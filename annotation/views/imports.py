@@ -6,21 +6,28 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST
 
-from annotation.forms import AddForm, ColumnsForm, ImportForm
-from annotation.models import Project, PromptUpload
+from annotation.exchange.wording import Unreadable
+from annotation.forms import AddForm, ColumnsForm, ImportForm, SavedForm
+from annotation.models import Project, PromptUpload, SavedMapping
 from annotation.selectors.previews import preview_of
 from annotation.selectors.uploads import imports_of
 from annotation.services.imports import (
     ImportRefused,
     begin_to_add,
     give_up,
-    name_columns,
     undo_import,
 )
-from annotation.services.uploads import receive_upload, work_on_upload
+from annotation.services.mappings import (
+    delete_saved,
+    name_columns,
+    read_as_recognised,
+    use_saved,
+)
+from annotation.services.uploads import receive_file, work_on_upload
 from annotation.views.access import project_for_admin
 from annotation.views.requests import Request, takes_upload
 
@@ -39,13 +46,28 @@ def imports(request: Request, slug: str) -> HttpResponse:
 def _imports(request: Request, project: Project) -> HttpResponse:
     form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
     if form.is_valid():
-        file, language = form.cleaned_data["file"], form.cleaned_data["language"]
-        chunks, name = file.chunks(), file.name
-        upload = receive_upload(project, request.user, chunks, name, language, with_preview=True)
-        _begin(upload)
-        return redirect("import", project.slug, upload.pk)
+        try:
+            uploads = receive_file(project, request.user, **form.cleaned_data)
+        except Unreadable as problem:
+            form.add_error("file", problem.worded(_))
+        else:
+            return _received(request, project, uploads)
     context = {"project": project, "section": "imports", "form": form}
     return render(request, "annotation/imports.html", context | {"uploads": imports_of(project)})
+
+
+def _received(request: Request, project: Project, uploads: list[PromptUpload]) -> HttpResponse:
+    for upload in uploads:
+        _begin(upload)
+    if len(uploads) == 1:
+        return redirect("import", project.slug, uploads[0].pk)
+    text = ngettext(
+        "%d file was found in it: look at each, and add it.",
+        "%d files were found in it: look at each, and add it.",
+        len(uploads),
+    )
+    messages.info(request, text % len(uploads))
+    return redirect("imports", project.slug)
 
 
 def one(request: Request, slug: str, pk: int) -> HttpResponse:
@@ -63,6 +85,7 @@ def _page(
     upload: PromptUpload,
     add: AddForm | None = None,
     columns: ColumnsForm | None = None,
+    saved: SavedForm | None = None,
 ) -> HttpResponse:
     context = {"project": project, "section": "imports", "upload": upload}
     if request.htmx:
@@ -72,6 +95,8 @@ def _page(
         first_problem = int(first[:9]) if first.isdecimal() else 0
         context |= {
             "columns": columns or _columns_form(upload),
+            "saved": saved or SavedForm(project),
+            "saved_ones": project.saved_mappings.exists(),
             "add": add or AddForm(),
             "preview": preview_of(upload, first_problem),
         }
@@ -81,12 +106,14 @@ def _page(
 def _columns_form(upload: PromptUpload, data: object = None) -> ColumnsForm:
     report = upload.report
     columns = dict(report["columns"])
-    meanings = dict((upload.mapping or {}).get("columns") or report.get("guess", ()))
+    mapping = upload.named or {}
+    meanings = dict(mapping.get("columns") or report.get("guess", ()))
     initial = {f"column{n}": meanings.get(name, "") for n, name in enumerate(columns)}
     named = ColumnsForm.NAMED if report.get("has_header", True) else ColumnsForm.UNNAMED
     named = named if columns else ColumnsForm.LINES
-    is_table = bool(report.get("delimiter"))
-    return ColumnsForm(columns, is_table, data, initial=initial | {"first_row": named})
+    counts_from = mapping.get("counts_from", report.get("counts_from"))
+    initial |= {"first_row": named, "counts_from": "" if counts_from is None else counts_from}
+    return ColumnsForm(columns, bool(report.get("delimiter")), data, initial=initial)
 
 
 @require_POST
@@ -98,13 +125,37 @@ def columns(request: Request, slug: str, pk: int) -> HttpResponse:
     form = _columns_form(upload, request.POST)
     if form.is_valid():
         try:
-            name_columns(upload, form.mapping())
+            name_columns(upload, form.mapping(), form.cleaned_data.get("save_as", ""))
         except ImportRefused as refusal:
             form.add_error(None, str(refusal))
         else:
             _begin(upload)
             return redirect("import", slug, pk)
     return _page(request, project, upload, columns=form)
+
+
+@require_POST
+def saved(request: Request, slug: str, pk: int) -> HttpResponse:
+    """Reads the file by what was saved, or as it is recognised; or forgets what was saved."""
+    project = project_for_admin(request.user, slug)
+    upload = _upload(project, pk)
+    form = SavedForm(project, request.POST)
+    if not form.is_valid() or upload.status not in (Status.WAITING, Status.MAPPING):
+        return redirect("import", slug, pk)
+    chosen: SavedMapping | None = form.cleaned_data["saved"]
+    try:
+        if "delete" in request.POST:
+            if chosen is not None:
+                delete_saved(project, chosen.pk)
+        elif chosen is None:
+            read_as_recognised(upload)
+        else:
+            use_saved(upload, chosen)
+    except ImportRefused as refusal:
+        form.add_error(None, str(refusal))
+        return _page(request, project, upload, saved=form)
+    _begin(upload)
+    return redirect("import", slug, pk)
 
 
 def _begin(upload: PromptUpload) -> None:

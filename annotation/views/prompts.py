@@ -10,8 +10,11 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST
 
 from annotation.exchange.prompts import NewPrompt
+from annotation.exchange.tags import tags_of
+from annotation.exchange.wording import Unreadable
 from annotation.filters import PromptFilter
 from annotation.forms import PromptForm, PromptsForm
+from annotation.forms.prompts import BETWEEN_TAGS
 from annotation.models import Project, Prompt
 from annotation.selectors.pages import page_of
 from annotation.selectors.prompts import listed_prompts
@@ -23,6 +26,8 @@ from annotation.services.prompts import (
     change_prompt,
     delete_prompts,
     put_back_prompts,
+    tag_prompts,
+    untag_prompts,
     withdraw_prompts,
 )
 from annotation.views.access import project_for_admin
@@ -106,10 +111,26 @@ def change(request: Request, slug: str) -> HttpResponse:
         text = ngettext("%(n)d prompt deleted.", "%(n)d prompts deleted.", count)
         if count < len(ticked):
             messages.info(request, _("What was answered stays: it can be withdrawn."))
+    elif action in ("tag", "untag"):
+        _retag(request, project, ticked, action)
+        return back
     else:
         return HttpResponseBadRequest("There is no such action.")
     messages.success(request, text % {"n": count})
     return back
+
+
+def _retag(request: Request, project: Project, ticked: list[int], action: str) -> None:
+    try:
+        tags = tags_of(request.POST.get("tags", ""))
+        count = {"tag": tag_prompts, "untag": untag_prompts}[action](project, ticked, tags)
+    except Unreadable as problem:
+        messages.error(request, problem.worded(_))
+    except PromptRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        text = ngettext("%(n)d prompt changed.", "%(n)d prompts changed.", count)
+        messages.success(request, text % {"n": count})
 
 
 def prompt(request: Request, slug: str, pk: int) -> HttpResponse:
@@ -117,10 +138,11 @@ def prompt(request: Request, slug: str, pk: int) -> HttpResponse:
     project = project_for_admin(request.user, slug)
     found = get_object_or_404(listed_prompts(project), pk=pk)
     data = request.POST if request.method == "POST" else None
-    form = PromptForm(found.messages, data, initial={"language": found.language})
+    initial = {"language": found.language, "tags": BETWEEN_TAGS.join(found.tags)}
+    form = PromptForm(found.messages, data, initial=initial)
     if form.is_valid():
         try:
-            change_prompt(found, form.cleaned_data["messages"], form.cleaned_data["language"])
+            change_prompt(found, *form.said)
         except PromptRefused as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -142,8 +164,8 @@ def write(request: Request, slug: str) -> HttpResponse:
     start = [{"role": role, "content": ""} for role in ("user", "assistant")]
     form = PromptForm(start, request.POST if request.method == "POST" else None)
     if form.is_valid():
-        data = form.cleaned_data
-        if add_prompts(project, [NewPrompt(data["messages"], data["language"])]):
+        said, language, tags = form.said
+        if add_prompts(project, [NewPrompt(said, language, tags=tags)]):
             messages.success(request, _("The prompt is added."))
             return redirect("prompts", slug)
         form.add_error(None, _("The project has this prompt already."))

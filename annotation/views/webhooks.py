@@ -35,23 +35,35 @@ def webhooks(request: Request, slug: str) -> HttpResponse:
 
 def webhook(request: Request, slug: str, pk: int) -> HttpResponse:
     """One, with the log of what it was sent."""
-    found = _webhook(request, slug, pk)
+    return _page(request, _webhook(request, slug, pk))
+
+
+def _page(request: Request, found: Webhook, secret: str = "") -> HttpResponse:
+    """`secret`: one that was made just now."""
     stored = {"url": found.url, "events": found.events, "is_active": found.is_active}
-    form = ChangeForm(request.POST if request.method == "POST" else None, initial=stored)
+    is_sent = request.method == "POST" and not secret
+    form = ChangeForm(request.POST if is_sent else None, initial=stored)
     if form.is_valid():
         said = form.cleaned_data
         active = said["is_active"]
         service.change_webhook(found, said["url"], said["events"], is_active=active)
         messages.success(request, _("Saved."))
-        return redirect("webhook", slug, pk)
+        return redirect("webhook", found.project.slug, found.pk)
     context = {
         "project": found.project,
         "section": "webhooks",
         "webhook": found,
+        "secret": secret,
         "form": form,
         "page": page_of(deliveries_of(found), request.GET.get("before", "")),
     }
     return render(request, "annotation/webhook.html", context)
+
+
+@require_POST
+def renew(request: Request, slug: str, pk: int) -> HttpResponse:
+    secret = service.renew_secret(_webhook(request, slug, pk))
+    return _page(request, _webhook(request, slug, pk), secret)
 
 
 @require_POST

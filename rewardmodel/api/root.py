@@ -11,19 +11,23 @@ from django.urls import URLPattern
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from annotation.api.imports import UPLOADING
+from annotation.api.imports import UPLOADING as IMPORTING
 from annotation.api.imports import router as imports
 from annotation.api.problems import CONTENT_TYPE, Problem, problem_response
 from annotation.api.routes import router
-from annotation.api.snapshots import router as snapshots
+from annotation.exchange.files import is_disk_full
+from annotation.views.errors import INSUFFICIENT_STORAGE
 from config import limits
 from rewardmodel.api.learning import router as learning
+from rewardmodel.api.snapshots import UPLOADING
+from rewardmodel.api.snapshots import router as snapshots
 
 FOLDER = Path(ninja.__file__).parent / "static" / "ninja"
 PROBLEM = {
     "description": "What is wrong, in words (RFC 9457).",
     "content": {CONTENT_TYPE: {"schema": {"type": "object", "required": ["status", "detail"]}}},
 }
+DISK_FULL = "The server's disk is full: nothing was kept. Its administrator has to make room."
 ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js")
 
 api = NinjaAPI(
@@ -42,7 +46,7 @@ api.add_router("", learning)
 
 urls = api.urls
 for path in urls[0]:
-    if isinstance(path, URLPattern) and path.name == UPLOADING:
+    if isinstance(path, URLPattern) and path.name in (IMPORTING, UPLOADING):
         setattr(path.callback, "largest_body", limits.UPLOAD)  # noqa: B010
 
 
@@ -72,6 +76,14 @@ def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
             ],
         )
     )
+
+
+@api.exception_handler(OSError)
+def on_broken_file(request: HttpRequest, error: OSError) -> HttpResponse:
+    """A disk that is full is no fault of the code."""
+    if not is_disk_full(error):
+        raise error
+    return problem_response(Problem(INSUFFICIENT_STORAGE, "No room", DISK_FULL))
 
 
 def document() -> dict[str, Any]:

@@ -49,5 +49,4 @@ class LabelForm(forms.Form):
     )
 
     def clean_label(self) -> str:
-        """On one line."""
-        return " ".join(typed(str(self.cleaned_data["label"])).split())
+        return typed(str(self.cleaned_data["label"]))

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from datetime import time
+from typing import Any, cast
 from zoneinfo import available_timezones
 
 from django import forms
+from django.db import models
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -98,7 +101,7 @@ SECTIONS = [
         keys_of(Kind.TEXT),
     ),
 ]
-JSON_SETTINGS = [f"{kind}_settings" for kind in Kind]
+JSON_SETTINGS = [f"{kind}_settings" for kind in TrainingRun.STAGES]
 WIDE = {
     *("name", "policy_model", "guidelines", "is_active", "training_is_automatic"),
     *("updates_follow", "system_prompt"),
@@ -114,6 +117,21 @@ class SettingsField(UntrustedJSONField):
     def prepare_value(self, value: Any) -> Any:
         shown = super().prepare_value(value)
         return json.dumps(value) if holds_half_characters(shown) else shown
+
+
+def _say_default(name: str, field: forms.Field) -> None:
+    """In its help: what a new project has, where that is no text and no list."""
+    of_model = cast("models.Field[Any, Any]", Project._meta.get_field(name))
+    default = of_model.default
+    if default is models.NOT_PROVIDED or callable(default):
+        return
+    shown: Any = dict(of_model.flatchoices).get(default, default)
+    if isinstance(default, bool):
+        shown = _("yes") if default else _("no")
+    elif isinstance(default, time):
+        shown = f"{default:%H:%M}"
+    said = format_lazy(_("Default: {}."), shown)
+    field.help_text = format_lazy("{} {}", field.help_text, said) if field.help_text else said
 
 
 class ProjectForm(LabelingForm):
@@ -146,19 +164,21 @@ class ProjectForm(LabelingForm):
         self.fields["training_zone"].choices = [(zone, zone) for zone in zones]  # type: ignore[attr-defined]
         for named in NAMED:
             self.fields[named.key] = form_field(named)
+        for name in self.fields.keys() & OF_THE_MODEL:
+            _say_default(name, self.fields[name])
         if self.instance.pk:
             for kind in STARTING:
                 self.fields[starting_key(kind)] = starting_field(self.instance)
             if not may_change_base_model(self.instance):
                 del self.fields["policy_model"]
-        for kind in Kind:
+        for kind in TrainingRun.STAGES:
             name = f"{kind}_settings"
             values, self.initial[name] = split(self.instance, kind, self.initial.get(name, {}))
             self.initial.update(values)
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data
-        for kind in Kind:
+        for kind in TrainingRun.STAGES:
             name = f"{kind}_settings"
             if self.errors.keys().isdisjoint(keys_of(kind)):
                 try:

@@ -94,6 +94,15 @@ NAMED = [
         _("A longer prompt loses its start."),
         _("tokens"),
     ),
+    Named(
+        Kind.REWARD,
+        "second_judge",
+        _("Give the policy's gate a second judge"),
+        _(
+            "The reward model then learns from half of the prompts only, and the second judge from "
+            "the other half. A policy whose answers that one likes less does not serve."
+        ),
+    ),
     Named(Kind.REWARD, "tokens_per_batch", _("Batch"), OF_MEMORY, _("tokens")),
     Named(Kind.POLICY, "algorithm", _("Algorithm"), choices=ALGORITHMS),
     Named(
@@ -169,6 +178,8 @@ def form_field(named: Named) -> forms.Field:
             choices=[empty, *named.choices.items()],
             required=False,
         )
+    if default is False:
+        return forms.BooleanField(label=label, help_text=named.help_text, required=False)
     least, most = config.RANGES[named.name]
     shown = named.default if default in (None, MISSING) else str(default)
     bounds = format_lazy(_("Default: {}. From {} to {}."), shown, least, most)
@@ -229,6 +240,10 @@ def _fits(project: Project, kind: str, name: str, value: Any) -> bool:
     return True
 
 
+def _is_said(value: Any) -> bool:
+    return value is not None and value is not False and value != ""
+
+
 def joined(project: Project, kind: str, given: Mapping[str, Any], rest: Any) -> Any:
     """The settings to store, from the cleaned fields and the JSON.
 
@@ -236,7 +251,7 @@ def joined(project: Project, kind: str, given: Mapping[str, Any], rest: Any) -> 
     """
     names = {named.key: named.name for named in named_of(kind)}
     names[starting_key(kind)] = STARTS_FROM
-    chosen = {name: given[key] for key, name in names.items() if given.get(key) not in (None, "")}
+    chosen = {name: given[key] for key, name in names.items() if _is_said(given.get(key))}
     try:
         if isinstance(rest, dict):
             twice = [name for name, value in chosen.items() if rest.get(name, value) != value]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,11 +25,11 @@ from transformers import set_seed
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.distributed import Processes, autocast
 from rewardmodel.learning.core.gate import report
-from rewardmodel.learning.core.group_packing import unpack
 from rewardmodel.learning.core.row_report import row_counts, row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance, run_script
-from rewardmodel.learning.core.snapshot import PromptRow, read_prompts
+from rewardmodel.learning.core.snapshot import read_prompts
+from rewardmodel.learning.core.snapshot_rows import PromptRow
 from rewardmodel.learning.core.speed import Pace
 from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
 from rewardmodel.learning.policy.algorithms import Algorithm, new_algorithm
@@ -37,14 +37,13 @@ from rewardmodel.learning.policy.best_of_n import report_best_of_n
 from rewardmodel.learning.policy.dpo import learn_from_rankings
 from rewardmodel.learning.policy.early_stopping import EarlyStopping
 from rewardmodel.learning.policy.evaluation import answer_before_and_after
+from rewardmodel.learning.policy.experience import Experience
 from rewardmodel.learning.policy.metrics import metrics_of, summarise
+from rewardmodel.learning.policy.model import AdaptedPolicy, share_that_ends
 from rewardmodel.learning.policy.pretraining_mix import PretrainingMix, TextBatch, WithText
-from rewardmodel.learning.policy.rollout import (
-    AdaptedPolicy,
-    Experience,
-    Rollout,
-    seeds_of,
-)
+from rewardmodel.learning.policy.rollout import Rollout, seeds_of
+
+Batch = TextBatch | Experience
 
 
 def train(config: PolicyConfig, run: RunFolder) -> None:
@@ -60,8 +59,6 @@ def train(config: PolicyConfig, run: RunFolder) -> None:
         raise TrainingFailure(f"No prompt to train on in {config.snapshot}.")
     policy = AdaptedPolicy(config, accelerator.device, [*prompts, *heldout])
     run.tell(row_sentence("prompts", len(prompts) + len(heldout), {}, policy.cuts))
-    if config.algorithm == "ppo" and policy.scorer and policy.scorer.layout is unpack:
-        policy.layout = unpack  # its value function reads the same rows, as a reward model does
     if config.algorithm != "best_of_n":
         _update(config, run, accelerator, policy, prompts, heldout)
     elif accelerator.is_main_process:
@@ -73,78 +70,79 @@ def _update(
     run: RunFolder,
     accelerator: Processes,
     policy: AdaptedPolicy,
-    prompts: list[PromptRow],
-    heldout: list[PromptRow],
+    prompts: Sequence[PromptRow],
+    heldout: Sequence[PromptRow],
 ) -> None:
-    """The loop: sample, score, update; until the steps are done or a check says stop."""
+    """Learns from its own answers to the prompts; the held-out ones say whether it got better."""
     algorithm = new_algorithm(config, policy)
     text = PretrainingMix(config, run, accelerator, policy) if config.pretraining_text else None
     module = WithText(algorithm.module, text.losses) if text else algorithm.module
     trainer = Trainer(accelerator, module, config, config.peak_learning_rate, config.steps)
     parent = trainer.weights()
-    start, extra = trainer.resume(run.checkpoints)
     stopping = EarlyStopping(config, accelerator, policy, [row.prompt for row in heldout], parent)
-    stopping.restore(extra)
-    policy.end_penalty.restore(extra)
-    policy.price.restore(extra)
-    answers = min(config.prompts_per_step, len(prompts)) * config.answers_per_prompt
-    pace = Pace()
+    stateful = (stopping, policy.end_penalty, policy.price)
+    start, state = trainer.resume(run.checkpoints)
+    for each in stateful:
+        each.restore(state)
+    if not start and config.missing_end_penalty:
+        policy.end_penalty.begin(share_that_ends(policy, accelerator, heldout or prompts))
+    for done, metrics in fit(
+        config, run, trainer, policy, algorithm, text, stopping, prompts, start
+    ):
+        run.progress("training", done, config.steps, metrics)
+        kept = {name: tensor for each in stateful for name, tensor in each.state().items()}
+        trainer.save(run.checkpoints, done, kept)
+    if accelerator.is_main_process:
+        _judge_and_publish(config, run, policy, trainer, parent, heldout, stopping)
+
+
+def fit(
+    config: PolicyConfig,
+    run: RunFolder,
+    trainer: Trainer,
+    policy: AdaptedPolicy,
+    algorithm: Algorithm,
+    text: PretrainingMix | None,
+    stopping: EarlyStopping,
+    prompts: Sequence[PromptRow],
+    start: int,
+) -> Iterator[tuple[int, dict[str, float]]]:
+    """Samples, scores, updates, until the steps are done or a check says stop; yields finished
+    steps and their metrics."""
+    pace, answers = Pace(), min(config.prompts_per_step, len(prompts)) * config.answers_per_prompt
     for step in range(start, config.steps):
         run.progress("sampling", step, config.steps)
         rollouts = _answer(config, policy, trainer, prompts, step)
         run.progress("training", step, config.steps)
         experiences = list(policy.experiences(rollouts))
         algorithm.prepare(experiences)
-        # Text first: processes exchange gradients in the last pass, which must read the same kind
-        # of batch in all of them.
-        batches: list[Experience | TextBatch] = [
-            *(text.batches(step) if text else []),
-            *experiences,
-        ]
-        accumulate(trainer, algorithm, batches, answers)  # the loss; no weight has moved yet
-        sums = summarise(experiences).to(accelerator.device)
-        metrics = metrics_of(accelerator.reduce(sums, reduction="sum"))
-        policy.end_penalty.follow(metrics.ended)
-        policy.price.follow(metrics)
-        if stopping.stops(step, metrics, trainer.weights()):
-            trainer.set_weights(stopping.kept)  # the gradient is dropped
-            break
-        updated = trainer.step(step)
-        for _ in range(1, config.inner_epochs):  # on answers of the policy as it was before
-            accumulate(trainer, algorithm, batches, answers)
+        batches: list[Batch] = [*(text.batches(step) if text else []), *experiences]
+        for epoch in range(config.inner_epochs):
+            for batch in trainer.passes(batches):
+                with autocast(policy.device):
+                    if isinstance(batch, TextBatch):
+                        loss = batch.price * trainer.module(batch.rows).sum()
+                    else:
+                        new = algorithm.read(trainer.module, batch.batch)
+                        batch.old = batch.old or new.detached()  # its first reader sampled it
+                        loss = algorithm.loss(new, batch.old, batch) / answers
+                trainer.backward(loss)
+            if epoch == 0:  # no weight has moved yet
+                sums = summarise(experiences).to(policy.device)
+                metrics = metrics_of(trainer.accelerator.reduce(sums, reduction="sum"))
+                policy.follow(metrics)
+                if stopping.stops(step, metrics, trainer.weights()):
+                    trainer.set_weights(stopping.kept)  # the gradient is dropped
+                    return
             updated = trainer.step(step)
-        updated |= pace.step(answers * metrics.tokens)
-        run.progress("training", step + 1, config.steps, {**asdict(metrics), **updated})
-        state = {**stopping.state(), **policy.end_penalty.state(), **policy.price.state()}
-        trainer.save(run.checkpoints, step + 1, state)
-    if accelerator.is_main_process:
-        _judge_and_publish(config, run, policy, trainer, parent, heldout, stopping)
-
-
-def accumulate(
-    trainer: Trainer, algorithm: Algorithm, batches: Sequence[Experience | TextBatch], answers: int
-) -> None:
-    """Adds the gradient of the step's loss, the mean over its `answers`, in number.
-
-    The first time an experience is read its policy is the one that sampled it: that reading is
-    kept, and is what the divergence of the metrics and the ratios of the loss are taken against.
-    """
-    for batch in trainer.passes(batches):
-        with autocast(trainer.accelerator.device):
-            if isinstance(batch, TextBatch):
-                loss = batch.price * trainer.module(batch.rows).sum()
-            else:
-                new = algorithm.read(trainer.module, batch.batch)
-                batch.old = batch.old or new.detached()
-                loss = algorithm.loss(new, batch.old, batch) / answers
-        trainer.backward(loss)
+        yield step + 1, {**asdict(metrics), **updated, **pace.step(answers * metrics.tokens)}
 
 
 def _answer(
     config: PolicyConfig,
     policy: AdaptedPolicy,
     trainer: Trainer,
-    prompts: list[PromptRow],
+    prompts: Sequence[PromptRow],
     step: int,
 ) -> list[Rollout]:
     """This process's share of the step's prompts, answered; the same seeds in any share."""
@@ -163,7 +161,7 @@ def _judge_and_publish(
     policy: AdaptedPolicy,
     trainer: Trainer,
     parent: Weights,
-    heldout: list[PromptRow],
+    heldout: Sequence[PromptRow],
     stopping: EarlyStopping,
 ) -> None:
     """Answers the held-out prompts with the same seeds before and after, and judges."""

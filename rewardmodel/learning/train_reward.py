@@ -23,8 +23,9 @@ from transformers import set_seed
 
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.distributed import Processes, autocast
-from rewardmodel.learning.core.group_packing import Layout, in_budget
+from rewardmodel.learning.core.group_packing import Layout
 from rewardmodel.learning.core.group_parts import parts_with_scores
+from rewardmodel.learning.core.passes import in_budget
 from rewardmodel.learning.core.row_report import require_groups, row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.script import run_script
@@ -32,10 +33,10 @@ from rewardmodel.learning.core.snapshot import PreferenceData, read_groups
 from rewardmodel.learning.core.speed import Pace
 from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
 from rewardmodel.learning.reward.distil import target_of_scores, teacher_report, teacher_scores
-from rewardmodel.learning.reward.fit_probe import fit_probe
+from rewardmodel.learning.reward.fit_probe import fit_probe, load_backbone
 from rewardmodel.learning.reward.learned import Learned, Scores, judge_and_publish
 from rewardmodel.learning.reward.losses import listwise_loss
-from rewardmodel.learning.reward.metrics import metrics_of
+from rewardmodel.learning.reward.metrics import accuracy_of, metrics_of
 from rewardmodel.learning.reward.model import (
     RewardModel,
     compare_with_plain_tokens,
@@ -44,7 +45,7 @@ from rewardmodel.learning.reward.model import (
     save_reward_model,
     score_groups,
 )
-from rewardmodel.learning.reward.preferences import Target, target_of
+from rewardmodel.learning.reward.preferences import Target, target_of, vote_hits
 from rewardmodel.learning.reward.report import curve_point
 from rewardmodel.learning.reward.training_set import (
     TrainingSet,
@@ -58,20 +59,26 @@ def train(config: RewardConfig, run: RunFolder) -> None:
     accelerator = Processes()
     set_seed(config.seed)
     run.progress("loading", 0, 1)
-    rows = read_groups(
+    data = read_groups(
         Path(config.snapshot),
         config.heldout_percent,
         labeler_weights=config.labeler_weights,
         need_rankings=config.method != "distil",
-    ).of_half(config.half)
+    )
+    rows, others = data.of_half(config.own_half), data.of_half(2)
     require_groups(rows, config.snapshot)
-    learned = None
+    if config.second_judge:
+        require_groups(others, config.snapshot)
+    finetuned = None
     if config.method != "probe":
-        learned = _finetune(config, run, accelerator, rows)
-    elif accelerator.is_main_process:
-        learned = fit_probe(config, run, accelerator.device, rows)
-    if learned is not None:
-        judge_and_publish(config, run, rows, learned)
+        finetuned = _finetune(config, run, accelerator, rows)
+    if not accelerator.is_main_process:
+        return
+    if config.method == "probe" or config.second_judge:
+        backbone = load_backbone(config, accelerator.device)
+    learned = finetuned or fit_probe(config, run, backbone, rows)
+    second = fit_probe(config, run, backbone, others) if config.second_judge else None
+    judge_and_publish(config, run, rows, learned, second)
 
 
 def _finetune(
@@ -107,11 +114,7 @@ def _finetune(
         curve = _learning_curve(config, run, trainer, model, layout, data, rows, fresh)
     if not accelerator.is_main_process:
         return None
-    found = []
-    for part, groups in enumerate((data.groups, data.heldout, data.demonstrations)):
-        run.progress("evaluating", part, 3)
-        found.append(score_groups(model, layout, groups, data.pad, config.tokens_per_batch))
-    scores = Scores(*found)
+    scores = _scores(config, run, model, layout, data)
     if config.learning_curve:
         heldout = scores.ranked(rows).heldout
         curve.append(curve_point(len(data.groups), metrics_of(heldout, rows.heldout)))
@@ -125,6 +128,17 @@ def _finetune(
         lambda folder, mean, std: save_reward_model(model, chat, folder, mean, std),
         teacher,
     )
+
+
+def _scores(
+    config: RewardConfig, run: RunFolder, model: RewardModel, layout: Layout, data: TrainingSet
+) -> Scores:
+    """Of everything that was read."""
+    found = []
+    for part, groups in enumerate((data.groups, data.heldout, data.demonstrations)):
+        run.progress("evaluating", part, 3)
+        found.append(score_groups(model, layout, groups, data.pad, config.tokens_per_batch))
+    return Scores(*found)
 
 
 def _to_learn(
@@ -155,6 +169,7 @@ def fit(
         mine = trainer.shard([among[i] for i in drawn], "groups_per_step")
         groups = [data.groups[i] for i in mine]
         targets = [data.targets[i] for i in mine]
+        pairs = sum(float(data.targets[among[i]].order.sum()) for i in drawn)
         parts = parts_with_scores(
             model, device, layout, groups, targets, data.pad, config.tokens_per_batch
         )
@@ -163,13 +178,14 @@ def fit(
             batch = layout([read[i] for i in chosen], data.pad).to(device)
             with autocast(device):
                 scores = trainer.module(batch).split([len(read[i].answers) for i in chosen])
-                losses = []
+                losses, hits = [], []
                 for part, own in zip([parts[i] for i in chosen], scores, strict=True):
                     target, every = part.target, part.with_the_rest(own)
                     whole = target.weight * listwise_loss(every, target.shares, target.margins)
                     losses.append(part.share_of(whole))
+                    hits.append(part.portion * vote_hits(every, target.order))
                 loss = torch.stack(losses).sum() / per_step
-            trainer.backward(loss)
+            trainer.backward(loss, **accuracy_of(hits, pairs))
         yield step + 1, {**trainer.step(step), **pace.step(all_processes * layout.tokens(read))}
 
 

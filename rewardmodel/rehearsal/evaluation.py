@@ -73,7 +73,7 @@ def sampled(
     return Answered(
         texts=[[completion.text for completion in group] for group in groups],
         tokens=np.array([[float(len(c.token_ids)) for c in group] for group in groups]),
-        ended=float(np.mean([c.finish_reason == "stop" for group in groups for c in group])),
+        ended=float(np.mean([c.has_ended for group in groups for c in group])),
     )
 
 

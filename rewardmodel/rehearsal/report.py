@@ -1,5 +1,6 @@
 """The rehearsals' report: JSON for machines, Markdown for people."""
 
+import json
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ SAMPLES_SHOWN = 6
 
 Rounds = Sequence[Mapping[str, Any]]
 Cell = Callable[[Rounds], str]
+Ends = Callable[[Mapping[str, Any]], Sequence[float] | None]
 """Of the same round of several rehearsals, one by each seed."""
 
 
@@ -22,7 +24,8 @@ def as_report(
     settings: Mapping[str, Any],
     rehearsals: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """A rehearsal is {"teacher", "seed", "rounds"}."""
+    """A rehearsal is {"teacher", "rankings", "reward_settings", "policy_settings", "seed"}, its
+    case, with what `rehearse` returns."""
     return {
         "command": command,
         "base_model": base_model,
@@ -40,7 +43,9 @@ def as_report(
 
 def as_markdown(report: Mapping[str, Any]) -> str:
     machine, rehearsals = report["machine"], report["rehearsals"]
-    teachers = list(dict.fromkeys(each["teacher"] for each in rehearsals))
+    cases: dict[str, list[Mapping[str, Any]]] = {}
+    for each in rehearsals:
+        cases.setdefault(case_name(each), []).append(each)
     parts = [
         "# Rehearsal",
         "Scripted labelers taught the policy through the real services and the real worker.",
@@ -50,55 +55,81 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         + ", ".join(f"{name} {number}" for name, number in report["libraries"].items())
         + ".",
         "Settings: " + ", ".join(f"{k} {v}" for k, v in report["settings"].items()) + ".",
-        "Where there are several seeds a cell is their median, with the least and the most. Wins: "
-        "the share of comparisons of one answer of each policy to the same held-out prompt that "
-        "the true teacher gives to the newer one, a tie counting one half, with the 95 % interval "
-        "of one rehearsal over resampled prompts; at equal length: over answers of about as many "
-        "tokens.",
+        "Where there are several seeds a cell is their median, with the least and the most. Of one "
+        "rehearsal the interval stands beside it: 95 %, over resampled prompts, of wins; 99 %, by "
+        "which the gates decide, of accuracy, log loss and gain. Rankings: all so far. Gain: what "
+        "an update changed of the held-out reward, and what of it is the reward model's judgment "
+        "beside the length, the length, less doubt and fewer missing ends. Wins: the share of "
+        "comparisons of one answer of each policy to the same held-out prompt that the true "
+        "teacher gives to the newer one, a tie counting one half; at equal length: over answers of "
+        "about as many tokens.",
     ]
-    for teacher in teachers:
-        own = [each for each in rehearsals if each["teacher"] == teacher]
-        parts += [f"## {teacher}", *_of_teacher(own)]
+    for name, own in cases.items():
+        parts += [f"## {name}", *_of_case(own)]
     return "\n\n".join(parts) + "\n"
 
 
-def _of_teacher(rehearsals: Sequence[Mapping[str, Any]]) -> list[str]:
+def case_name(case: Mapping[str, Any]) -> str:
+    """What is rehearsed, but for the seed."""
+    rankings = [f"{case['rankings']} rankings a round"] if case["rankings"] else []
+    settings = [
+        f"{stage} settings `{json.dumps(chosen)}`"
+        for stage in ("reward", "policy")
+        if (chosen := case[f"{stage}_settings"])
+    ]
+    return ", ".join([case["teacher"], *rankings, *settings])
+
+
+def _of_case(rehearsals: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One by each seed."""
     by_round = list(zip(*(each["rounds"] for each in rehearsals), strict=True))
     return [
-        _table(LEARNING, by_round),
-        _table(TEACHER, by_round),
+        *("The reward model:", _table(REWARD_MODEL, by_round)),
+        *("The policy update:", _table(POLICY, by_round)),
+        *("The true teacher:", _table(TEACHER, by_round)),
         "Gates",
         *_gates(rehearsals),
+        "The answers that the teacher judges were drawn by "
+        + ", ".join(f"{each['drawn_by']} (seed {each['seed']})" for each in rehearsals)
+        + ".",
         "Samples",
         *_samples(rehearsals[0]["rounds"][-1].get("samples", [])),
     ]
 
 
-def _value(row: Mapping[str, Any], *path: str) -> float | None:
-    """A number deep in a round's report; None where there is none."""
+def _found(row: Mapping[str, Any], *path: str) -> Any:
+    """What lies deep in a round's report; None where nothing does."""
     found: Any = row
     for name in path:
         found = (found or {}).get(name)
-    return None if found is None else float(found)
+    return found
 
 
-def _cell(*path: str, written: Callable[[float], str] = "{:.3f}".format) -> Cell:
+def _cell(
+    *path: str, written: Callable[[float], str] = "{:.3f}".format, ends: Ends | None = None
+) -> Cell:
+    """`ends` finds the interval of the one value where there is one only."""
+
     def cell(rounds: Rounds) -> str:
-        values = [value for row in rounds if (value := _value(row, *path)) is not None]
-        return median_and_range(values, written)
+        known = [row for row in rounds if _found(row, *path) is not None]
+        values = [float(_found(row, *path)) for row in known]
+        interval = ends(known[0]) if ends and len(known) == 1 else None
+        if interval is None:
+            return median_and_range(values, written)
+        low, high = map(written, interval)
+        return f"{written(values[0])} ({low} to {high})"
 
     return cell
+
+
+def _decided(stage: str, name: str) -> Ends:
+    """The interval by which the stage's gate decides."""
+    return lambda row: _found(row, stage, "intervals", name)
 
 
 def _wins(name: str) -> Cell:
-    def cell(rounds: Rounds) -> str:
-        found = [interval for row in rounds if (interval := row["true_teacher"][name])]
-        if len(found) != 1:
-            return _cell("true_teacher", name, "mean")(rounds)
-        [one] = found
-        return f"{one['mean']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
-
-    return cell
+    wins = ("true_teacher", name)
+    return _cell(*wins, "mean", ends=lambda row: [_found(row, *wins, e) for e in ("low", "high")])
 
 
 def _pair(name: str, written: Callable[[float], str]) -> Cell:
@@ -112,19 +143,33 @@ def _pair(name: str, written: Callable[[float], str]) -> Cell:
     return cell
 
 
-_ROUND: Cell = lambda rounds: str(rounds[0]["round"])  # noqa: E731
-LEARNING: dict[str, Cell] = {
-    "round": _ROUND,
-    "minutes": _cell("seconds", written=lambda seconds: f"{seconds / 60:.1f}"),
-    "rankings": _cell("rankings", written="{:.0f}".format),
-    "held-out accuracy": _cell("reward_model", "heldout", "accuracy"),
-    "log loss": _cell("reward_model", "heldout", "log_loss"),
+ROUND: dict[str, Cell] = {
+    "round": lambda rounds: str(rounds[0]["round"]),
+    "rankings": _cell("rankings_so_far", written="{:.0f}".format),
+}
+REWARD_MODEL: dict[str, Cell] = {
+    **ROUND,
+    "held-out accuracy": _cell(
+        *("reward_model", "heldout", "accuracy"), ends=_decided("reward_model", "accuracy")
+    ),
+    "log loss": _cell(
+        *("reward_model", "heldout", "log_loss"), ends=_decided("reward_model", "log_loss")
+    ),
     "calibration error": _cell("reward_model", "heldout", "calibration_error"),
     "log loss without length": _cell("reward_model", "heldout_without_length", "log_loss"),
+}
+POLICY: dict[str, Cell] = {
+    **ROUND,
+    "gain": _cell("policy", "gain", "reward", ends=_decided("policy", "reward")),
+    "judged": _cell("policy", "gain", "judged"),
+    "length": _cell("policy", "gain", "length"),
+    "doubt": _cell("policy", "gain", "doubt"),
+    "ends": _cell("policy", "gain", "ends"),
     "KL (nats an answer)": _cell("policy", "new", "kl"),
+    "minutes of the round": _cell("seconds", written=lambda seconds: f"{seconds / 60:.1f}"),
 }
 TEACHER: dict[str, Cell] = {
-    "round": _ROUND,
+    **ROUND,
     "mean score, base → newest": _pair("scores", "{:.3f}".format),
     "wins over the base": _wins("wins"),
     "at equal length": _wins("wins_at_equal_length"),

@@ -4,8 +4,10 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from annotation.exchange.prompts import NewPrompt
@@ -20,7 +22,7 @@ from rewardmodel.models import TrainingRun
 from rewardmodel.rehearsal.evaluation import Answered, answer, compared, judge
 from rewardmodel.rehearsal.labelers import hire, rank_everything
 from rewardmodel.rehearsal.teachers import Teacher
-from rewardmodel.services import start_policy_run, start_reward_run
+from rewardmodel.services import as_run_takes_it, start_policy_run, start_reward_run
 
 LOOK_EVERY = 1.0  # seconds
 Say = Callable[[str], None]
@@ -56,17 +58,19 @@ class Plan:
         return self.then if self.then and number > self.rounds / 2 else self.teacher
 
 
-def rehearse(plan: Plan, say: Say) -> tuple[Project, list[dict[str, Any]]]:
-    """Plays the rounds in a project of their own; returns it with one report a round.
+def rehearse(plan: Plan, say: Say) -> dict[str, Any]:
+    """Plays the rounds in a project of their own; returns what came of each, with the base model
+    and the seed by which the answers were drawn that are judged.
 
     The teacher judges answers that are drawn anew by each rehearsal, to prompts that are trained
     on by none. Raises RehearsalStopped when no worker answers or a step fails.
     """
     _require_worker()
     rehearsal = _Rehearsal(plan, say)
-    reports = [rehearsal.play(number) for number in range(1, plan.rounds + 1)]
-    reports[-1]["samples"] = rehearsal.samples()
-    return rehearsal.project, reports
+    rounds = [rehearsal.play(number) for number in range(1, plan.rounds + 1)]
+    rounds[-1]["samples"] = rehearsal.samples()
+    base_model = Path(rehearsal.policies[0].base_model).name
+    return {"base_model": base_model, "drawn_by": rehearsal.drawn_by, "rounds": rounds}
 
 
 class _Rehearsal:
@@ -88,6 +92,7 @@ class _Rehearsal:
         self.drawn_by = random.SystemRandom().getrandbits(31)
         self.policies: list[PolicyVersion] = []
         self.answered: dict[int, Answered] = {}
+        self.rankings = 0
         self._remember_champion()
 
     def play(self, number: int) -> dict[str, Any]:
@@ -105,6 +110,7 @@ class _Rehearsal:
             length_bias=plan.length_bias,
             most=plan.rankings,
         )
+        self.rankings += rankings
         self.say(f"Round {number}: {rankings} rankings stored; the reward model trains.")
         reward_run, policy_run = self._train()
         seconds = time.monotonic() - began
@@ -116,6 +122,7 @@ class _Rehearsal:
             "round": number,
             "seconds": round(seconds, 1),
             "rankings": rankings,
+            "rankings_so_far": self.rankings,
             "reward_model": _reported(reward_run),
             "policy": _reported(policy_run) if policy_run else None,
             "true_teacher": compared(*trials),
@@ -161,12 +168,12 @@ def _require_worker() -> None:
         )
 
 
-def _open_project(plan: Plan) -> tuple[Project, list[User]]:
-    slug = f"rehearsal-{timezone.now():%Y%m%d-%H%M%S}"
-    owner = User.objects.create_user(f"{slug}-owner")
+def project_of(plan: Plan) -> Project:
+    """The project in which it is played, which is not stored yet. Raises RehearsalStopped where
+    what is planned for it does not fit."""
     project = Project(
         name=f"Rehearsal {timezone.localtime():%Y-%m-%d %H:%M:%S}",
-        slug=slug,
+        slug=f"rehearsal-{timezone.now():%Y%m%d-%H%M%S}",
         overlap=plan.overlap,
         queue_target=plan.rankings // plan.overlap if plan.rankings else len(plan.prompts),
         training_is_automatic=False,
@@ -174,7 +181,29 @@ def _open_project(plan: Plan) -> tuple[Project, list[User]]:
     )
     project.reward_settings = {"seed": plan.seed, **project.reward_settings}
     project.policy_settings = {"seed": plan.seed, **project.policy_settings}
-    project.full_clean()
+    try:
+        project.full_clean()
+        for kind in (TrainingRun.Kind.REWARD, TrainingRun.Kind.POLICY):
+            as_run_takes_it(project, kind, getattr(project, f"{kind}_settings"))
+    except ValidationError as error:
+        raise RehearsalStopped(_said(error)) from error
+    except ValueError as error:
+        raise RehearsalStopped(str(error)) from error
+    return project
+
+
+def _said(error: ValidationError) -> str:
+    """Its sentences, each with the name of the field that it is about."""
+    return " ".join(
+        f"{field.replace('_', ' ')}: {sentence}"
+        for field, sentences in error.message_dict.items()
+        for sentence in sentences
+    )
+
+
+def _open_project(plan: Plan) -> tuple[Project, list[User]]:
+    project = project_of(plan)
+    owner = User.objects.create_user(f"{project.slug}-owner")
     create_project(project, owner)
     add_prompts(project, plan.prompts)
     return project, hire(project, plan.labelers)

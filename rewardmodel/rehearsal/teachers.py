@@ -18,7 +18,12 @@ COMMON_WORDS = """
 CAUTIOUS_WORDS = """
     can could generally likely many may might often perhaps probably some sometimes usually
 """
+CONNECTIVE_WORDS = """
+    although as because but hence however if since so then therefore though thus unless until when
+    whereas while yet
+"""
 CAUTIOUS = frozenset(CAUTIOUS_WORDS.split())
+CONNECTIVE = frozenset(CONNECTIVE_WORDS.split())
 COMMON = frozenset(COMMON_WORDS.split())
 FIRST_WORDS = 25
 FULL_LENGTH = 60
@@ -69,8 +74,18 @@ def short_sentences(prompt: Messages, answer: str) -> float:
 
 def hedges(prompt: Messages, answer: str) -> float:
     """Wants caution: the share of words that leave room, such as "may" and "often"."""
+    return _share(CAUTIOUS, answer)
+
+
+def connects(prompt: Messages, answer: str) -> float:
+    """Wants thoughts joined: the share of words that connect clauses, such as "because"."""
+    return _share(CONNECTIVE, answer)
+
+
+def _share(wanted: frozenset[str], answer: str) -> float:
+    """Of an answer's words that are among the wanted ones; of no words 0."""
     words = re.findall(r"[a-z']+", answer.lower())
-    return sum(word in CAUTIOUS for word in words) / len(words) if words else 0.0
+    return sum(word in wanted for word in words) / len(words) if words else 0.0
 
 
 def _stems(text: str) -> list[str]:

@@ -53,4 +53,4 @@ def is_behind(project: Project) -> bool:
     count, newest = rankings_so_far(project)
     if (count, newest) != (live.rankings, live.last_ranking_id):
         return count >= FEWEST_RANKINGS
-    return bool(live.history) and unranked(project).filter(expected__isnull=True).exists()
+    return bool(live.recipe) and unranked(project).filter(expected__isnull=True).exists()

@@ -10,11 +10,14 @@ from django.utils import timezone
 
 from annotation.exchange.files import read_json
 from annotation.models import Project
+from annotation.selectors.jobs import KINDS, jobs_in_hands
 from annotation.selectors.uploads import text_folder
 from config import space
 from rewardmodel.models import TrainingRun
 
 SILENCE = timedelta(seconds=30)
+KEPT = timedelta(days=7)
+"""How long there is what a run without a version left: to look into, or to go on from."""
 
 Kind, Status = TrainingRun.Kind, TrainingRun.Status
 
@@ -58,7 +61,20 @@ def runs_to_pick_up() -> list[int]:
 def projects_to_delete() -> QuerySet[Project]:
     """Those that somebody asked to delete, that nobody is deleting, and in which nothing runs."""
     at_work = TrainingRun.objects.filter(status__in=TrainingRun.ACTIVE, project=OuterRef("pk"))
-    return Project.objects.filter(~Exists(at_work), not_lately("deletion_asked_at"))
+    found = Project.objects.filter(~Exists(at_work), not_lately("deletion_asked_at"))
+    for jobs in KINDS:
+        found = found.exclude(Exists(jobs_in_hands(jobs).filter(project=OuterRef("pk"))))
+    return found
+
+
+def cancelled_lately() -> Q:
+    """Runs that may go on: they were cancelled, and what they go on from is kept."""
+    return Q(status=Status.CANCELLED, finished_at__gte=timezone.now() - KEPT)
+
+
+def may_go_on(run: TrainingRun) -> bool:
+    is_cancelled = run.status == Status.CANCELLED
+    return is_cancelled and TrainingRun.objects.filter(cancelled_lately(), pk=run.pk).exists()
 
 
 def active_run(project: Project) -> TrainingRun | None:
@@ -95,6 +111,11 @@ def log_tail(run: TrainingRun, lines: int = 40) -> str:
     if not file.is_file():
         return ""
     return "\n".join(file.read_text(errors="replace").splitlines()[-lines:])
+
+
+def last_pretraining(project: Project) -> TrainingRun | None:
+    """The newest report of what pretraining helps."""
+    return runs_of(project).filter(kind=Kind.PRETRAINING, status=Status.SUCCEEDED).first()
 
 
 def last_best_of_n(project: Project) -> TrainingRun | None:

@@ -10,11 +10,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotation.models import Comparison, PolicyVersion, Project, Snapshot, User
+from annotation.selectors.jobs import KINDS
 from annotation.selectors.uploads import imported_text
 from annotation.services.comparisons import end_comparison
-from rewardmodel.models import RewardModelVersion
+from annotation.services.jobs import cancel_all, left_of
+from rewardmodel.models import Judging, RewardModelVersion
 from rewardmodel.selectors import active_run, projects_to_delete
-from rewardmodel.services.runs import request_cancel
+from rewardmodel.services.cancelling import request_cancel
+from rewardmodel.services.judging import cancel_judging
 
 AT_ONCE = 200  # groups or prompts a transaction
 
@@ -30,9 +33,14 @@ def archive_project(project: Project) -> None:
     )
     for comparison in project.comparisons.filter(status=Comparison.Status.RUNNING):
         end_comparison(comparison, Comparison.Status.CANCELLED)
+    for judging in Judging.objects.filter(
+        comparison__project=project, status=Judging.Status.RUNNING
+    ):
+        cancel_judging(judging)
     run = active_run(project)
     if run is not None:
         request_cancel(run)
+    cancel_all(project)
 
 
 def restore_project(project: Project) -> None:
@@ -45,7 +53,8 @@ def ask_deletion(project: Project) -> None:
     asked = Project.objects.filter(
         pk=project.pk, archived_at__isnull=False, deletion_asked_at__isnull=True
     )
-    asked.update(deletion_asked_at=timezone.now())
+    if asked.update(deletion_asked_at=timezone.now()):
+        cancel_all(project)
 
 
 def delete_project(project_id: int) -> None:
@@ -93,7 +102,9 @@ def _files_of(project: Project) -> Iterator[Path]:
     yield from (snapshot.file for snapshot in project.snapshots.all())
     for upload in project.uploads.all():
         yield from (upload.file, upload.staged, imported_text(upload))
-    yield from (export.file for export in project.exports.all())
+    for jobs in KINDS:
+        for job in jobs._default_manager.filter(project=project):
+            yield from (job.file, *left_of(job))
 
 
 def _is_ours(path: Path) -> bool:

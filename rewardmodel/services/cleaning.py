@@ -9,7 +9,6 @@ each snapshot with a name.
 import logging
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
 from itertools import accumulate
 from pathlib import Path
 
@@ -20,19 +19,19 @@ from django.utils import timezone
 
 from annotation.models import PolicyVersion, Snapshot
 from rewardmodel.models import RewardModelVersion, TrainingRun
-from rewardmodel.selectors import features_folder
+from rewardmodel.selectors import KEPT, cancelled_lately, features_folder
 
 FEATURES_KEPT = 2_000_000_000  # bytes: of SmolLM2-135M's, some 35,000 groups of four answers
-KEPT = timedelta(days=7)  # what a run without a version left, for whoever wants to know why
+WORKED_ON = ("checkpoints", "parts")  # parts: the models that a report trains on its way
 
 logger = logging.getLogger(__name__)
 
 
 def clean_up() -> list[Path]:
-    """Removes checkpoints of runs that ended, and after a week what a run without a version made
-    and read; returns what was removed."""
+    """Removes what runs that ended worked on, of a cancelled one after a week, and by then what a
+    run without a version made and read; returns what was removed."""
     wanted = [
-        *(run.folder / "checkpoints" for run in _ended()),
+        *(run.folder / name for run in _left_for_good() for name in WORKED_ON),
         *(path for run in _forgotten() for path in _made_by(run)),
         *_surplus_features(),
     ]
@@ -55,6 +54,11 @@ def _remove(path: Path) -> None:
 
 def _ended() -> QuerySet[TrainingRun]:
     return TrainingRun.objects.exclude(status__in=TrainingRun.ACTIVE)
+
+
+def _left_for_good() -> QuerySet[TrainingRun]:
+    """Those that ended, but for the cancelled ones that may go on."""
+    return _ended().exclude(cancelled_lately())
 
 
 def _forgotten() -> QuerySet[TrainingRun]:

@@ -34,7 +34,7 @@ def copy_project(source: Project, name: str, slug: str, by: User, *, with_prompt
     }
     if not may_begin_with(by, source.policy_model):
         copied["policy_model"] = ""
-    for kind in TrainingRun.Kind:
+    for kind in TrainingRun.STAGES:
         copied[f"{kind}_settings"] = _of_any_project(copied[f"{kind}_settings"])
     copy = create_project(Project(**copied, name=name, slug=slug), owner=by)
     for membership in source.memberships.exclude(user=by).select_related("user"):
@@ -65,6 +65,7 @@ def _copy_prompts(source: Project, copy: Project) -> None:
                 language=prompt.language,
                 split=prompt.split,
                 answers_wanted=prompt.answers_wanted,
+                tag_words=prompt.tag_words,
                 is_withdrawn=prompt.is_withdrawn,
             )
         )

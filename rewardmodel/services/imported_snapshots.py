@@ -1,36 +1,39 @@
 """Snapshots from elsewhere: a file of rows becomes one when the reader of training takes it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from json import JSONDecodeError
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from annotation.exchange.content_addressed import write_rows
+from annotation.exchange.prompts import unreadable_line
 from annotation.exchange.split import prompt_key, split_of
 from annotation.exchange.untrusted_json import StrictDecoder, parse_json
-from annotation.models import Project, Snapshot, User
-from annotation.services.snapshots import SnapshotRefused, name_snapshot, refuse_a_taken_name
-from rewardmodel.learning.core.snapshot import (
-    SnapshotError,
-    sort_demonstrations,
-    sort_groups,
-    sort_prompts,
-)
+from annotation.models import Project, Snapshot
+from annotation.selectors.snapshots import card_of
+from annotation.services.snapshots import SnapshotRefused
+from rewardmodel.learning.core.snapshot import sort_demonstrations, sort_groups, sort_prompts
+from rewardmodel.learning.core.snapshot_rows import SnapshotError
 
 Kind = Snapshot.Kind
 Row = dict[str, Any]
 BATCH = 500
+NOTHING = gettext_noop("There is no row in it that can be learned from: see docs/formats.md.")
+NOT_UTF8 = gettext_noop("{where} is not UTF-8 text: convert the file.")
+NO_OBJECT = gettext_noop("{where} is no JSON object: a snapshot has one a line.")
+REASONS = gettext_noop("{where}: 'finish_reasons' must be a list of texts.")
+SOURCES = gettext_noop("{where}: 'sources' must be a list of objects.")
 OF_ALL = {"id", "lang", "split"}
 KEYS = {
     Kind.PROMPTS: OF_ALL | {"prompt"},
     Kind.DEMONSTRATIONS: OF_ALL | {"messages"},
     Kind.GROUPS: OF_ALL
-    | {"schema", "prompt_id", "prompt", "system_prompt", "answers", "finish_reasons", "sources"}
+    | {"schema", "prompt_id", "tags", "prompt", "system_prompt", "answers", "finish_reasons"}
+    | {"sources"}
     | {"picked", "seed", "answered_at", "rankings", "skips", "reports"},
 }
 """What docs/formats.md says of a row of each kind: the rest of it is not kept."""
@@ -45,38 +48,25 @@ class Origin:
     has_consent: bool
 
 
-def import_snapshot(
-    project: Project, lines: Iterable[bytes], name: str, origin: Origin, by: User
-) -> Snapshot:
-    """The rows of a JSON Lines file as a snapshot with a name. Raises SnapshotRefused.
+def import_snapshot(project: Project, lines: Iterable[bytes], origin: Origin) -> Snapshot:
+    """The rows of a JSON Lines file as a snapshot, with a card, but without a name yet.
 
-    What the file, the project or the hash of the prompt holds out is held out.
+    What the file, the project or the hash of the prompt holds out is held out. Raises
+    SnapshotRefused, SnapshotError.
     """
-    refuse_a_taken_name(project, name)
     reading = Reading(project)
-    try:
-        folder = settings.VAR_FOLDER / "snapshots" / project.slug
-        file, sha256, count = write_rows(reading.rows(lines), folder)
-    except SnapshotError as problem:
-        raise SnapshotRefused(_("It cannot be trained on. %s") % problem) from problem
-    given = {"source": origin.source, "licence": origin.licence, "rows": count}
-    path = str(file.relative_to(settings.VAR_FOLDER))
-    try:
-        with transaction.atomic():
-            snapshot = Snapshot.objects.create(
-                project=project,
-                kind=reading.kind,
-                path=path,
-                sha256=sha256,
-                rows=count,
-                rankings=reading.rankings,
-                is_imported=True,
-                taken_by=by,
-            )
-            name_snapshot(snapshot, name, [{**given, "has_consent": origin.has_consent}])
-    finally:
-        if not Snapshot.objects.filter(path=path).exists():
-            file.unlink(missing_ok=True)
+    folder = settings.VAR_FOLDER / "snapshots" / project.slug
+    file, sha256, count = write_rows(reading.rows(lines), folder)
+    snapshot = Snapshot.objects.create(
+        project=project,
+        kind=reading.kind,
+        path=str(file.relative_to(settings.VAR_FOLDER)),
+        sha256=sha256,
+        rows=count,
+        rankings=reading.rankings,
+        is_imported=True,
+    )
+    snapshot.card = {**card_of(snapshot), "sources": [{**asdict(origin), "rows": count}]}
     return snapshot
 
 
@@ -97,30 +87,24 @@ class Reading:
             for where, row in batch:
                 yield self._checked(where, row, known)
         if not self.usable:
-            raise SnapshotRefused(
-                _("There is no row in it that can be learned from: see docs/formats.md.")
-            )
+            raise SnapshotRefused(NOTHING)
 
     def _parsed(self, lines: Iterable[bytes]) -> Iterator[tuple[str, Row]]:
         is_first = True
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
-            where = _("Line %d") % number
+            where = str(number)
             try:
                 row = parse_json(
                     line.decode("utf-8-sig" if number == 1 else "utf-8"), StrictDecoder
                 )
             except UnicodeDecodeError as problem:
-                raise SnapshotRefused(
-                    _("%(where)s is not UTF-8 text: convert the file.") % {"where": where}
-                ) from problem
+                raise SnapshotRefused(NOT_UTF8, where=where) from problem
             except JSONDecodeError as problem:
-                raise SnapshotRefused(f"{where}: {problem}") from problem
+                raise unreadable_line(number, problem) from problem
             if not isinstance(row, dict):
-                raise SnapshotRefused(
-                    _("%(where)s is no JSON object: a snapshot has one a line.") % {"where": where}
-                )
+                raise SnapshotRefused(NO_OBJECT, where=where)
             if is_first:
                 self.kind, is_first = kind_of(row), False
             yield where, {key: row[key] for key in row.keys() & KEYS[self.kind]}
@@ -158,11 +142,11 @@ def kind_of(row: Row) -> Snapshot.Kind:
 
 def check_optional_lists(where: str, row: Row) -> None:
     """Those that training does not read, but the data card does. Raises SnapshotError."""
-    for key, kind, plural in (("finish_reasons", str, "texts"), ("sources", dict, "objects")):
+    for key, kind, sentence in (("finish_reasons", str, REASONS), ("sources", dict, SOURCES)):
         value = row.get(key)
         is_list = isinstance(value, list) and all(isinstance(each, kind) for each in value)
         if value is not None and not is_list:
-            raise SnapshotError(f"{where}: '{key}' must be a list of {plural}.")
+            raise SnapshotError(sentence, where=where)
 
 
 def keys_of(row: Row) -> list[str]:

@@ -22,7 +22,8 @@ from annotation.selectors.rankings import group_rows
 from annotation.services.looking import BetweenSteps
 from config import space
 from rewardmodel.learning.configs import RewardConfig
-from rewardmodel.learning.core.snapshot import SnapshotError, sort_groups
+from rewardmodel.learning.core.snapshot import sort_groups
+from rewardmodel.learning.core.snapshot_rows import SnapshotError
 from rewardmodel.learning.reward.backbone import Backbone
 from rewardmodel.learning.reward.choice import FIRST_SPREAD, Choice
 from rewardmodel.learning.reward.feature_cache import Asked
@@ -80,9 +81,10 @@ def _follow(project: Project, live: LiveHead, count: int, last: int) -> bool:
     kept = features_folder()
     backbone = Backbone(live.base_model, network, Chat(tokenizer), config.group_tokens, kept)
     rows = [(row["id"], row) for row in group_rows(project, last)]
-    data = sort_groups(rows, project.slug, project.heldout_percent, config.labeler_weights)
+    every = sort_groups(rows, project.slug, project.heldout_percent, config.labeler_weights)
+    data = every.of_half(config.own_half)
     drawn = list(drawn_groups(project).prefetch_related("answers"))
-    waiting = list(unranked(project).prefetch_related("answers")[:EXPECTED_AT_ONCE])
+    waiting = _waiting(project, is_told=(live.rankings, live.last_ranking_id) == (count, last))
     require_room(settings.VAR_FOLDER, space.RESERVE)
     ranked = [row.asked for row in (*data.train, *data.heldout)]
     unread = backbone.unread([*map(_asked, (*drawn, *waiting)), *ranked])
@@ -96,9 +98,17 @@ def _follow(project: Project, live: LiveHead, count: int, last: int) -> bool:
         _pick(backbone, choice, drawn, config.tokens_per_batch)
         _expect(backbone, choice, waiting, config.tokens_per_batch)
     else:
+        live.recipe = {}  # there is no head that could say anything of what waits
         _pick_by_chance(project)
     live.last_ranking_id, live.rankings = last, count
     return False
+
+
+def _waiting(project: Project, *, is_told: bool) -> list[PromptGroup]:
+    """The first of the queue, of which the head is to say what it expects: of all of them anew
+    where rankings came, else where nothing has been said yet."""
+    queue = unranked(project).prefetch_related("answers")
+    return list((queue.filter(expected__isnull=True) if is_told else queue)[:EXPECTED_AT_ONCE])
 
 
 def _pick(backbone: Backbone, choice: Choice, drawn: Sequence[PromptGroup], tokens: int) -> None:

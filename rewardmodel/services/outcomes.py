@@ -14,6 +14,7 @@ from django.utils import timezone
 from annotation.models import PolicyVersion, Project
 from annotation.models.policy import ModelVersion
 from annotation.selectors.policies import champion_policy, next_number
+from annotation.services.calling import call_after_commit
 from annotation.services.comparisons import ComparisonRefused, start_comparison
 from config import space
 from rewardmodel.learning.core.gate import Code, Reason, Verdict, as_json, read_report
@@ -142,7 +143,7 @@ def try_again(run: TrainingRun) -> None:
         return
     locked.status, locked.supervisor = Status.QUEUED, None
     locked.save(update_fields=["status", "supervisor"])
-    transaction.on_commit(partial(enqueue, locked.pk), robust=True)
+    call_after_commit(enqueue, locked.pk)
 
 
 @transaction.atomic
@@ -179,5 +180,7 @@ def _finish(run: TrainingRun, status: str, reason: Reason | None = None) -> None
     run.finished_at = timezone.now()
     run.save()
     tell_of_run(run)
+    if status == Status.CANCELLED:  # it may go on
+        return
     checkpoints = run.folder / "checkpoints"
     transaction.on_commit(partial(shutil.rmtree, checkpoints, ignore_errors=True))

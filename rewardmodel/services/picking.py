@@ -28,12 +28,20 @@ def pick(
     chance = random.Random(group.seed)
     is_random = chance.random() < BY_CHANCE or group.prompt.split == Prompt.Split.HELDOUT
     count = group.answer_count
+    among = _distinct([answer.text for answer in group.answers.all()], count)
     if head is None or features is None or is_random:
-        pick_answers(group, chance.sample(range(group.answers.count()), count), Picked.CHANCE)
+        pick_answers(group, chance.sample(among, count), Picked.CHANCE)
     elif group.project.pick == Project.Pick.REWARD:
-        scores = score_with(head, layers, features)
-        pick_answers(group, scores.topk(count).indices.tolist(), Picked.REWARD)
+        best = score_with(head, layers, features)[among].topk(count).indices.tolist()
+        pick_answers(group, [among[place] for place in best], Picked.REWARD)
     else:
         read = chosen_features(head.recipe, layers, features.hidden, features.log_lengths)
-        telling = most_telling(choice_variances(head, read), count)
-        pick_answers(group, telling, Picked.INFORMATION)
+        telling = most_telling(choice_variances(head, read[among]), count)
+        pick_answers(group, [among[place] for place in telling], Picked.INFORMATION)
+
+
+def _distinct(texts: Sequence[str], count: int) -> list[int]:
+    """Places of different texts, the first of each; all places where there are fewer than wanted:
+    two that read alike can only be called equal."""
+    firsts = sorted({texts.index(text) for text in texts})
+    return firsts if len(firsts) >= count else list(range(len(texts)))

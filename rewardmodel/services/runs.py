@@ -1,4 +1,4 @@
-"""Starting and cancelling training runs."""
+"""Starting training runs."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -9,13 +9,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation.exchange.files import is_disk_full, require_room
 from annotation.models import PolicyVersion, Project, Snapshot, User
 from annotation.selectors.policies import champion_policy
 from annotation.selectors.rankings import current_rankings
+from annotation.services.calling import call_after_commit
 from annotation.services.snapshots import (
     take_demonstrations_snapshot,
     take_groups_snapshot,
@@ -29,17 +29,16 @@ from rewardmodel.selectors import (
     active_run,
     champion_reward_model,
     due_kinds,
-    features_folder,
     kinds_reading,
     learns_from_rankings,
     new_rankings,
     rest_before,
     text_folder,
 )
-from rewardmodel.services.told import tell_of_run
-from rewardmodel.services.training_settings import as_run_takes_it, starting_policy
+from rewardmodel.services.run_inputs import given, shown_answers
+from rewardmodel.services.training_settings import STARTS_FROM, as_run_takes_it, starting_policy
 
-Kind, Status = TrainingRun.Kind, TrainingRun.Status
+Kind = TrainingRun.Kind
 
 
 class RunRefused(Exception):
@@ -76,8 +75,8 @@ def start_demonstrations_run(
 
     Raises RunRefused when a run is active or nobody has shown an answer yet.
     """
-    if snapshot is None and not project.demonstrations.filter(is_current=True).exists():
-        raise RunRefused(_("There are no demonstrations to learn from yet."))
+    if snapshot is None:
+        _require_demonstrations(project)
     take = _given_or(snapshot, take_demonstrations_snapshot)
     chosen = _chosen(project.demonstrations_settings, overrides)
     return _start(project, Kind.DEMONSTRATIONS, take, chosen, started_by)
@@ -124,6 +123,22 @@ def start_policy_run(
     return _start(project, Kind.POLICY, take, project.policy_settings, started_by, judge)
 
 
+def start_pretraining_run(
+    project: Project,
+    overrides: dict[str, Any] | None = None,
+    started_by: User | None = None,
+) -> TrainingRun:
+    """Queues a report of what pretraining helps: the project's demonstrations and rankings are
+    learned from the model that it began with, and from a fresh one of the same shape.
+
+    Raises RunRefused when a run is active, or there are none of either yet.
+    """
+    _require_demonstrations(project)
+    _require_rankings(project)
+    chosen = {STARTS_FROM: 0, **(overrides or {})}
+    return _start(project, Kind.PRETRAINING, take_groups_snapshot, chosen, started_by)
+
+
 def _given_or(
     snapshot: Snapshot | None, take: Callable[[Project], Snapshot]
 ) -> Callable[[Project], Snapshot]:
@@ -135,6 +150,11 @@ def _given_or(
         raise RunRefused(_("The snapshot's file was removed, as nothing needed it any more."))
     chosen = snapshot
     return lambda _project: chosen
+
+
+def _require_demonstrations(project: Project) -> None:
+    if not project.demonstrations.filter(is_current=True).exists():
+        raise RunRefused(_("There are no demonstrations to learn from yet."))
 
 
 def _require_rankings(project: Project) -> None:
@@ -154,7 +174,7 @@ def _start(
 
     What people have `chosen` wins over what a run of its kind is given. Raises RunRefused.
     """
-    _refuse_an_archived(project)
+    refuse_an_archived(project)
     try:
         policy = None if kind == Kind.REWARD else starting_policy(project, chosen)
         chosen = as_run_takes_it(project, kind, chosen)
@@ -162,7 +182,7 @@ def _start(
         raise RunRefused(
             _("The project's training settings do not fit: %(problem)s") % {"problem": problem}
         ) from problem
-    _refuse_a_second(project)  # before anything is written for nothing
+    refuse_a_second(project)  # before anything is written for nothing
     with _refused_without_room():
         snapshot = take_snapshot(project)
         run = TrainingRun(
@@ -172,7 +192,8 @@ def _start(
             reward_model=judge,
             started_by=started_by,
         )
-        _queue(run, policy, _shown(project) if kind == Kind.REWARD else "", chosen)
+        reads_both = kind in (Kind.REWARD, Kind.PRETRAINING)
+        _queue(run, policy, shown_answers(project) if reads_both else "", chosen)
     return run
 
 
@@ -183,19 +204,19 @@ def _queue(
     """Raises RunRefused when another run of the project was started meanwhile, or it was archived
     while its snapshot was written."""
     project = Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
-    _refuse_an_archived(project)
-    _refuse_a_second(project)
+    refuse_an_archived(project)
+    refuse_a_second(project)
     run.policy = policy or champion_policy(project)
     run.save()  # with its number, which the folders have in their names
     run.config = {
         "seed": random.getrandbits(31),
-        **_given(run, shown, from_scratch=bool(chosen.get("preset"))),
+        **given(run, shown, from_scratch=bool(chosen.get("preset"))),
         **chosen,
         "snapshot": str(run.snapshot.file),
         "output": str(settings.VAR_FOLDER / "models" / project.slug / run.folder_name),
     }
     run.save(update_fields=["config"])
-    transaction.on_commit(partial(enqueue, run.pk), robust=True)
+    call_after_commit(enqueue, run.pk)
 
 
 @contextmanager
@@ -213,12 +234,14 @@ def _refused_without_room() -> Iterator[None]:
         ) from problem
 
 
-def _refuse_an_archived(project: Project) -> None:
+def refuse_an_archived(project: Project) -> None:
+    """Raises RunRefused."""
     if project.archived_at is not None:
         raise RunRefused(_("The project is archived: put it back first."))
 
 
-def _refuse_a_second(project: Project) -> None:
+def refuse_a_second(project: Project) -> None:
+    """Raises RunRefused where a run of the project is active."""
     active = active_run(project)
     if active is not None:
         raise RunRefused(
@@ -231,46 +254,6 @@ def _refuse_a_second(project: Project) -> None:
         )
 
 
-def _shown(project: Project) -> str:
-    """A file of what people showed, by which a reward model's scores get their 0; "" without."""
-    if not project.demonstrations.filter(is_current=True).exists():
-        return ""
-    return str(take_demonstrations_snapshot(project).file)
-
-
-def _given(run: TrainingRun, shown: str, *, from_scratch: bool) -> dict[str, Any]:
-    """What a run of its kind is told, beside where to read and to write."""
-    project, policy, judge = run.project, run.policy, run.reward_model
-    if run.kind == Kind.REWARD:
-        served = champion_reward_model(project)
-        folder = "" if served is None else str(served.folder)
-        return {
-            "base_model": policy.base_model,
-            "demonstrations": shown,
-            "served": folder,
-            "features": str(features_folder()),
-        }
-    started = {"base_model": policy.base_model, "adapter": policy.adapter}
-    parent = {} if from_scratch else started
-    if run.kind == Kind.TEXT:
-        return {"stage": str(run.kind), "merge": True, **parent}
-    answering = {**parent, "max_new_tokens": project.max_new_tokens}
-    if run.kind == Kind.DEMONSTRATIONS:
-        return {"stage": str(run.kind), "merge": True, **answering}
-    return {
-        **answering,
-        "reward_model": "" if judge is None else str(judge.folder),
-        "answers_per_prompt": project.answers_per_group,
-        "kl_budget": project.kl_budget,
-        "rollout_server": _rollout_server(policy),
-    }
-
-
-def _rollout_server(policy: PolicyVersion) -> str:
-    """The installation's, for policies on the base model that it serves; else ""."""
-    return settings.ROLLOUT_SERVER if policy.base_model == settings.POLICY_MODEL else ""
-
-
 def start_run(
     project: Project,
     kind: str,
@@ -280,8 +263,9 @@ def start_run(
 ) -> TrainingRun:
     """Queues a run of any kind, as a button, a schedule or a command asks for it.
 
-    Raw text is what lies in the project's `text_folder`; overrides are for the first two stages.
-    It reads the `snapshot` where one is chosen, else one that is taken now. Raises RunRefused.
+    Raw text is what lies in the project's `text_folder`; overrides are for the first two stages,
+    and for what pretraining helps. It reads the `snapshot` where one is chosen, else one that is
+    taken now. Raises RunRefused.
     """
     if snapshot is not None and kind not in kinds_reading(project, snapshot):
         raise RunRefused(_("A training of this kind does not read such a snapshot."))
@@ -291,6 +275,8 @@ def start_run(
         return start_demonstrations_run(project, overrides, started_by, snapshot)
     if kind == Kind.REWARD:
         return start_reward_run(project, started_by, snapshot)
+    if kind == Kind.PRETRAINING:
+        return start_pretraining_run(project, overrides, started_by)
     return start_policy_run(project, started_by, snapshot)
 
 
@@ -302,23 +288,6 @@ def start_due_run(project: Project) -> TrainingRun | None:
     due = due_kinds(project, champion_reward_model(project), new_rankings(project))
     ready = [kind for kind in due if rest_before(project, kind) is None]
     return start_run(project, ready[0]) if ready else None
-
-
-@transaction.atomic
-def request_cancel(run: TrainingRun, *, pause: bool = False) -> None:
-    """Ends a queued run at once; a running one when its supervisor sees it, within seconds.
-
-    With `pause`, training no more starts by itself in the run's project.
-    """
-    if pause:
-        Project.objects.filter(pk=run.project_id).update(training_is_automatic=False)
-    now = timezone.now()
-    runs = TrainingRun.objects.filter(pk=run.pk)
-    # First both: a worker may claim the queued run between the two.
-    runs.filter(status__in=(Status.RUNNING, Status.QUEUED)).update(cancel_requested_at=now)
-    ended = {"status": Status.CANCELLED, "finished_at": now, "reason": None}
-    if runs.filter(status=Status.QUEUED).update(**ended):
-        tell_of_run(runs.select_related("project").get())
 
 
 def enqueue(run_id: int) -> None:

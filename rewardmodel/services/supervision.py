@@ -36,6 +36,7 @@ SCRIPTS = {
     TrainingRun.Kind.DEMONSTRATIONS: "train_language.py",
     TrainingRun.Kind.REWARD: "train_reward.py",
     TrainingRun.Kind.POLICY: "train_policy.py",
+    TrainingRun.Kind.PRETRAINING: "compare_pretraining.py",
 }
 LOOK_EVERY = 1.0  # seconds
 PATIENCE = 10.0  # seconds between asking a process to stop and killing it

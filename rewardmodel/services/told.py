@@ -24,12 +24,14 @@ def tell_of_run(run: TrainingRun) -> None:
 
 
 def tell_of_promotion(promotion: Promotion) -> None:
-    """That another version serves: `by` whom, or null where its gate decided."""
+    """That another version serves: `by` whom or by which `comparison`, both null where its gate
+    decided."""
     content = {
         "project": promotion.project.slug,
         "kind": promotion.kind,
         "number": promotion.number,
         "instead_of": promotion.instead_of,
         "by": promotion.by and promotion.by.username,
+        "comparison": promotion.comparison_id,
     }
     tell(promotion.project_id, Event.VERSION, lambda _webhook: content)

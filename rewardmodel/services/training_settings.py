@@ -15,6 +15,7 @@ from rewardmodel.learning.configs import (
     Config,
     LanguageConfig,
     PolicyConfig,
+    PretrainingConfig,
     RewardConfig,
     check_overrides,
 )
@@ -31,6 +32,7 @@ CONFIGS: dict[TrainingRun.Kind, type[Config]] = {
     Kind.DEMONSTRATIONS: LanguageConfig,
     Kind.REWARD: RewardConfig,
     Kind.POLICY: PolicyConfig,
+    Kind.PRETRAINING: PretrainingConfig,
 }
 
 

@@ -17,6 +17,7 @@ READING = {"GET", "HEAD", "OPTIONS"}
 OPEN = {
     *("project_restore", "project_delete", "project_copy"),
     *("exports", "export_cancel", "export_delete"),
+    *("merged", "merged_cancel", "merged_delete"),
 }
 AT_DESK = {
     *("rank", "give_back", "skip", "flag", "draft", "ahead", "undo", "mine", "revise"),

@@ -14,15 +14,21 @@ from django.views.decorators.http import require_POST
 from annotation.services.generation import ask_for_answers
 from annotation.views.access import project_for_admin
 from annotation.views.requests import Request
-from rewardmodel.charts import charts_of, charts_of_live
-from rewardmodel.curves import csv_of_live
 from rewardmodel.models import LiveHead, TrainingRun
 from rewardmodel.pace import minutes_left, phases_of
 from rewardmodel.plots import plots_of_run
-from rewardmodel.selectors import log_tail, loop_status, runs_of
+from rewardmodel.plots.course import course_of, course_of_live
+from rewardmodel.selectors import (
+    FEWEST_RANKINGS,
+    full_config,
+    log_tail,
+    loop_status,
+    may_go_on,
+    runs_of,
+)
 from rewardmodel.selectors.next_steps import upcoming
-from rewardmodel.services import RunRefused, request_cancel, start_run
-from rewardmodel.views.versions import csv_file, csv_of
+from rewardmodel.services import RunRefused, go_on_with, request_cancel, start_run
+from rewardmodel.views.versions import csv_of
 
 
 def project(request: Request, slug: str) -> HttpResponse:
@@ -34,7 +40,8 @@ def project(request: Request, slug: str) -> HttpResponse:
         "status": status,
         "upcoming": upcoming(project, status),
         "minutes_left": minutes_left(status.active_run),
-        "live_charts": charts_of_live(status.live) if status.live else [],
+        "live_plots": course_of_live(status.live) if status.live else [],
+        "fewest_rankings": FEWEST_RANKINGS,
     }
     return _polled(request, "rewardmodel/project.html", "rewardmodel/_loop.html", context)
 
@@ -46,25 +53,28 @@ def run(request: Request, slug: str, pk: int) -> HttpResponse:
         "project": project,
         "section": "runs",
         "run": run,
-        "charts": charts_of(run),
         "plots": plots_of_run(run),
+        "course": course_of(run),
+        "config": full_config(run),
         "log": log_tail(run),
         "phases": phases_of(run),
         "minutes_left": minutes_left(run),
+        "may_go_on": may_go_on(run),
     }
     return _polled(request, "rewardmodel/run.html", "rewardmodel/_run.html", context)
 
 
-def live_csv(request: Request, slug: str) -> HttpResponse:
+def live_plot(request: Request, slug: str, name: str) -> HttpResponse:
+    """What a plot of the head that follows the rankings shows, as CSV."""
     project = project_for_admin(request.user, slug)
-    live = get_object_or_404(LiveHead, project=project)
-    return csv_file(csv_of_live(live), f"{slug}-live")
+    return csv_of(course_of_live(get_object_or_404(LiveHead, project=project)), name)
 
 
 def plot(request: Request, slug: str, pk: int, name: str) -> HttpResponse:
     """What one of a run's plots shows, as CSV."""
     project = project_for_admin(request.user, slug)
-    return csv_of(plots_of_run(get_object_or_404(runs_of(project), pk=pk)), name)
+    found = get_object_or_404(runs_of(project), pk=pk)
+    return csv_of([*plots_of_run(found), *course_of(found)], name)
 
 
 @require_POST
@@ -109,6 +119,17 @@ def cancel(request: Request, slug: str, pk: int) -> HttpResponse:
     if pause:
         messages.info(request, _("Training is paused: it starts by itself no more."))
     return redirect("project", slug)
+
+
+@require_POST
+def go_on(request: Request, slug: str, pk: int) -> HttpResponse:
+    """With a cancelled run."""
+    project = project_for_admin(request.user, slug)
+    try:
+        go_on_with(get_object_or_404(runs_of(project), pk=pk))
+    except RunRefused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("run", slug, pk)
 
 
 def _polled(request: Request, page: str, fragment: str, context: dict[str, Any]) -> HttpResponse:

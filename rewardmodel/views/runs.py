@@ -13,9 +13,10 @@ from rewardmodel.curves import csv_of, curves_of
 from rewardmodel.filters import RunFilter
 from rewardmodel.models import TrainingRun
 from rewardmodel.selectors import full_config, runs_of
-from rewardmodel.templatetags.metrics import metric_name, rows_of
+from rewardmodel.templatetags.metrics import metric_name, rows_of, side_by_side
 
-MOST_COMPARED = 8
+MOST_COMPARED = 32  # as many as colours and kinds of lines tell apart
+MOST_NAMED = 100
 
 
 def runs(request: Request, slug: str) -> HttpResponse:
@@ -36,14 +37,15 @@ def runs(request: Request, slug: str) -> HttpResponse:
 
 def compare(request: Request, slug: str) -> HttpResponse:
     project = project_for_admin(request.user, slug)
-    chosen = _chosen(request, project)
+    chosen, left_out = _asked(request, project)
     figures = [dict(rows_of(run.metrics)) for run in chosen]
     configs = [full_config(run) for run in chosen]
     context = {
         "project": project,
         "section": "runs",
         "runs": chosen,
-        "is_active": any(run.is_active for run in chosen),
+        "left_out": left_out,
+        "most": MOST_COMPARED,
         "figures": side_by_side(figures),
         "differences": [row for row in side_by_side(configs) if _differs(*row)],
         "query": request.GET.urlencode(),
@@ -54,7 +56,7 @@ def compare(request: Request, slug: str) -> HttpResponse:
 def curves(request: Request, slug: str) -> JsonResponse:
     """For the charts' script: of each run its metrics, as [steps, values]."""
     project = project_for_admin(request.user, slug)
-    return JsonResponse({"runs": [_curves(run) for run in _chosen(request, project)]})
+    return JsonResponse({"runs": [_curves(run) for run in _asked(request, project)[0]]})
 
 
 def _curves(run: TrainingRun) -> dict[str, Any]:
@@ -69,16 +71,10 @@ def _curves(run: TrainingRun) -> dict[str, Any]:
 
 def curves_csv(request: Request, slug: str) -> StreamingHttpResponse:
     project = project_for_admin(request.user, slug)
-    lines = csv_of(_chosen(request, project))
+    lines = csv_of(_asked(request, project)[0])
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{project.slug}-runs.csv"'
     return response
-
-
-def side_by_side(columns: list[dict[str, Any]]) -> list[tuple[str, list[Any]]]:
-    """A row for each name that any column has, in the order of the first that has it."""
-    names = list(dict.fromkeys(name for column in columns for name in column))
-    return [(name, [column.get(name, "–") for column in columns]) for name in names]
 
 
 def _differs(name: str, values: list[Any]) -> bool:
@@ -86,10 +82,11 @@ def _differs(name: str, values: list[Any]) -> bool:
     return name != "output" and len(set(map(str, values))) > 1
 
 
-def _chosen(request: Request, project: Project) -> list[TrainingRun]:
-    """Those that the address names, the oldest first; 404 for none, or one that is not there."""
+def _asked(request: Request, project: Project) -> tuple[list[TrainingRun], list[TrainingRun]]:
+    """Of the runs that the address names the newest, the oldest first, and those that are too many,
+    the newest first; 404 for none that is there."""
     asked = {int(value[:18]) for value in request.GET.getlist("run") if value.isdecimal()}
-    found = list(runs_of(project).filter(pk__in=sorted(asked)[:MOST_COMPARED]))
+    found = list(runs_of(project).filter(pk__in=sorted(asked)[-MOST_NAMED:]))
     if not found:
         raise Http404
-    return sorted(found, key=lambda run: run.pk)
+    return sorted(found[:MOST_COMPARED], key=lambda run: run.pk), found[MOST_COMPARED:]

@@ -1,8 +1,10 @@
 """Snapshots: taken by hand or brought, kept under a name, compared, trained on, taken out."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,19 +15,27 @@ from django.views.decorators.http import require_POST
 from annotation.exchange.snapshots.difference import difference
 from annotation.models import Project, Snapshot
 from annotation.selectors.pages import page_of
-from annotation.selectors.snapshots import named_snapshots, rows_in, snapshots_of
+from annotation.selectors.snapshots import (
+    named_snapshots,
+    rows_in,
+    snapshot_jobs_of,
+    snapshots_of,
+)
+from annotation.services.jobs import cancel as cancel_job
 from annotation.services.snapshots import (
     SnapshotRefused,
+    data_card,
     link_token,
     name_snapshot,
     snapshot_of_token,
-    take_named_snapshot,
 )
 from annotation.views.access import project_for_admin
 from annotation.views.requests import Request, takes_upload
+from annotation.views.sending import send_file
 from rewardmodel.selectors import kinds_reading, trained_on
 from rewardmodel.services import RunRefused, start_run
-from rewardmodel.services.imported_snapshots import Origin, import_snapshot
+from rewardmodel.services.imported_snapshots import Origin
+from rewardmodel.services.snapshot_jobs import ask_for_snapshot, receive_snapshot
 from rewardmodel.snapshot_forms import BringForm, NameForm, TakeForm
 
 SHOWN = 50  # rows of a difference
@@ -33,7 +43,11 @@ SHOWN = 50  # rows of a difference
 
 @takes_upload
 def snapshots(request: Request, slug: str) -> HttpResponse:
-    return _snapshots(request, project_for_admin(request.user, slug))
+    project = project_for_admin(request.user, slug)
+    if request.htmx:
+        shown = {"project": project, **_jobs(project)}
+        return render(request, "rewardmodel/_snapshot_jobs.html", shown)
+    return _snapshots(request, project)
 
 
 @csrf_protect
@@ -45,29 +59,43 @@ def _snapshots(request: Request, project: Project) -> HttpResponse:
     )
     try:
         if take.is_valid():
-            asked = take.cleaned_data
-            made = take_named_snapshot(project, asked["kind"], asked["name"], request.user)
-            return redirect("snapshot", project.slug, made.pk)
+            ask_for_snapshot(project, request.user, **take.cleaned_data)
+            return redirect("snapshots", project.slug)
         if bring.is_valid():
-            return redirect("snapshot", project.slug, _brought(request, project, bring).pk)
+            _receive(request, project, bring)
+            return redirect("snapshots", project.slug)
     except SnapshotRefused as refusal:
-        (bring if brings else take).add_error(None, str(refusal))
+        (bring if brings else take).add_error(None, refusal.worded(_))
     context = {
         "project": project,
         "section": "snapshots",
         "take": take,
         "bring": bring,
         "brings": brings,
+        **_jobs(project),
         "page": page_of(snapshots_of(project), request.GET.get("before", "")),
         "named": named_snapshots(project).count(),
     }
     return render(request, "rewardmodel/snapshots.html", context)
 
 
-def _brought(request: Request, project: Project, form: BringForm) -> Snapshot:
+def _receive(request: Request, project: Project, form: BringForm) -> None:
     said = form.cleaned_data
     origin = Origin(said["source"], said["licence"], said["has_consent"])
-    return import_snapshot(project, said["file"], said["name"], origin, request.user)
+    receive_snapshot(project, request.user, said["name"], origin, said["file"].chunks())
+
+
+def _jobs(project: Project) -> dict[str, Any]:
+    """What is being made, or was lately."""
+    jobs = snapshot_jobs_of(project)
+    return {"jobs": jobs, "at_work": any(job.is_active for job in jobs)}
+
+
+@require_POST
+def cancel(request: Request, slug: str, pk: int) -> HttpResponse:
+    project = project_for_admin(request.user, slug)
+    cancel_job(get_object_or_404(project.snapshotjobs, pk=pk))
+    return redirect("snapshots", slug)
 
 
 def snapshot(request: Request, slug: str, pk: int) -> HttpResponse:
@@ -80,13 +108,13 @@ def snapshot(request: Request, slug: str, pk: int) -> HttpResponse:
             name_snapshot(found, form.cleaned_data["name"])
             return redirect("snapshot", slug, pk)
         except SnapshotRefused as refusal:
-            form.add_error("name", str(refusal))
+            form.add_error("name", refusal.worded(_))
     link = reverse("snapshot_link", args=[link_token(found)])
     context = {
         "project": found.project,
         "section": "snapshots",
         "snapshot": found,
-        "card": found.card,
+        "card": data_card(found),
         "form": form,
         "runs": trained_on(found),
         "kinds": kinds_reading(found.project, found),
@@ -132,7 +160,7 @@ def train(request: Request, slug: str, pk: int) -> HttpResponse:
 
 
 def download(request: Request, slug: str, pk: int) -> HttpResponseBase:
-    return _file(_snapshot(request, slug, pk))
+    return send_snapshot(request, _snapshot(request, slug, pk))
 
 
 @login_not_required
@@ -141,7 +169,7 @@ def linked(request: HttpRequest, token: str) -> HttpResponseBase:
     found = snapshot_of_token(token)
     if found is None:
         raise Http404
-    return _file(found)
+    return send_snapshot(request, found)
 
 
 def _snapshot(request: Request, slug: str, pk: int) -> Snapshot:
@@ -151,13 +179,15 @@ def _snapshot(request: Request, slug: str, pk: int) -> Snapshot:
     return found
 
 
-def _file(snapshot: Snapshot) -> FileResponse:
+def send_snapshot(request: HttpRequest, snapshot: Snapshot) -> HttpResponseBase:
+    """Raises Http404 where its file was removed."""
     if not snapshot.is_there:
         raise Http404
-    return FileResponse(
+    return send_file(
+        request,
         snapshot.file.open("rb"),
-        as_attachment=True,
-        filename=snapshot.file_name,
-        content_type="application/x-ndjson",
-        headers={"X-Content-SHA256": snapshot.sha256},
+        snapshot.file_name,
+        "application/x-ndjson",
+        snapshot.sha256,
+        {"X-Content-SHA256": snapshot.sha256},
     )

@@ -7,8 +7,9 @@ const logarithmic = section.querySelector("#logarithmic");
 const REFRESH = 5000;
 const HEIGHT = 220;
 const HUES = [215, 25, 145, 300, 85, 0, 180, 260];
+const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3]]; // of the first runs that have all colours, and so on
 
-let charts = [];
+const drawn = new Map(); // by metric: { figure, chart, looks, fill }
 let runs = [];
 
 /** A colour of the style sheets as a canvas takes it. */
@@ -50,48 +51,75 @@ export function joined(found, name) {
 }
 
 const short = (value) => (value == null ? "" : String(Number(value.toPrecision(3))));
+const value = (_, found) => (found == null ? "–" : short(found));
+const room = (_, labels) => 20 + 8 * Math.max(4, ...(labels ?? []).map((label) => label.length)); // pixels
 
-function chartOf(name, title) {
+/** What a chart of a metric shows now; `looks` says all that a drawn one cannot change. */
+function contentOf(name) {
   const { own, steps, columns } = joined(runs, name);
   const weight = Number(smoothing.value);
-  const isLog = logarithmic.checked && columns.flat().every((value) => value == null || value > 0);
+  const canBeLog = columns.flat().every((value) => value == null || value > 0);
+  const isLog = logarithmic.checked && canBeLog;
   const data = [steps];
   const series = [{ label: section.dataset.step }];
   own.forEach((run, at) => {
     const index = runs.indexOf(run);
     const label = `${section.dataset.run} ${run.run}`;
     if (weight) {
-      series.push({ label, stroke: colour(index, 0.35), dash: [4, 4], width: 1, spanGaps: true, points: { show: false } });
+      series.push({ label, value, stroke: colour(index, 0.35), dash: [4, 4], width: 1, spanGaps: true, points: { show: false } });
       data.push(columns[at]);
     }
-    series.push({ label, stroke: colour(index), width: 2, spanGaps: true, points: { show: steps.length < 2 } });
+    const dash = DASHES[Math.floor(index / HUES.length) % DASHES.length];
+    series.push({ label: weight ? `${label} (${section.dataset.smoothed})` : label, value, stroke: colour(index), dash, width: 2, spanGaps: true, points: { show: steps.length < 2 } });
     data.push(weight ? smoothed(columns[at], weight) : columns[at]);
   });
+  const note = logarithmic.checked && !canBeLog ? section.dataset.notLog : "";
+  const inks = [ink("--quiet"), ink("--hairline")];
+  return { own, steps, columns, data, series, isLog, note, inks, looks: JSON.stringify([series, isLog, note, inks]) };
+}
+
+/** The steps that somebody looks closer at; null where all are shown. */
+function zoomOf(chart) {
+  const { min, max } = chart.scales.x;
+  const steps = chart.data[0];
+  return min > steps[0] || max < steps.at(-1) ? { min, max } : null;
+}
+
+function chartOf(title, content) {
   const figure = document.createElement("figure");
   const caption = document.createElement("figcaption");
   caption.textContent = title;
   figure.append(caption);
   place.append(figure);
-  const axis = { stroke: ink("--quiet"), grid: { stroke: ink("--hairline"), width: 1 }, ticks: { stroke: ink("--hairline") } };
+  const [quiet, hairline] = content.inks;
+  const axis = { stroke: quiet, grid: { stroke: hairline, width: 1 }, ticks: { stroke: hairline } };
   const chart = new uPlot(
     {
       width: figure.clientWidth,
       height: HEIGHT,
-      scales: { x: { time: false }, y: { distr: isLog ? 3 : 1 } },
-      axes: [axis, { ...axis, size: 60, values: (_, splits) => splits.map(short) }],
+      scales: { x: { time: false }, y: { distr: content.isLog ? 3 : 1 } },
+      axes: [axis, { ...axis, size: room, values: (_, splits) => splits.map(short) }],
       cursor: { sync: { key: "runs" } },
-      series,
+      series: content.series,
     },
-    data,
+    content.data,
     figure,
   );
   chart.root.querySelector("canvas").setAttribute("aria-hidden", "true");
-  figure.append(tableOf(own, steps, columns));
-  charts.push(chart);
+  if (content.note) {
+    const note = document.createElement("p");
+    note.className = "help";
+    note.textContent = content.note;
+    figure.append(note);
+  }
+  const { details, fill } = tableOf(content);
+  figure.append(details);
+  return { figure, chart, fill, looks: content.looks };
 }
 
 /** The same figures for who cannot see a chart. */
-function tableOf(own, steps, columns) {
+function tableOf(first) {
+  let content = first;
   const details = document.createElement("details");
   const summary = document.createElement("summary");
   summary.textContent = section.dataset.table;
@@ -104,31 +132,51 @@ function tableOf(own, steps, columns) {
       line.append(one);
     });
   };
-  details.append(summary);
-  details.addEventListener("toggle", () => {
-    if (!details.open || table.rows.length) return;
+  const write = () => {
+    table.replaceChildren();
+    if (!details.open) return;
+    const { own, steps, columns } = content;
     row([section.dataset.step, ...own.map((run) => `${section.dataset.run} ${run.run}`)], "th");
     steps.forEach((step, at) => {
       row([step, ...columns.map((column) => (column[at] == null ? "–" : short(column[at])))], "td");
     });
-  });
+  };
+  details.append(summary);
+  details.addEventListener("toggle", write);
   const scroll = document.createElement("div");
   scroll.className = "table-scroll";
   scroll.tabIndex = 0;
   scroll.append(table);
   details.append(scroll);
-  return details;
+  return { details, fill: (newer) => { content = newer; write(); } };
+}
+
+/** New figures go into the chart that is there: nobody who looks closer, or at a point, is sent back. */
+function show(name, title) {
+  const content = contentOf(name);
+  const known = drawn.get(name);
+  const zoom = known ? zoomOf(known.chart) : null;
+  let now = known;
+  if (known?.looks === content.looks) {
+    known.chart.setData(content.data, !zoom);
+    known.fill(content);
+  } else {
+    now = chartOf(title, content);
+    if (known) {
+      now.figure.querySelector("details").open = known.figure.querySelector("details").open;
+      known.chart.destroy();
+      known.figure.replaceWith(now.figure);
+    }
+    drawn.set(name, now);
+  }
+  if (zoom) now.chart.setScale("x", zoom);
 }
 
 function draw() {
-  const open = [...place.querySelectorAll("details")].map((each) => each.open);
-  charts.forEach((chart) => chart.destroy());
-  charts = [];
-  place.replaceChildren();
   const names = new Map(runs.flatMap((run) => Object.keys(run.metrics).map((name) => [name, run.names[name]])));
-  names.forEach((title, name) => chartOf(name, title));
   if (!names.size) place.textContent = section.dataset.none;
-  place.querySelectorAll("details").forEach((each, at) => { each.open = Boolean(open[at]); });
+  else if (!drawn.size) place.replaceChildren();
+  names.forEach((title, name) => show(name, title));
 }
 
 async function refresh() {
@@ -147,5 +195,6 @@ section.querySelectorAll(":scope > [hidden]").forEach((each) => { each.hidden = 
 smoothing.addEventListener("input", draw);
 logarithmic.addEventListener("change", draw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-addEventListener("resize", () => charts.forEach((chart) => chart.setSize({ width: chart.root.parentElement.clientWidth, height: HEIGHT })));
+new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+addEventListener("resize", () => drawn.forEach(({ figure, chart }) => chart.setSize({ width: figure.clientWidth, height: HEIGHT })));
 refresh();

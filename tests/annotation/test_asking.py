@@ -89,9 +89,13 @@ def one_more(question: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
     return {"number": said["number"]}
 
 
-def test_what_is_asked_next_is_answered_ahead_so_far_and_no_further(box: str) -> None:
+def test_a_chain_is_answered_ahead_so_far_and_no_further_until_it_is_asked_on(
+    box: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever stops asking stops the worker."""
-    assert ask(box, TASK, {"number": 1}, 0.05, ahead=2) is None
+    monkeypatch.setattr(asking, "AHEAD", 2)
+    chain = uuid4().hex
+    assert ask(box, TASK, {"number": 1}, 0.05, chain) is None
     numbers = []
 
     def answer(question: dict[str, Any]) -> dict[str, Any]:
@@ -101,8 +105,9 @@ def test_what_is_asked_next_is_answered_ahead_so_far_and_no_further(box: str) ->
     for _ in range(3):
         answer_waiting(box, answer, one_more)
     assert numbers == [1, 2, 4]
-    assert ask(box, TASK, {"number": 4}, 0.05, ahead=2) == {"number": 8}
-    assert ask(box, TASK, {"number": 8}, 0.05, ahead=2) is None
+    assert ask(box, TASK, {"number": 1}, 0.05, chain) == {"number": 2}  # it is asked on
+    answer_waiting(box, answer, one_more)
+    assert numbers == [1, 2, 4, 8]
 
 
 def test_a_question_asked_again_while_it_is_being_answered_is_answered_once(box: str) -> None:

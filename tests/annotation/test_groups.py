@@ -36,6 +36,36 @@ def test_each_prompt_is_answered_once_by_each_policy(project: Project) -> None:
     assert groups.top_up(project) == 2
 
 
+def test_what_waits_is_answered_by_the_version_that_serves_after_going_back(
+    project: Project,
+) -> None:
+    ask(project, "a", "b")
+    base = champion(project)
+    answer_everything(project)
+    teach(project)
+    ask(project, "c", "d")
+    groups.top_up(project)
+    promote(base)
+    assert groups.claim_groups(project.pk, 4) == []
+    assert groups.top_up(project) == 2
+    claimed = groups.claim_groups(project.pk, 4)
+    assert {(str(group.prompt), group.policy) for group in claimed} == {("c", base), ("d", base)}
+
+
+def test_a_version_that_serves_again_is_asked_what_only_others_answered(project: Project) -> None:
+    project.queue_target = 100
+    project.save()
+    base = champion(project)
+    teach(project)
+    taught = champion(project)
+    ask(project, "a")
+    assert len(answer_everything(project)) == 1
+    promote(base)
+    assert len(answer_everything(project)) == 1
+    promote(taught)
+    assert answer_everything(project) == []
+
+
 def test_prompts_never_asked_come_before_those_an_older_policy_answered(project: Project) -> None:
     project.queue_target = 1
     project.save()

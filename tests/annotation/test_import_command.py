@@ -49,6 +49,18 @@ def test_it_adds_what_it_showed(project: Project, file: Path) -> None:
     assert PromptUpload.objects.get().licence == "MIT"
 
 
+def test_of_a_folder_text_is_read_but_not_what_describes_it(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.txt").write_text("Once upon a time.\nIt was dark.\n")
+    (tmp_path / "README.txt").write_text("What this is.\n")
+    run(project, tmp_path)
+    said = capsys.readouterr().out
+    assert "2 rows" in said
+    assert "README" not in said
+
+
 def test_it_wants_to_know_where_the_data_is_from(project: Project, file: Path) -> None:
     with pytest.raises(CommandError, match="--add needs --source, --licence and --consent"):
         run(project, file, add=True)
@@ -80,6 +92,13 @@ def test_unknown_columns_are_named(project: Project, file: Path) -> None:
         run(project, file)
     run(project, file, column=["q=prompt", "x=rejected", "y=chosen"], add=True, **SAID)
     assert {tuple(ranking.ranks) for ranking in Ranking.objects.all()} == {(1, 2)}
+
+
+def test_from_which_number_answers_are_counted_is_said(project: Project, file: Path) -> None:
+    file.write_text("q;x;y;z\nWhy?;So.;No.;0\nWho?;I.;You.;1\n")
+    named = ["q=prompt", "x=answer", "y=answer", "z=winner"]
+    run(project, file, column=named, counts_from=0, add=True, **SAID)
+    assert [ranking.ranks for ranking in Ranking.objects.order_by("pk")] == [[1, 2], [2, 1]]
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00"])
@@ -131,7 +150,7 @@ def test_an_archive_that_cannot_be_unpacked_is_said(
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(name, f"{json.dumps(PAIR)}\n")
     path.write_bytes(change(path.read_bytes()))
-    with pytest.raises(CommandError, match=rf"rows.zip cannot be unpacked \(.*{said}"):
+    with pytest.raises(CommandError, match=rf"rows.zip: .* cannot be unpacked \(.*{said}"):
         run(project, path)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from annotation.exchange.reading.mapping import Mapping
+from annotation.exchange.reading.mapping import Mapping, mapping_of
 from annotation.exchange.reading.reading import look_at
 from annotation.exchange.writing.formats import FORMATS
 from annotation.exchange.writing.native import judgment_of
@@ -25,28 +25,30 @@ from annotation.models import (
     User,
 )
 from annotation.selectors.exports import native_groups
+from annotation.selectors.previews import preview_of
 from annotation.selectors.rankings import current_rankings, prompt_rows
 from annotation.selectors.triples import triple_rows, triples
 from annotation.selectors.uploads import built_on, imported_text, text_folder
 from annotation.services import imports, uploads
 from annotation.services.assignments import fit_assignments, take_assignment
+from annotation.services.comparisons import start_comparison
 from annotation.services.imports import (
     DECIDED_WITHIN,
     ImportRefused,
     begin_to_add,
     give_up,
     give_up_undecided,
-    name_columns,
     undo_import,
 )
+from annotation.services.mappings import name_columns, read_as_recognised, use_saved
 from annotation.services.people import PersonRefused, add_member
 from annotation.services.rankings import submit_ranking
-from annotation.services.snapshots import take_groups_snapshot
+from annotation.services.snapshots import take_groups_snapshot, take_text_snapshot
 from annotation.services.upload_claims import claim
 from annotation.services.uploads import receive_upload, work_on_upload
 from rewardmodel.learning.core.snapshot import read_groups
 from tests.annotation.desk import rank
-from tests.people import answer_everything, ask, ready_group
+from tests.people import answer_everything, ask, champion, ready_group
 
 ASKED = {"role": "user", "content": "Why?"}
 
@@ -153,6 +155,51 @@ def test_a_partial_order_scores_only_what_was_compared(project: Project) -> None
     assert [triple.score for triple in Triple.objects.order_by("id")] == [1.0, -1.0, -1.0]
 
 
+def test_of_many_dropped_columns_it_says_how_many_more_there_are(project: Project) -> None:
+    extra = {f"column {number}": "x" for number in range(300)}
+    preview = preview_of(received(project, jsonl(pair("Why?", **extra))))
+    assert (len(preview.dropped), preview.more_dropped) == (200, 100)
+
+
+def native(number: int, ranks: list[int], shown_order: list[int]) -> dict[str, object]:
+    said = {"labeler": "ann", "ranks": ranks, "shown_order": shown_order}
+    answers = [f"Answer {place}." for place in range(len(ranks))]
+    return {"prompt": [{**ASKED, "content": str(number)}], "answers": answers, "rankings": [said]}
+
+
+def test_rankings_in_the_order_shown_look_odd_whatever_the_file_s_order(project: Project) -> None:
+    odd = jsonl(*(native(number, [3, 1, 2], [1, 2, 0]) for number in range(6)))
+    assert "6 of 6 orders are the one in which the answers were shown" in said_of(project, odd)
+    usual = jsonl(*(native(number, [1, 2, 3], [1, 2, 0]) for number in range(6)))
+    assert "orders are the one" not in said_of(project, usual)
+
+
+def battle(number: int, winner: str) -> dict[str, object]:
+    answers = {"response_a": "One.", "response_b": "Two."}
+    models = {"model_a": "m", "model_b": "n"}
+    return {"prompt": f"{number}?", **answers, **models, "winner": winner}
+
+
+def test_pairs_that_one_side_wins_look_odd_where_there_are_sides(project: Project) -> None:
+    one_sided = jsonl(*(battle(number, "model_a") for number in range(30)))
+    assert "better one in 30 of 30 pairs" in said_of(project, one_sided)
+    mixed = jsonl(*(battle(number, f"model_{'ab'[number % 2]}") for number in range(30)))
+    assert "same side" not in said_of(project, mixed)
+    by_column = jsonl(*(pair(f"{number}?") for number in range(30)))
+    assert "same side" not in said_of(project, by_column)
+
+
+def test_rows_of_a_judged_file_that_nobody_judged_are_counted(project: Project) -> None:
+    unjudged = {**native(1, [1, 2], [0, 1]), "rankings": []}
+    assert "In 1 row: nobody judged the answers." in said_of(
+        project, jsonl(unjudged, native(2, [1, 2], [0, 1]))
+    )
+
+
+def said_of(project: Project, content: bytes) -> str:
+    return " ".join(preview_of(received(project, content)).suspicions)
+
+
 def test_nobody_logs_in_as_a_pseudonym_or_makes_it_a_member(project: Project) -> None:
     added(received(project, PAIRS))
     user = User.objects.get(is_foreign=True)
@@ -198,6 +245,22 @@ def test_it_is_not_undone_when_something_was_built_on_it(project: Project) -> No
     assert project.groups.count() == 5
 
 
+def test_raw_text_is_not_undone_when_a_training_has_read_it(project: Project) -> None:
+    upload = added(received(project, jsonl({"text": "Once upon a time."})))
+    assert not built_on(upload)
+    take_text_snapshot(project, text_folder(project))
+    with pytest.raises(ImportRefused, match="a training has read it"):
+        undo_import(upload)
+
+
+def test_a_text_snapshot_from_before_keeps_no_import_from_being_undone(
+    project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "earlier.txt").write_text("It was dark.")
+    take_text_snapshot(project, tmp_path)
+    assert not built_on(added(received(project, jsonl({"text": "Once upon a time."}))))
+
+
 def test_a_snapshot_from_elsewhere_keeps_no_import_from_being_undone(project: Project) -> None:
     upload = added(received(project, PAIRS))
     for kind in (Snapshot.Kind.PROMPTS, Snapshot.Kind.DEMONSTRATIONS):
@@ -212,6 +275,16 @@ def test_it_is_not_undone_when_people_ranked_answers_to_its_questions(
     answer_everything(project)
     rank(project, labeler)
     with pytest.raises(ImportRefused, match="people have ranked"):
+        undo_import(upload)
+
+
+def test_it_is_not_undone_when_versions_were_compared_by_its_questions(project: Project) -> None:
+    upload = added(received(project, jsonl({"prompt": "Why?"})))
+    project.prompts.update(split="heldout")
+    first = champion(project)
+    second = project.policyversions.create(number=1, parent=first, base_model="b", path="p")
+    start_comparison(project, first, second)
+    with pytest.raises(ImportRefused, match="versions were compared by its questions"):
         undo_import(upload)
 
 
@@ -279,6 +352,58 @@ def test_what_columns_mean_is_remembered_for_the_next_file(project: Project) -> 
     meanings = {"q": "prompt", "x": "chosen", "y": "rejected"}
     name_columns(received(project, rows), Mapping(meanings))
     assert received(project, rows).report["guess"] == list(map(list, meanings.items()))
+
+
+PAIR = {"prompt": "Why?", "chosen": "So.", "rejected": "No."}
+OTHERWISE = Mapping({"prompt": "prompt", "chosen": "rejected", "rejected": "chosen"})
+
+
+def test_what_was_said_over_a_known_shape_holds_for_the_next_file(project: Project) -> None:
+    name_columns(received(project, jsonl(PAIR)), OTHERWISE)
+    upload = received(project, jsonl({**PAIR, "prompt": "Who?"}))
+    assert (upload.status, upload.named and mapping_of(upload.named)) == (
+        Status.WAITING,
+        OTHERWISE,
+    )
+    added(upload)
+    group = project.groups.get()
+    texts = dict(group.answers.values_list("text", "position"))
+    assert {t: group.rankings.get().ranks[p] for t, p in texts.items()} == {"No.": 1, "So.": 2}
+    assert received(project, jsonl({**PAIR, "id": 1})).named is None
+
+
+def test_what_left_nothing_to_read_does_not_hold_for_the_next_file(project: Project) -> None:
+    meanings = {"prompt": "prompt", "chosen": "answer", "rejected": "winner"}
+    first = received(project, jsonl(PAIR))
+    name_columns(first, Mapping(meanings))
+    assert worked(first).status == Status.REFUSED
+    assert received(project, jsonl({**PAIR, "prompt": "Who?"})).status == Status.WAITING
+
+
+def test_a_file_is_read_as_recognised_again_and_so_is_the_next(project: Project) -> None:
+    name_columns(received(project, jsonl(PAIR)), OTHERWISE)
+    upload = received(project, jsonl(PAIR))
+    read_as_recognised(upload)
+    assert worked(upload).named is None
+    again = received(project, jsonl(PAIR))
+    assert (again.named, again.report["shape"]) == (None, upload.report["shape"])
+
+
+def test_a_saved_meaning_reads_a_file_with_other_columns_beside_it(project: Project) -> None:
+    first = received(project, b"q;x;y\nWhy?;a;b\nWho?;c;d\n")
+    meanings = {"q": "prompt", "x": "chosen", "y": "rejected"}
+    name_columns(first, Mapping(meanings), save_as="Ours")
+    saved = project.saved_mappings.get()
+    upload = received(project, b"y;z;x;q\nb;1;a;When?\nd;2;c;Where?\n")
+    use_saved(upload, saved)
+    upload = worked(upload)
+    assert upload.status == Status.WAITING
+    meant = {"y": "rejected", "z": "", "x": "chosen", "q": "prompt"}
+    assert upload.named and dict(upload.named["columns"]) == meant  # noqa: PT018
+    assert upload.report["counts"]["rankings"] == 2
+    lacking = received(project, b"y;z\nb;1\nd;2\n")
+    with pytest.raises(ImportRefused, match="Say which column holds the question"):
+        use_saved(lacking, saved)
 
 
 def test_demonstrations_are_stored_under_a_pseudonym(project: Project) -> None:
@@ -395,12 +520,8 @@ def test_what_was_taken_out_whole_comes_back_the_same_judgments(
     assert scores[0] == scores[1]
 
 
-@pytest.mark.parametrize("name", sorted(FORMATS))
-def test_every_file_that_leaves_is_known_when_it_comes_back(
-    project: Project, labeler: User, tmp_path: Path, name: str
-) -> None:
-    ready_group(project)
-    rank(project, labeler)
+def written(project: Project, name: str) -> bytes:
+    """All of it in the format."""
     form = FORMATS[name]
     rows = {
         "groups": native_groups(project, current_rankings(project), uuid.uuid4()),
@@ -408,8 +529,61 @@ def test_every_file_that_leaves_is_known_when_it_comes_back(
         "prompts": prompt_rows(project),
         "demonstrations": iter([{"messages": [ASKED, {"role": "assistant", "content": "So."}]}]),
     }[form.source]
+    return jsonl(*(row for native in rows for row in form.rows(native)))
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_every_file_that_leaves_is_known_when_it_comes_back(
+    project: Project, labeler: User, tmp_path: Path, name: str
+) -> None:
+    ready_group(project)
+    rank(project, labeler)
     file = tmp_path / "rows.jsonl"
-    file.write_bytes(jsonl(*(row for native in rows for row in form.rows(native))))
+    file.write_bytes(written(project, name))
     found = look_at(file)
     assert found.is_readable
     assert [item for row in found.container.rows() for item in found.items(row)]
+
+
+@pytest.mark.parametrize("name", ["arena", "argilla", "label_studio", "triples"])
+def test_what_other_tools_take_comes_back_in_the_same_order(
+    project: Project, labeler: User, name: str
+) -> None:
+    ready_group(project)
+    rank(project, labeler, {0: 2, 1: 3, 2: 1})
+    other = Project.objects.create(name="Other", slug="other")
+    added(received(other, written(project, name)))
+    assert orders(other) == orders(project) != []
+
+
+def orders(project: Project) -> list[dict[str, int | None]]:
+    """Of each ranking the rank of each answer."""
+    return [
+        dict(zip(ranking.group.answers.values_list("text", flat=True), ranking.ranks, strict=True))
+        for ranking in current_rankings(project)
+    ]
+
+
+def test_tags_in_a_file_stay_with_its_prompts(project: Project) -> None:
+    rows = [
+        pair("One?", tags=["Maths", "hard question"]),
+        pair("Two?", tags="maths, easy"),
+        pair("Three?", tags=None),
+        pair("Four?", tags=[{"name": "maths"}]),
+    ]
+    upload = added(received(project, jsonl(*rows)))
+    assert [prompt.tags for prompt in project.prompts.order_by("id")] == [
+        ["hard-question", "maths"],
+        ["easy", "maths"],
+        [],
+        [],
+    ]
+    assert dict(upload.report["fields"])["tags"] == "tags, kept with the prompt"
+    assert upload.report["notes"] == {"“tags” holds no short words: it is left out": 1}
+
+
+def test_tags_of_a_column_that_somebody_named_are_kept(project: Project) -> None:
+    upload = received(project, b"frage;thema\nWhy?;maths easy\n")
+    name_columns(upload, Mapping({"frage": "prompt", "thema": "tags"}))
+    added(worked(upload))
+    assert project.prompts.get().tags == ["easy", "maths"]

@@ -66,6 +66,23 @@ def test_what_writes_no_text_is_refused(model: Path) -> None:
         facts_of(str(model))
 
 
+@pytest.mark.parametrize(
+    "changed", [{"architectures": ["NobodyKnowsForCausalLM"]}, {"model_type": "none"}]
+)
+def test_an_architecture_that_nobody_knows_is_refused(model: Path, changed: dict[str, Any]) -> None:
+    change(model / "config.json", **changed)
+    with pytest.raises(UnusableModel, match=r"its architecture, \w+ForCausalLM, is none"):
+        facts_of(str(model))
+
+
+@pytest.mark.parametrize("kept", [0, 4, 40, -1])
+def test_weights_that_are_cut_off_are_refused(model: Path, kept: int) -> None:
+    weights = model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:kept])
+    with pytest.raises(UnusableModel, match=r"model\.safetensors of its weights is cut off"):
+        facts_of(str(model))
+
+
 def test_quantized_weights_are_refused(model: Path) -> None:
     change(model / "config.json", quantization_config={"quant_method": "gptq"})
     with pytest.raises(UnusableModel, match="quantized"):

@@ -13,7 +13,7 @@ from annotation.services import asking
 from annotation.services.generation import answer_pending_groups
 from annotation.services.groups import top_up
 from annotation.services.looking import answer_lookers
-from annotation.services.playground import AHEAD, Exchange, write
+from annotation.services.playground import Exchange, write
 from tests.people import ask as add_questions
 from tests.people import champion
 
@@ -82,7 +82,7 @@ def test_whoever_stops_asking_stops_the_worker(
     assert write(asked, 0, [], "", 0.01) is None
     for _ in range(5):
         answer_lookers()
-    assert moments == list(range(1, AHEAD + 2))
+    assert moments == list(range(1, asking.AHEAD + 2))
 
 
 def test_a_training_that_waits_gets_its_turn_while_people_go_on_asking(asked: Exchange) -> None:

@@ -61,6 +61,7 @@ def test_a_row_holds_prompt_answers_split_and_each_labelers_ranks(
     assert row["answers"][0] == "Answer **0** in full."
     assert row["split"] in ("train", "heldout")
     assert row["rankings"] == [{"labeler": f"labeler-{labeler.pk}", "ranks": [1, 2, 3]}]
+    assert row["sources"] == [{"policy": 0}] * 3
 
 
 def test_groups_that_nobody_ranked_are_not_in_it(project: Project, labeler: User) -> None:

@@ -1,5 +1,12 @@
 """Scored answers as rows: the same ones however they are read."""
 
+import csv
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotation.exchange.triples import FIELDS, FORMULA_STARTS, csv_lines
 from annotation.judgment.judgment import AnswerRating, Judgment
 from annotation.models import Project, User
 from annotation.selectors.triples import triple_rows, triples
@@ -8,6 +15,21 @@ from annotation.services.rankings import submit_ranking
 from tests.people import ready_group
 
 AWKWARD = 'tab\t, new\nline, back\\slash, \\N, "quote", 你好 👋'
+
+
+@given(st.lists(st.text() | st.none() | st.integers() | st.floats() | st.booleans(), min_size=16))
+def test_a_line_of_the_table_is_as_pythons_writer_writes_it(cells: list[object]) -> None:
+    row = dict(zip(FIELDS, cells, strict=False))
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, quoting=csv.QUOTE_ALL)
+    writer.writerow(FIELDS)
+    texts = (value if isinstance(value, str) else "" for value in row.values())
+    defused = ["'" * (text[:1] in FORMULA_STARTS and text != "") for text in texts]
+    writer.writerow(
+        f"{mark}{value}" if mark else value
+        for mark, value in zip(defused, row.values(), strict=True)
+    )
+    assert "".join(csv_lines([row])) == f"\ufeff{buffer.getvalue()}"
 
 
 def test_read_to_the_end_they_are_what_they_are_one_by_one(project: Project, labeler: User) -> None:

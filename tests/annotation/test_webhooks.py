@@ -11,6 +11,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 from pytest_django import Settings
+from standardwebhooks.webhooks import WebhookVerificationError
 
 from annotation.judgment.judgment import Judgment
 from annotation.models import Delivery, Project, User, Webhook
@@ -20,7 +21,14 @@ from annotation.services.assignments import take_assignment
 from annotation.services.deliveries import LOGGED, delete_old_deliveries, deliver
 from annotation.services.outgoing import NotSent, checked_address, may_be_reached, post
 from annotation.services.rankings import submit_ranking
-from annotation.services.webhooks import change_webhook, make_webhook, send_again, send_test
+from annotation.services.revisions import undo_last
+from annotation.services.webhooks import (
+    change_webhook,
+    make_webhook,
+    renew_secret,
+    send_again,
+    send_test,
+)
 from annotation.tasks import keep_queues_full
 from tests.annotation.desk import rank
 from tests.annotation.receiver import Receiver, receiving
@@ -63,6 +71,58 @@ def test_a_ranking_is_told_with_its_group_signed(
     assert labeler.username not in pseudonym.removeprefix("labeler-")
     assert receiver.got[0][0] == "/hook?a=b"
     assert set(webhook.deliveries.values_list("status", "answer_status")) == {("delivered", 200)}
+
+
+def test_a_ranking_that_is_taken_back_is_told_with_what_still_holds(
+    project: Project, labeler: User, webhook: Webhook, receiver: Receiver
+) -> None:
+    ready_group(project)
+    rank(project, labeler)
+    undo_last(project, labeler)
+    assert not deliver()
+    made, _complete, undone = receiver.checked(webhook.secret)
+    assert undone["type"] == "ranking.undone"
+    told = undone["data"]
+    assert told["group"] is None
+    assert told["labeler"] == made["data"]["group"]["rankings"][0]["labeler"]
+
+
+def test_a_renewed_secret_signs_beside_the_former_one_for_a_day(
+    webhook: Webhook, receiver: Receiver
+) -> None:
+    former = webhook.secret
+    renewed = renew_secret(webhook)
+    assert renewed != former
+    send_test(webhook)
+    deliver()
+    assert receiver.checked(renewed) == receiver.checked(former)
+    Webhook.objects.update(former_until=timezone.now())
+    receiver.got.clear()
+    send_test(webhook)
+    deliver()
+    assert len(receiver.checked(renewed)) == 1
+    with pytest.raises(WebhookVerificationError):
+        receiver.checked(former)
+
+
+def test_a_secret_renewed_twice_still_signs_with_the_one_that_the_receiver_knows(
+    webhook: Webhook, receiver: Receiver
+) -> None:
+    known, between = webhook.secret, renew_secret(webhook)
+    until = Webhook.objects.get().former_until
+    newest = renew_secret(webhook)
+    assert Webhook.objects.get().former_until == until
+    send_test(webhook)
+    deliver()
+    assert receiver.checked(newest) == receiver.checked(known)
+    with pytest.raises(WebhookVerificationError):
+        receiver.checked(between)
+
+
+def test_a_webhook_that_is_changed_meanwhile_keeps_its_new_secret(webhook: Webhook) -> None:
+    renewed = renew_secret(Webhook.objects.get())
+    change_webhook(webhook, webhook.url, ALL, is_active=True)
+    assert Webhook.objects.get().secret == renewed
 
 
 def test_a_group_is_complete_when_nobody_is_asked_any_more(

@@ -7,10 +7,15 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from annotation.exchange.reading.folding import Group, Said, fold
+from annotation.exchange.shapes.ours import read_group
 from annotation.exchange.writing.formats import FORMATS
 from annotation.exchange.writing.narrowing import CONSENSUS, agreement_in, with_consensus
 from annotation.exchange.writing.native import judgment_of, judgment_row
+from annotation.exchange.writing.snapshot_rows import snapshot_rows
 from annotation.exchange.writing.wanted import Wanted
 from annotation.judgment.judgment import AnswerRating, BetterAnswer, Judgment
 
@@ -53,6 +58,7 @@ def group(*rankings: dict[str, Any], prompt: list[dict[str, str]] = ASKED) -> di
         "prompt_id": "prompt-1",
         "lang": "en",
         "split": "train",
+        "tags": ["easy"],
         "prompt": prompt,
         "system_prompt": "",
         "answers": answers,
@@ -80,6 +86,92 @@ def file_of(name: str, rows: list[dict[str, Any]]) -> bytes:
 
 def test_a_judgment_written_natively_is_the_same_judgment_when_read() -> None:
     assert judgment_of(json.loads(json.dumps(judgment_row(FULL)))) == FULL
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=9)
+RATINGS = st.builds(
+    AnswerRating,
+    st.none() | st.integers(1, 7),
+    st.sampled_from([(), ("opinion",)]),
+    st.sampled_from([(), ({"start": 0, "end": 4, "label": "well_put", "quote": "Boil"},)]),
+)
+JUDGMENTS = st.builds(
+    Judgment,
+    ranks=st.tuples(*[st.integers(1, 3)] * 3).map(lambda ranks: dict(enumerate(ranks))),
+    comment=TEXTS,
+    ratings=st.dictionaries(st.integers(0, 2), RATINGS),
+    marks=st.sampled_from([(), ("ambiguous",)]),
+    none_acceptable=st.booleans(),
+    better=st.none()
+    | st.builds(
+        BetterAnswer,
+        TEXTS.filter(str.strip).map("Well: {}".format),
+        st.none() | st.integers(0, 2),
+        st.booleans(),
+    ),
+    mode=st.sampled_from(["ranking", "thumbs"]),
+).map(lambda judgment: judgment.normalised(()))
+
+
+def judgment_in(said: Said) -> Judgment:
+    """Of a group that was read, as the database will hold it."""
+    ratings = {
+        at: AnswerRating(one["quality"], tuple(one["flags"]), tuple(one["highlights"]))
+        for at, one in enumerate(said.ratings)
+        if one is not None
+    }
+    return Judgment(
+        dict(enumerate(said.ranks)),
+        said.comment,
+        ratings,
+        tuple(said.marks),
+        said.none_acceptable,
+        BetterAnswer(**said.better) if said.better else None,
+        said.mode,
+    ).normalised(())
+
+
+def read_back(rows: list[dict[str, Any]]) -> Group:
+    items = [(at, read_group(json.loads(json.dumps(row)))) for at, row in enumerate(rows)]
+    [found], problems = fold(items)
+    assert not problems
+    return found
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["labeler-1", "labeler-2", "labeler-12"]), JUDGMENTS, min_size=1
+    )
+)
+def test_judgments_in_a_snapshot_are_the_same_when_they_are_read(
+    judged: dict[str, Judgment],
+) -> None:
+    native = group(ranking("a", 1, 2, 3))
+    base = {name: value for name, value in native.items() if name != "rankings"}
+    base["sources"] = [{"policy": 2}, {"author": "gpt"}, {}]
+    found = read_back([*snapshot_rows(base, judged.items(), dict.fromkeys(judged))])
+    assert [answer.text for answer in found.candidates] == base["answers"]
+    assert [answer.author for answer in found.candidates] == ["policy 2", "gpt", ""]
+    assert {said.labeler: judgment_in(said) for said in found.judgments} == judged
+
+
+@given(JUDGMENTS)
+def test_a_judgment_in_a_native_row_is_the_same_when_it_is_read(judgment: Judgment) -> None:
+    row = group({**ranking("a", 1, 2, 3), **judgment_row(judgment)})
+    [said] = read_back([row]).judgments
+    assert judgment_in(said) == judgment
+
+
+@pytest.mark.parametrize("better", [None, BetterAnswer("Boil it well.", 1, is_first=True)])
+def test_pairs_that_nobody_compared_stay_so_in_a_snapshot(better: BetterAnswer | None) -> None:
+    base = {
+        name: value for name, value in group(ranking("a", 1, 2, 3)).items() if name != "rankings"
+    }
+    judgment = Judgment({0: 1, 1: 2, 2: 2}, better=better)
+    rows = [*snapshot_rows(base, [("a", judgment)], {"a": [[0, 1], [0, 2]]})]
+    [said] = read_back(rows).judgments
+    assert said.compared == [(0, 1), (0, 2)]
+    assert judgment_in(said) == judgment
 
 
 def test_parquet_holds_what_json_lines_hold() -> None:

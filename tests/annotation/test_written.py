@@ -1,9 +1,11 @@
 """Answers that people write: better ones beside a ranking, and from scratch."""
 
 import uuid
+from dataclasses import asdict
 
 import pytest
 
+from annotation.exchange.shapes.ours import read_group
 from annotation.exchange.triples import csv_lines
 from annotation.judgment.judgment import AnswerRating, BetterAnswer, Judgment
 from annotation.models import PromptGroup, User
@@ -43,7 +45,10 @@ def test_an_answer_placed_before_all_is_one_more_answer_of_the_ranking(
     [row] = group_rows(group.project, ranking.pk)
     assert row["answers"] == [*(answer.text for answer in group.answers.all()), "Eight minutes."]
     assert row["finish_reasons"] == ["stop", "stop", "stop", "written"]
-    assert row["rankings"] == [{"labeler": f"labeler-{labeler.pk}", "ranks": [2, 3, 3, 1]}]
+    assert row["sources"][-2:] == [{"policy": 0}, {}]
+    [said] = row["rankings"]
+    assert (said["labeler"], said["ranks"]) == (f"labeler-{labeler.pk}", [2, 3, 3, 1])
+    assert said["better"] == asdict(FIRST)
 
 
 def test_labelers_who_never_saw_it_say_nothing_of_it(group: PromptGroup, labeler: User) -> None:
@@ -58,6 +63,27 @@ def test_labelers_who_never_saw_it_say_nothing_of_it(group: PromptGroup, labeler
     assert [r["labeler"] for r in shared["rankings"]] == [f"labeler-{other.pk}"]
     assert [r["labeler"] for r in own["rankings"]] == [f"labeler-{labeler.pk}"]
     assert own["id"] != shared["id"]
+
+
+def test_each_answer_of_a_version_is_counted_once_however_many_rows_it_stands_in(
+    group: PromptGroup, labeler: User
+) -> None:
+    project = group.project
+    project.overlap = 3
+    project.save()
+    fit_assignments(project)
+    rank(project, labeler, better=FIRST)
+    rank(project, member(project, "other"))
+    rank(project, member(project, "third"), better=FIRST)
+    snapshot = take_groups_snapshot(project)
+    data = read_groups(snapshot.file, heldout_percent=20)
+    named = [number for row in [*data.train, *data.heldout] for number in row.policies]
+    assert sorted(map(str, named)) == ["0"] * 3 + ["None"] * 8
+
+
+def test_an_answer_whose_writer_is_not_named_comes_back_without_one() -> None:
+    row = {"prompt": "Why?", "answers": ["So."], "sources": [{}], "rankings": []}
+    assert read_group(row).candidates[0].author == ""
 
 
 def test_reward_training_reads_it_as_the_best_answer(group: PromptGroup, labeler: User) -> None:
@@ -100,7 +126,7 @@ def test_what_is_not_better_than_all_is_a_demonstration_only(
     ranking = rank(group.project, labeler, better=better)
     [row] = group_rows(group.project, ranking.pk)
     assert len(row["answers"]) == ranking.triples.count() == 3
-    assert row["rankings"][0]["better"] == better.text
+    assert row["rankings"][0]["better"]["text"] == better.text
     assert len(list(demonstration_rows(group.project))) == 1
 
 

@@ -10,8 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from annotation.models import PolicyVersion, Project, Snapshot, User
-from rewardmodel.models import RewardModelVersion
+from annotation.models import PolicyVersion, Project, User
 from tests.people import (  # noqa: F401
     PASSWORD,
     admin,
@@ -19,6 +18,7 @@ from tests.people import (  # noqa: F401
     owner,
     project,
     ready_group,
+    serving_reward_model,
 )
 from tests.tiny import build_tiny_adapter
 from tests.worker import Worker
@@ -107,12 +107,10 @@ def inside(
 ) -> Project:
     """A base model, a policy on it, and a reward model."""
     project.policyversions.update(base_model=str(tiny_model))
-    base = {"project": project, "number": 1, "base_model": str(tiny_model)}
-    PolicyVersion.objects.create(**base, path=str(brief_adapter))
-    snapshot = Snapshot.objects.create(project=project, kind="groups", sha256="0" * 64, rows=1)
-    RewardModelVersion.objects.create(
-        **base, path=str(tiny_reward_model), status="champion", snapshot=snapshot
+    PolicyVersion.objects.create(
+        project=project, number=1, base_model=str(tiny_model), path=str(brief_adapter)
     )
+    serving_reward_model(project, base_model=str(tiny_model), path=str(tiny_reward_model))
     return project
 
 

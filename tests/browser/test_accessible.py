@@ -53,6 +53,18 @@ def serious(window: Page) -> list[tuple[str, str]]:
     ]
 
 
+def assert_good_when_wide_and_on_a_phone(window: Page) -> None:
+    """Everything of the page unfolded."""
+    for details in window.locator("details").all():
+        details.evaluate("one => { one.open = true; }")
+    window.set_viewport_size({"width": 1280, "height": 800})
+    assert serious(window) == [], "wide"
+    window.set_viewport_size({"width": 375, "height": 812})
+    assert serious(window) == [], "phone"
+    too_wide = window.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert too_wide <= 0
+
+
 @in_both_themes_and_languages
 def test_axe_finds_nothing_serious_on_labelers_pages(
     visit: Visit, desk: Project, labeler: User, scheme: str, language: str

@@ -4,15 +4,16 @@ import pytest
 from playwright.sync_api import expect
 
 from annotation.judgment.judgment import Judgment
-from annotation.models import Project, User
+from annotation.models import Comparison, PolicyVersion, Project, PromptGroup, User
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
 from annotation.services.snapshots import take_named_snapshot
 from annotation.services.uploads import receive_upload, work_on_upload
-from rewardmodel.models import TrainingRun
+from rewardmodel.models import JudgedPair, Judging, TrainingRun
 from rewardmodel.services import start_reward_run
 from tests.browser.conftest import Visit
-from tests.people import ready_group
+from tests.browser.test_accessible import STILL, in_both_themes_and_languages, serious
+from tests.people import champion, ready_group
 
 ADMIN_PAGES = (
     *("", "prompts/", "imports/", "groups/", "triples/", "exports/", "flags/", "skips/"),
@@ -22,6 +23,7 @@ ADMIN_PAGES = (
         "versions/",
         "comparisons/",
         "runs/",
+        "pretraining/",
         "playground/",
         "word-chain/",
         "people/",
@@ -49,6 +51,14 @@ def lived_in(transactional_db: None, project: Project, owner: User, labeler: Use
         upload = receive_upload(project, owner, [content], "rows.jsonl", with_preview=True)
         work_on_upload(upload.pk)
     take_named_snapshot(project, "groups", "Before the new guidelines", owner)
+    newer = PolicyVersion.objects.create(project=project, number=1, base_model="b")
+    met = Comparison.objects.create(project=project, first=champion(project), second=newer)
+    judging = Judging.objects.create(comparison=met, model="a-judge", more=1)
+    pair = PromptGroup.objects.create(
+        **{"project": project, "prompt": project.prompts.all()[0], "comparison": met},
+        **{"answer_count": 2, "seed": 0, "is_for_judge": True, "status": "judged"},
+    )
+    JudgedPair.objects.create(judging=judging, group=pair, preference=0.5, heard=[1, -1])
     run = start_reward_run(project)
     TrainingRun.objects.filter(pk=run.pk).update(
         status="running", phase="training", step=3, total_steps=9, metrics={"loss": 0.6}
@@ -64,6 +74,7 @@ def paths(project: Project) -> list[str]:
         f"{home}runs/{run.pk}/",
         f"{home}runs/compare/?run={run.pk}",
         f"{home}versions/policy/0/",
+        f"{home}comparisons/{project.comparisons.all()[0].pk}/",
         *(f"{home}snapshots/{each.pk}/" for each in project.snapshots.all()),
         f"{home}snapshots/{taken.pk}/compare/?with={taken.pk}",
         f"{home}prompts/write/",
@@ -98,6 +109,21 @@ def test_no_page_breaks_overflows_or_has_anything_blocked(
         too_wide = window.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert too_wide <= 0, path
         assert window.locator("h1").count() == 1, path
+
+
+@in_both_themes_and_languages
+def test_axe_finds_nothing_serious_on_pages_about_runs_versions_and_comparisons(
+    visit: Visit, lived_in: Project, owner: User, scheme: str, language: str
+) -> None:
+    window = visit(owner, color_scheme=scheme, locale=language, **STILL)
+    looked_at = ("runs/", "comparisons/", "pretraining/", "versions/")
+    pages = [path for path in paths(lived_in) if any(part in path for part in looked_at)]
+    assert len(pages) == 8
+    for page in pages:
+        window.goto(page)
+        for details in window.locator("details").all():
+            details.evaluate("one => { one.open = true; }")
+        assert serious(window) == [], page
 
 
 def test_the_system_s_dark_colours_are_followed(

@@ -1,61 +1,123 @@
-"""A file with a bad row is looked at, mended, added, ranked and undone, in a real browser."""
+"""A file with a bad row is looked at, mended, added, undone and ranked, in a real browser."""
 
+import io
 import json
+import shutil
+import tarfile
 from pathlib import Path
+from typing import Any
 
+import pytest
+from django.utils import translation
+from django.utils.translation import gettext as worded
 from playwright.sync_api import Page, expect
+from pytest_django import Settings
 
+from annotation.exchange.shapes.item import TOO_MANY_TO_RANK
 from annotation.models import Project, User
 from annotation.services.uploads import receive_upload, work_on_upload
+from rewardmodel.services.snapshot_jobs import make_next_snapshot
 from tests.browser.conftest import Visit
+from tests.browser.desk import desk
+from tests.browser.desk import press as press_keys
 from tests.browser.test_accessible import STILL, in_both_themes_and_languages, serious
+from tests.people import serving_reward_model
 
 ROWS = [
-    {"prompt": f"What is {n} times two?", "chosen": f"{2 * n}", "rejected": "I do not know."}
+    {
+        "prompt": [{"role": "user", "content": f"What is {n} times two?"}],
+        "answers": [f"{2 * n}", "I do not know.", "Ask me later."],
+        "rankings": [],
+    }
     for n in range(9)
 ]
+BROKEN = [*ROWS[:6], {**ROWS[6], "answers": ["12"]}, *ROWS[7:]]
+LANGUAGES = {"en-GB": "en", "zh-CN": "zh-hans"}
+"""What Django calls the language of a browser."""
 
 
-def file_of(folder: Path, rows: list[dict[str, str]]) -> Path:
-    path = folder / "pairs.jsonl"
+def file_of(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    path = folder / "groups.jsonl"
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     return path
 
 
+def press(window: Page, name: str) -> None:
+    window.get_by_role("button", name=worded(name), exact=True).click()
+
+
 def look_at(window: Page, project: Project, file: Path) -> None:
     window.goto(f"/projects/{project.slug}/imports/")
-    window.get_by_label("File").set_input_files(file)
-    window.get_by_role("button", name="Look at it").click()
-    expect(window.get_by_role("heading", name="What was recognised")).to_be_visible()
+    window.get_by_label(worded("File"), exact=True).set_input_files(file)
+    press(window, "Look at it")
+    expect(window.get_by_role("heading", name=worded("What was recognised"))).to_be_visible()
 
 
-def say_where_it_is_from(window: Page) -> None:
-    window.get_by_label("Where it is from").fill("https://example.org")
-    window.get_by_label("Licence", exact=True).fill("MIT")
-    window.get_by_label("Those who wrote and judged it agreed").check()
+def add(window: Page) -> None:
+    window.locator("[name=source]").fill("https://example.org")
+    window.locator("[name=licence]").fill("MIT")
+    window.locator("[name=has_consent]").check()
+    press(window, "Add it to the project")
+    expect(window.get_by_role("button", name=worded("Undo the import"))).to_be_visible()
 
 
-def test_a_file_is_mended_added_and_undone(
-    visit: Visit, transactional_db: None, project: Project, owner: User, tmp_path: Path
+def downloaded(window: Page, name: str) -> bytes:
+    with window.expect_download() as download:
+        window.get_by_role("link", name=worded(name), exact=True).click()
+    return download.value.path().read_bytes()
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_a_file_is_mended_added_undone_added_again_ranked_and_taken_out_with_a_model(
+    visit: Visit,
+    transactional_db: None,
+    project: Project,
+    owner: User,
+    tiny_reward_model: Path,
+    settings: Settings,
+    tmp_path: Path,
+    locale: str,
 ) -> None:
-    window = visit(owner)
-    broken = [*ROWS[:6], {**ROWS[6], "rejected": "12"}, *ROWS[7:]]
-    look_at(window, project, file_of(tmp_path, broken))
-    bad = window.locator("#problems tbody tr")
-    expect(bad).to_have_count(1)
-    expect(bad).to_contain_text("7")
-    expect(bad).to_contain_text("the answers are the same text")
-    window.get_by_role("button", name="Cancel").click()
-    expect(window.get_by_text("The import is cancelled; nothing was added.")).to_be_visible()
+    settings.VAR_FOLDER = tmp_path / "var"
+    translation.activate(LANGUAGES[locale])
+    window = visit(owner, locale=locale)
+    look_at(window, project, file_of(tmp_path, BROKEN))
+    problem = worded(TOO_MANY_TO_RANK).format(fewest=2, most=9, answers=1)
+    assert window.locator("#problems tbody td").all_text_contents() == ["7", problem]
+    press(window, "Cancel")
+    expect(
+        window.get_by_text(worded("The import is cancelled; nothing was added."))
+    ).to_be_visible()
     look_at(window, project, file_of(tmp_path, ROWS))
     expect(window.locator("#problems")).to_have_count(0)
-    say_where_it_is_from(window)
-    window.get_by_role("button", name="Add it to the project").click()
-    expect(window.get_by_text("9 new groups or written answers")).to_be_visible()
+    add(window)
     assert project.groups.count() == 9
-    window.get_by_role("button", name="Undo the import").click()
-    expect(window.locator("#state").get_by_text("undone", exact=True)).to_be_visible()
+    press(window, "Undo the import")
+    undone = window.locator("#state").get_by_text(worded("undone"), exact=True)
+    expect(undone).to_be_visible()
     assert not project.groups.exists()
+    look_at(window, project, file_of(tmp_path, ROWS))
+    add(window)
+    window.goto(desk(project))
+    press_keys(window, "1", "Space", "2", "Space", "3", "Space", "Enter")
+    expect(window.get_by_text(worded("Your last ranking is stored."))).to_be_visible()
+    window.goto(f"/projects/{project.slug}/snapshots/")
+    window.locator("#id_name").fill("Imported")
+    press(window, "Take the snapshot")
+    expect(window.get_by_role("region", name="Imported")).to_be_visible()
+    assert make_next_snapshot()
+    window.get_by_role("link", name=worded("Look at it")).click()
+    [row] = map(json.loads, downloaded(window, "Download").splitlines())
+    asked = {"prompt": row["prompt"], "answers": row["answers"], "rankings": []}
+    assert asked in ROWS
+    assert sorted(row["rankings"][0]["ranks"]) == [1, 2, 3]
+    folder = shutil.copytree(tiny_reward_model, settings.VAR_FOLDER / "models" / "kitchen")
+    serving_reward_model(project, path=str(folder))
+    window.goto(f"/projects/{project.slug}/versions/reward/1/")
+    model = downloaded(window, "Download its files")
+    with tarfile.open(fileobj=io.BytesIO(model)) as archive:
+        files = set(archive.getnames())
+    assert {f"kitchen-reward-1/{name}" for name in ("README.md", "head.json")} < files
 
 
 def test_columns_are_named_on_the_page(

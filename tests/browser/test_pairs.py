@@ -175,6 +175,23 @@ def test_a_judged_pair_is_undone_and_judged_anew(
     assert by_order_shown(Ranking.objects.get(is_current=True)) == [2, 1]
 
 
+def test_a_judgment_after_undoing_is_said_and_undone_even_if_the_next_page_had_to_be_fetched(
+    visit: Visit, pairs: Project, labeler: User
+) -> None:
+    window = visit(labeler, expecting="ERR_")
+    window.goto(desk(pairs))
+    press(window, "ArrowLeft")
+    submitted(window)
+    window.route("**/ahead/", lambda route: route.abort())
+    press(window, "u")
+    expect(window.locator("[data-pair=left]")).to_have_attribute("aria-pressed", "true")
+    with window.expect_navigation():
+        press(window, "ArrowRight")
+    submitted(window)
+    press(window, "u")
+    expect(window.locator("[data-pair=right]")).to_have_attribute("aria-pressed", "true")
+
+
 def test_undo_held_down_takes_one_ranking_back(visit: Visit, pairs: Project, labeler: User) -> None:
     ready_group(pairs, "Why is the sea salt?")
     window = visit(labeler)

@@ -8,7 +8,12 @@ from playwright.sync_api import Locator, Page, expect
 
 from annotation.models import Demonstration, Project, PromptGroup, User
 from tests.browser.conftest import Visit
-from tests.browser.test_accessible import STILL, in_both_themes_and_languages, serious
+from tests.browser.test_accessible import (
+    STILL,
+    assert_good_when_wide_and_on_a_phone,
+    in_both_themes_and_languages,
+    serious,
+)
 from tests.worker import Worker
 
 LOADED_WITHIN = 90_000  # milliseconds, the worker's own start included
@@ -95,7 +100,7 @@ def test_the_finished_answer_is_read_out_once_and_no_token_before(
 def test_a_stop_stops_and_one_can_go_on(visit: Visit, playground: Project, admin: User) -> None:
     window = opened(visit, playground, admin)
     expect(window.locator("#stop")).to_be_disabled()
-    window.locator("#max_new_tokens").fill("450")
+    window.locator("#max_new_tokens").fill("200")
     window.locator("#temperature").fill("0.5")
     facts = answers(window).locator(".facts")
     for seed in range(1, 9):  # one whose answer is long enough to be stopped
@@ -114,7 +119,7 @@ def test_a_stop_stops_and_one_can_go_on(visit: Visit, playground: Project, admin
     expect(act(window, "group")).to_be_hidden()
     answers(window).locator("[data-act=resume]").click()
     ended(window)
-    assert answers(window).locator(".prose").inner_text()[:5] == so_far[:5]
+    assert answers(window).locator(".prose").inner_text().startswith(so_far[:5])
 
 
 def test_two_versions_stand_side_by_side_until_one_wants_to_know(
@@ -198,7 +203,7 @@ def test_a_worker_that_is_killed_and_comes_back_goes_on_with_the_answer(
     visit: Visit, playground: Project, admin: User, worker: Worker
 ) -> None:
     window = opened(visit, playground, admin)
-    window.locator("#max_new_tokens").fill("450")
+    window.locator("#max_new_tokens").fill("200")
     say(window, "Hi")
     facts = answers(window).locator(".facts")
     expect(facts).to_contain_text(re.compile(r"tokens: [1-9]"), timeout=LOADED_WITHIN)
@@ -220,10 +225,4 @@ def test_axe_finds_nothing_serious(
     expect(answers(window).locator(".best:visible")).to_have_count(1, timeout=30_000)
     act(window, "prompt").click()
     expect(window.locator(".kept")).to_be_visible()
-    for details in window.locator("details").all():
-        details.evaluate("one => { one.open = true; }")
-    assert serious(window) == [], "wide"
-    window.set_viewport_size({"width": 375, "height": 812})
-    assert serious(window) == [], "phone"
-    too_wide = window.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    assert too_wide <= 0
+    assert_good_when_wide_and_on_a_phone(window)

@@ -52,10 +52,10 @@ def test_a_training_setting_is_stored_and_its_default_shown(
     window = visit(owner)
     window.goto(f"/projects/{project.slug}/settings/#policy")
     steps = window.get_by_label("Number of steps")
-    assert steps.get_attribute("placeholder") == "16"
-    steps.fill("32")
+    assert steps.get_attribute("placeholder") == "32"
+    steps.fill("48")
     steps.press("Enter")
     expect(window.get_by_text("The settings are stored.")).to_be_visible()
-    expect(window.get_by_label("Number of steps")).to_have_value("32")
+    expect(window.get_by_label("Number of steps")).to_have_value("48")
     project.refresh_from_db()
-    assert project.policy_settings == {"steps": 32}
+    assert project.policy_settings == {"steps": 48}

@@ -142,6 +142,10 @@ def test_a_site_url_tells_host_and_scheme(monkeypatch: pytest.MonkeyPatch) -> No
         ("SITE_URL", "laoshi.example.org", "SITE_URL is 'laoshi.example.org': set it to"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, x", "TRUSTED_PROXIES is '10.0.0.0/8, x': set it to"),
         ("ROLLOUT_SERVER", "gpu:8000", "ROLLOUT_SERVER is 'gpu:8000': set it to an address"),
+        ("ROLLOUT_SERVER", "http://gpu:99999", "ROLLOUT_SERVER is 'http://gpu:99999': set it to"),
+        ("ROLLOUT_SERVER", "http://[::1", "ROLLOUT_SERVER is 'http://[::1': set it to an address"),
+        ("ROLLOUT_SERVER", "http://u:pw@gpu:80", "ROLLOUT_SERVER holds a user or a password: set"),
+        ("JUDGE_API_KEY", "sk-a\nb", "JUDGE_API_KEY holds what no key holds, such as a line's end"),
     ],
 )
 def test_a_value_that_is_not_understood_is_said_in_a_sentence(
@@ -150,9 +154,10 @@ def test_a_value_that_is_not_understood_is_said_in_a_sentence(
     monkeypatch.setenv(name, text)
     readers: dict[str, Callable[[], object]] = {
         "DEBUG": lambda: env.flag("DEBUG"),
-        "PORT": lambda: env.whole_number("PORT", 8000),
+        "PORT": lambda: env.port("PORT", 8000),
         "DATABASE_URL": lambda: env.database("DATABASE_URL", Path("unused")),
         "REDIS_URL": lambda: env.redis_url("REDIS_URL", Path("unused")),
+        "JUDGE_API_KEY": lambda: env.key("JUDGE_API_KEY"),
         "ROLLOUT_SERVER": lambda: env.address("ROLLOUT_SERVER"),
         "SITE_URL": lambda: env.site_url("SITE_URL", "http://localhost"),
         "TRUSTED_PROXIES": lambda: env.networks("TRUSTED_PROXIES", []),

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from annotation.lm.chat import Message
 from annotation.lm.loading import PolicySource, load_policy
+from rewardmodel.learning.core import bootstrap
 from tests.learning.runs import from_scratch, train_reward_model
 from tests.tiny import build_tiny_model
 
@@ -25,6 +26,12 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a thousand intervals."""
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 1000)
 
 
 @pytest.fixture(scope="session")

@@ -26,13 +26,8 @@ from transformers import (
 from annotation.lm.context import window_of
 from annotation.lm.decoding import Decoder, RepeatedDecoder, SharedDecoder, can_share_prompts
 from annotation.lm.shared_prompt_attention import IMPLEMENTATION
-from rewardmodel.learning.core.group_packing import (
-    AnswerLogProbs,
-    EncodedGroup,
-    choose_layout,
-    pack,
-    unpack,
-)
+from rewardmodel.learning.core.group_packing import AnswerLogProbs, EncodedGroup, pack, unpack
+from rewardmodel.learning.core.packing_check import choose_layout
 from rewardmodel.learning.reward.model import RewardModel
 
 VOCABULARY = 99

@@ -1,6 +1,7 @@
 """A reward model that is a head on the policy's base needs no model and no reading of its own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ import torch
 from annotation.lm.loading import load_causal_lm
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.group_packing import EncodedGroup
-from rewardmodel.learning.core.snapshot import PromptRow
+from rewardmodel.learning.core.snapshot_rows import PromptRow
 from rewardmodel.learning.policy.base_reading import read_base
-from rewardmodel.learning.policy.rollout import AdaptedPolicy
+from rewardmodel.learning.policy.model import AdaptedPolicy
 from rewardmodel.learning.reward.probe import Head, LinearProbe, Recipe, reads
 from rewardmodel.learning.reward.scorer import RewardScorer
 from tests.learning.conftest import Rows, shorter_is_better, user
@@ -118,18 +119,34 @@ def test_a_model_of_another_base_is_a_second_one(tiny: Path, probe: Path, tmp_pa
     assert scorer.model.network is not other
 
 
+def test_the_length_s_part_can_be_left_out_of_what_a_policy_is_taught_by(
+    policy: AdaptedPolicy,
+) -> None:
+    whole = policy.rollouts(PROMPTS, SEEDS)
+    policy.config = replace(policy.config, without_length=True)
+    without = policy.rollouts(PROMPTS, SEEDS)
+    assert any(each.of_length.abs().max() > 0.01 for each in whole)
+    for all_of_it, rest in zip(whole, without, strict=True):
+        assert rest.of_length.tolist() == [0.0] * len(SEEDS[0])
+        assert torch.allclose(rest.scores, all_of_it.scores - all_of_it.of_length, atol=1e-5)
+        assert torch.allclose(rest.rewards, all_of_it.rewards - all_of_it.of_length, atol=1e-5)
+
+
 def test_a_run_says_where_its_gain_comes_from(
     tiny: Path, probe: Path, tmp_path: Path, write_rows: Callable[[Rows], Path]
 ) -> None:
     output = tmp_path / "adapter"
     snapshot = write_rows(shorter_is_better(12))
-    assert train_a_policy(output, snapshot, tiny, probe, steps=2, max_new_tokens=8) == 0
+    settings = {"steps": 2, "max_new_tokens": 24, "uncertainty_price": 1.0}
+    assert train_a_policy(output, snapshot, tiny, probe, **settings) == 0
     metrics = result_of(output)["metrics"]
     gain = metrics["gain"]
     change = metrics["new"]["reward"] - metrics["parent"]["reward"]
     assert gain["reward"] == pytest.approx(change)
-    parts = gain["judged"] + gain["length"] + gain["doubt_and_ends"]
+    parts = gain["judged"] + gain["length"] + gain["doubt"] + gain["ends"]
     assert parts == pytest.approx(change, abs=1e-5)
+    assert metrics["new"]["for_doubt"] > 0
+    assert gain["doubt"] == metrics["parent"]["for_doubt"] - metrics["new"]["for_doubt"]
     assert metrics["new"]["kl_per_token"] == pytest.approx(
         metrics["new"]["kl"] / metrics["new"]["tokens"]
     )

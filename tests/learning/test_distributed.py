@@ -67,49 +67,81 @@ def test_two_processes_with_shares_make_the_reward_model_that_one_makes(
     )
 
 
+UPDATE = {
+    **{"algorithm": "ppo", "steps": 3, "inner_epochs": 2, "check_every": 2},
+    **{"pretraining_blocks": 3},  # one reads two blocks, one reads one
+    **{"tokens_per_batch": 128, "learning_rate": 0.001},
+}
+"""All that can differ: a value function, text to keep likely, checks, two epochs."""
+
+
+@pytest.fixture(scope="module")
+def updated(
+    tiny: Path,
+    snapshot: Path,
+    reward_model: Path,
+    text: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """By one process."""
+    output = tmp_path_factory.mktemp("updated") / "one"
+    fields = {**UPDATE, "pretraining_text": text}
+    assert train_a_policy(output, snapshot, tiny, reward_model, **fields) == 0
+    return output
+
+
 @pytest.mark.parametrize("kind", ["multi_gpu", "use_fsdp"])
 def test_two_processes_update_a_policy_as_one_does(
-    kind: str, tiny: Path, snapshot: Path, reward_model: Path, text: Path, tmp_path: Path
+    kind: str,
+    updated: Path,
+    tiny: Path,
+    snapshot: Path,
+    reward_model: Path,
+    text: Path,
+    tmp_path: Path,
 ) -> None:
-    """With all that can differ: a value function, text to keep likely, checks, two epochs."""
-    one, two = tmp_path / "one", tmp_path / "two"
-    fields = {
-        **{"algorithm": "ppo", "steps": 3, "inner_epochs": 2, "check_every": 2},
-        **{
-            "pretraining_text": text,
-            "pretraining_blocks": 3,
-        },  # one reads two blocks, one reads one
-        **{"tokens_per_batch": 128, "learning_rate": 0.001},
-    }
-    assert train_a_policy(one, snapshot, tiny, reward_model, **fields) == 0
+    two = tmp_path / "two"
     code = in_two_processes(
         train_policy.__file__,
         kind=kind,
         **{"snapshot": snapshot, "base_model": tiny, "reward_model": reward_model},
         **{"output": two, "max_new_tokens": 8, "prompts_per_step": 4, "kl_budget": 1e6},
-        **fields,
+        **{**UPDATE, "pretraining_text": text},
     )
     assert code == 0
-    expected, found = (result_of(each)["metrics"] for each in (one, two))
+    expected, found = (result_of(each)["metrics"] for each in (updated, two))
     assert found["new"] == pytest.approx(expected["new"], abs=1e-3)
     assert found["checks"] == [pytest.approx(check, abs=1e-3) for check in expected["checks"]]
-    assert_same_weights(one, two)
+    assert_same_weights(updated, two)
+
+
+FROM_RANKINGS = {
+    **{"groups_per_step": 5, "epochs": 2, "tokens_per_batch": 16, "dpo_learning_rate": 0.001}
+}
+"""Groups of a step are read in parts, of which the processes have unlike numbers."""
+
+
+@pytest.fixture(scope="module")
+def from_rankings(tiny: Path, snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Learned by one process."""
+    output = tmp_path_factory.mktemp("from-rankings") / "one"
+    assert learn_from_rankings(output, snapshot, tiny, **FROM_RANKINGS) == 0
+    return output
 
 
 @pytest.mark.parametrize("kind", ["multi_gpu", "use_fsdp"])
 def test_two_processes_learn_from_rankings_as_one_does(
-    kind: str, tiny: Path, snapshot: Path, tmp_path: Path
+    kind: str, from_rankings: Path, tiny: Path, snapshot: Path, tmp_path: Path
 ) -> None:
-    """With groups of a step in parts, of which the processes have unlike numbers."""
-    one, two = tmp_path / "one", tmp_path / "two"
-    fields = {"groups_per_step": 5, "epochs": 2, "tokens_per_batch": 16, "dpo_learning_rate": 0.001}
-    assert learn_from_rankings(one, snapshot, tiny, **fields) == 0
-    given: dict[str, object] = {"snapshot": snapshot, "base_model": tiny, "output": two, **fields}
+    two = tmp_path / "two"
+    given = {"snapshot": snapshot, "base_model": tiny, "output": two, **FROM_RANKINGS}
     given |= {"algorithm": "dpo", "max_new_tokens": 8, "kl_budget": 1e6, "group_tokens": 256}
     assert in_two_processes(train_policy.__file__, kind=kind, **given) == 0
-    expected, found = (result_of(each)["metrics"]["preferences"]["new"] for each in (one, two))
+    expected, found = (
+        result_of(each)["metrics"]["preferences"]["new"] for each in (from_rankings, two)
+    )
     assert found["log_loss"] == pytest.approx(expected["log_loss"], abs=1e-3)
-    assert_same_weights(one, two)
+    assert_same_weights(from_rankings, two)
 
 
 def assert_same_weights(one: Path, two: Path) -> None:

@@ -17,10 +17,10 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.distributed import Processes
 from rewardmodel.learning.core.group_packing import Layout, pack, unpack
-from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking
+from rewardmodel.learning.core.snapshot_rows import GroupRow, LabelerRanking
 from rewardmodel.learning.core.trainer import Trainer
 from rewardmodel.learning.policy.dpo import AnswerLikelihoods, fit, target_of
-from rewardmodel.learning.policy.rollout import AdaptedPolicy
+from rewardmodel.learning.policy.model import AdaptedPolicy
 from rewardmodel.learning.reward.training_set import encode_rows
 from tests.learning.conftest import user
 from tests.learning.test_split_groups import assert_the_same

@@ -17,12 +17,12 @@ from rewardmodel.learning.core.group_packing import (
     AnswerLogProbs,
     EncodedGroup,
     Layout,
-    choose_layout,
-    in_budget,
     pack,
     truncate,
     unpack,
 )
+from rewardmodel.learning.core.packing_check import choose_layout
+from rewardmodel.learning.core.passes import in_budget
 from rewardmodel.learning.reward.model import RewardModel
 
 SIZES: dict[str, Any] = {

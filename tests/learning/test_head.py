@@ -10,6 +10,7 @@ from rewardmodel.learning.reward.choice import choose_head, first_recipes, folds
 from rewardmodel.learning.reward.head import Comparisons, comparisons_of, fit_head
 from rewardmodel.learning.reward.losses import listwise_loss
 from rewardmodel.learning.reward.preferences import Target, preference_shares
+from rewardmodel.learning.reward.probe import Recipe, chosen_features
 
 LAYERS = (1, 2)
 
@@ -131,6 +132,47 @@ def test_where_only_the_length_decides_hidden_states_are_not_read() -> None:
     choice = choose_head(hidden, LAYERS, lengths, targets, [str(i) for i in range(60)])
     assert choice.head.recipe == first_recipes(LAYERS)[0]
     assert choice.head.without_length().weights.tolist() == [0.0]
+
+
+def test_a_head_that_keeps_its_recipe_is_the_one_that_a_choice_among_all_makes() -> None:
+    hidden, lengths, targets = answers(3)
+    prompts = [str(i) for i in range(60)]
+    chosen = choose_head(hidden, LAYERS, lengths, targets, prompts)
+    best = chosen.trials[0]
+    again = choose_head(hidden, LAYERS, lengths, targets, prompts, [best.recipe], best.spread)
+    assert torch.allclose(again.head.weights, chosen.head.weights, atol=1e-5)
+    assert torch.allclose(again.head.covariance, chosen.head.covariance, atol=1e-5)
+
+
+def test_the_posterior_of_a_chosen_head_is_the_inverse_of_its_precision() -> None:
+    """In all 120 directions, of which 60 answers span fewer."""
+    generator = torch.Generator().manual_seed(5)
+    hidden = [torch.randn(3, 1, 2, 120, generator=generator) for _ in range(20)]
+    lengths = [torch.rand(3, generator=generator) + 3 for _ in range(20)]
+    targets = [target([1, 2, 3]) for _ in range(20)]
+    recipe = Recipe((1,), ("mean",))
+    choice = choose_head(hidden, (1,), lengths, targets, list(map(str, range(20))), [recipe])
+    features = [chosen_features(recipe, (1,), *both) for both in zip(hidden, lengths, strict=True)]
+    data = comparisons_of(features, targets)
+    scale = data.features.flatten(0, 1).pow(2).mean(0).sqrt()
+    spread = choice.trials[0].spread
+    prior = torch.full((121,), 120 / spread**2, dtype=torch.float64)
+    prior[-1] = 1.0
+    scaled = comparisons_of([each / scale for each in features], targets)
+    fit = fit_head(scaled, prior)
+    temperature = choice.temperature
+    expected = torch.linalg.inv(fit.precision) / scale / scale[:, None] * temperature**2
+    assert torch.allclose(
+        choice.head.weights.double(), fit.weights / scale * temperature, atol=1e-5
+    )
+    assert torch.allclose(choice.head.covariance.double(), expected, rtol=1e-3, atol=1e-6)
+
+
+def test_where_people_are_of_two_minds_about_everything_no_accuracy_is_made_up() -> None:
+    hidden, lengths, _ = answers(3, 6)
+    both = [target([1, 2, 3, 4], [4, 3, 2, 1]) for _ in hidden]
+    choice = choose_head(hidden, LAYERS, lengths, both, [str(i) for i in range(6)])
+    assert {trial.accuracy for trial in choice.trials} == {None}
 
 
 def test_what_nobody_can_predict_is_predicted_with_a_half() -> None:

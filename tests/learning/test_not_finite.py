@@ -14,17 +14,18 @@ from safetensors.torch import load_file, save_file
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.distributed import Processes
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
-from rewardmodel.learning.core.snapshot import PromptRow
-from rewardmodel.learning.language.metrics import LanguageMetrics, language_gate
+from rewardmodel.learning.core.snapshot_rows import PromptRow
+from rewardmodel.learning.language.metrics import language_gate
 from rewardmodel.learning.policy.early_stopping import EarlyStopping
 from rewardmodel.learning.policy.metrics import Changes, PolicyMetrics, policy_gate
-from rewardmodel.learning.policy.rollout import AdaptedPolicy
+from rewardmodel.learning.policy.model import AdaptedPolicy
 from tests.learning.conftest import Rows, demonstrations, user
 from tests.learning.runs import failure_of, from_demonstrations, train_a_policy
 
 NAN = float("nan")
 PARENT = PolicyMetrics(8, reward=0.1, score=0.1, kl=0.0, ended=1.0, tokens=5.0)
 NEW = replace(PARENT, reward=0.5, kl=1.0)
+LOSSES, COUNTS = [20.0] * 8, [10] * 8
 CHANGES = Changes(np.full(8, 0.1), np.zeros(8))
 
 
@@ -39,7 +40,7 @@ def broken(model: Path, folder: Path) -> Path:
 
 def test_gates_pass_what_is_better() -> None:
     assert policy_gate(PARENT, NEW, CHANGES, 20.0).passed
-    assert language_gate(LanguageMetrics(9, 2.0, 7.4), LanguageMetrics(9, 1.5, 4.5), None).passed
+    assert language_gate(LOSSES, [0.5 * loss for loss in LOSSES], COUNTS, None).passed
 
 
 @pytest.mark.parametrize("value", [NAN, math.inf])
@@ -49,16 +50,14 @@ def test_no_gate_passes_what_is_not_finite(value: float) -> None:
         PARENT, replace(NEW, reward=NAN), Changes(CHANGES.reward * NAN, CHANGES.ended), 20.0
     ).passed
     assert not policy_gate(replace(PARENT, reward=value), NEW, CHANGES, 20.0).passed
-    worse = LanguageMetrics(9, value, value)
-    assert not language_gate(LanguageMetrics(9, 2.0, 7.4), worse, None).passed
-    assert not language_gate(None, worse, 3.0).passed
+    assert not language_gate(LOSSES, [*LOSSES[1:], value], COUNTS, None).passed
+    assert not language_gate(None, [*LOSSES[1:], value], COUNTS, 3.0).passed
 
 
 def test_no_gate_passes_what_reads_like_no_gain() -> None:
     assert not policy_gate(PARENT, replace(NEW, reward=0.10004), CHANGES, 20.0).passed
-    parent = LanguageMetrics(9, 2.0, 7.4)
-    assert not language_gate(parent, LanguageMetrics(9, 1.99996, 7.4), None).passed
-    assert not language_gate(None, parent, 2.0001).passed
+    assert not language_gate(LOSSES, [loss - 0.0003 for loss in LOSSES], COUNTS, None).passed
+    assert not language_gate(None, LOSSES, COUNTS, 2.0001).passed
 
 
 @pytest.mark.parametrize("value", [NAN, math.inf, -math.inf])

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking, group_of, sort_groups
+from rewardmodel.learning.core.snapshot import sort_groups
+from rewardmodel.learning.core.snapshot_rows import GroupRow, LabelerRanking, group_of
 from rewardmodel.learning.policy.losses import plackett_luce_loss
 from rewardmodel.learning.reward.head import comparisons_of
 from rewardmodel.learning.reward.losses import listwise_loss

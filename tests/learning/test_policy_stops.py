@@ -57,7 +57,7 @@ def test_reward_hacking_stops_the_run_and_keeps_the_best_weights(
     output = tmp_path / "adapter"
     settings = {
         **{"steps": 30, "missing_end_penalty": 0, "learning_rate": 0.02, "check_every": 5},
-        **{"credit": "answer", "heldout_reward_model": reward_model},
+        **{"credit": "answer", "heldout_reward_model": reward_model, "heldout_answers": 16},
     }
     assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0
     result = result_of(output)

@@ -18,13 +18,15 @@ from annotation.lm.chat import Chat
 from annotation.lm.loading import load_tokenizer
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.group_packing import EncodedGroup, GroupBatch, pack
-from rewardmodel.learning.core.snapshot import PromptRow
-from rewardmodel.learning.policy import rollout as rollout_module
+from rewardmodel.learning.core.snapshot_rows import PromptRow
+from rewardmodel.learning.policy import model as model_module
 from rewardmodel.learning.policy.algorithms import Algorithm, Ppo, Rloo, TokenRloo
 from rewardmodel.learning.policy.divergence_price import DivergencePrice
+from rewardmodel.learning.policy.experience import Experience, Reading
 from rewardmodel.learning.policy.losses import rloo_advantages, token_credits, token_rewards
 from rewardmodel.learning.policy.metrics import PolicyMetrics
-from rewardmodel.learning.policy.rollout import AdaptedPolicy, Experience, Reading, Rollout
+from rewardmodel.learning.policy.model import AdaptedPolicy
+from rewardmodel.learning.policy.rollout import Rollout
 from rewardmodel.learning.policy.value_function import ValueFunction
 from rewardmodel.learning.reward.model import new_reward_model, save_reward_model
 from rewardmodel.learning.reward.scorer import RewardScorer
@@ -59,7 +61,7 @@ def config(tiny: Path) -> PolicyConfig:
 @pytest.fixture
 def policy(config: PolicyConfig, monkeypatch: pytest.MonkeyPatch) -> AdaptedPolicy:
     """The tiny model with an adapter that already differs from its reference."""
-    monkeypatch.setattr(rollout_module, "RewardScorer", NoScorer)
+    monkeypatch.setattr(model_module, "RewardScorer", NoScorer)
     rows = [PromptRow(str(number), prompt, "train") for number, prompt in enumerate(PROMPTS)]
     adapted = AdaptedPolicy(config, CPU, rows)
     generator = torch.Generator().manual_seed(0)

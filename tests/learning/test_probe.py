@@ -44,6 +44,37 @@ def test_features_are_the_means_of_plain_transformers_hidden_states(
             assert torch.allclose(found[0, 1], first[-1], atol=1e-5)
 
 
+def test_a_second_judge_learns_from_the_other_half_and_reads_the_same_backbone(
+    tiny: Path, write_rows: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    rows, output, alone = write_rows(shorter_is_better(24)), tmp_path / "both", tmp_path / "alone"
+    assert train_reward_model(output, rows, tiny, "--second-judge", method="probe") == 0
+    assert train_reward_model(alone, rows, tiny, method="probe", half=2) == 0
+    first, second, expected = (
+        load_file(folder / "head.safetensors")["weights"]
+        for folder in (output, output / "second", alone)
+    )
+    assert torch.equal(second, expected)
+    assert not torch.equal(first, expected)
+    assert {path.name for path in (output / "second").iterdir()} == {
+        *("head.json", "head.safetensors")
+    }
+    asked = [(user("Say something"), ["ab", "ab " * 20])]
+    [scores] = RewardScorer(str(output / "second"), CPU).scores(asked, 512)
+    assert scores[0] > scores[1]
+
+
+def test_a_finetuned_reward_model_has_a_probe_for_a_second_judge_of_an_update(
+    tiny: Path, write_rows: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    rows, output, taught = write_rows(shorter_is_better(24)), tmp_path / "model", tmp_path / "new"
+    assert train_reward_model(output, rows, tiny, "--second-judge", minimum_steps=1) == 0
+    assert result_of(output)["metrics"]["second_judge"]["pairs"] > 0
+    second = {"steps": 1, "heldout_reward_model": output / "second"}
+    assert train_a_policy(taught, rows, tiny, output, **second) == 0
+    assert result_of(taught)["metrics"]["second_reward_model"].keys() == {"parent", "new"}
+
+
 def test_how_many_tokens_a_pass_has_changes_nothing(tiny: Path) -> None:
     reader = FeatureReader(load_causal_lm(str(tiny), torch.float32).train(False), (2,))
     whole, parts = (read_features(reader, unpack, GROUPS, 0, tokens) for tokens in (512, 3))
@@ -140,7 +171,12 @@ def test_one_that_predicts_worse_than_what_serves_does_not_serve(
     output = tmp_path / "worse"
     snapshot = write_rows(rows)
     assert train_reward_model(output, snapshot, tiny, method="probe", served=probe) == 0
-    assert not result_of(output)["gate"]["passed"]
+    result = result_of(output)
+    assert not result["gate"]["passed"]
+    metrics = result["metrics"]
+    assert metrics["heldout"]["log_loss"] > metrics["served"]["log_loss"]
+    assert metrics["changes"]["log_loss"][0] > 0  # the whole interval: it is surely worse
+    assert all(sample.keys() >= {"rewards", "rewards_before"} for sample in result["samples"])
 
 
 def test_another_method_is_refused_with_the_ones_there_are(

@@ -1,5 +1,6 @@
 """A killed run, started again, ends as if nothing had happened; test_launch.py has real kills."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,30 @@ def test_a_language_model_has_the_weights_and_the_journal_of_an_uninterrupted_ru
     first, second = result_of(whole), result_of(resumed)
     assert first["metrics"]["curve"] == second["metrics"]["curve"]
     assert first["samples"] == second["samples"]
+
+
+@pytest.mark.parametrize("stage", ["text", "demonstrations"])
+def test_a_run_goes_on_from_the_journal_of_an_earlier_version(
+    stage: str, tiny: Path, text: Path, tmp_path: Path, write_rows: Callable[[Rows], Path]
+) -> None:
+    def start() -> int:
+        fields: dict[str, Any] = {"steps": 4, "checkpoint_every": 2, "evaluations": 2}
+        if stage == "text":
+            return from_scratch(tmp_path / "out", text, **fields)
+        return from_demonstrations(tmp_path / "out", write_rows(demonstrations()), tiny, **fields)
+
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(3, patch)
+        with pytest.raises(Killed):
+            start()
+    [journal] = tmp_path.rglob("journal.json")
+    kept = json.loads(journal.read_text())
+    del kept["sums"]
+    if kept["parent"]:
+        del kept["parent"]["sums"]
+    journal.write_text(json.dumps(kept))
+    assert start() == 0
+    assert [step for step, _ in result_of(tmp_path / "out")["metrics"]["curve"]] == [2, 4]
 
 
 @pytest.mark.parametrize(

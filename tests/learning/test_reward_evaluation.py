@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from transformers import AutoModelForSequenceClassification
 
 from annotation.lm.loading import PolicyUnavailable
-from rewardmodel.learning.core.snapshot import SnapshotError
+from rewardmodel.learning.core.snapshot_rows import SnapshotError
 from rewardmodel.learning.reward.evaluation import (
     evaluate,
     points,

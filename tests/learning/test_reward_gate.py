@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from rewardmodel.learning.core import bootstrap
-from rewardmodel.learning.core.bootstrap import interval
+from rewardmodel.learning.core.bootstrap import deciding_interval
 from rewardmodel.learning.core.gate import Code, word
-from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking
+from rewardmodel.learning.core.snapshot_rows import GroupRow, LabelerRanking
 from rewardmodel.learning.reward.gate import evidence_of, reward_gate
 from tests.learning.conftest import user
 
@@ -94,6 +94,34 @@ def test_one_that_predicts_worse_than_what_serves_does_not_replace_it() -> None:
     assert reward_gate(better, rows, better).passed
 
 
+def told_apart(seed: int, prompts: int) -> bool:
+    """Two models that know the same, each with its own errors: whether one is called worse."""
+    generator = random.Random(seed)
+    rows = [row(number, [1, 2, 3, 4]) for number in range(prompts)]
+    ours, served = (
+        [
+            torch.tensor([place + generator.gauss(0, 1) for place in (3.0, 2.0, 1.0, 0.0)])
+            for _ in rows
+        ]
+        for _ in range(2)
+    )
+    return reward_gate(ours, rows, served).verdict.code == Code.REWARD_WORSE
+
+
+@pytest.mark.parametrize("prompts", [5, 10])
+def test_of_a_thousand_that_know_as_much_as_what_serves_fewer_than_fifty_are_called_worse(
+    prompts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 400)
+    assert sum(told_apart(seed, prompts) for seed in range(1000)) < 50
+
+
+def test_four_prompts_call_none_worse() -> None:
+    rows = [row(number, [1, 2, 3, 4]) for number in range(4)]
+    ours = [torch.tensor([6.0, 4.0, 2.0, 0.0]) for _ in rows]
+    assert reward_gate(ours, rows, [each * 3 for each in ours]).passed
+
+
 def test_a_student_that_predicts_worse_than_its_teacher_does_not_stand_for_it() -> None:
     better, rows = pairs(200, 0.9, 0, logit=2.0)
     weaker = [scores * 0.3 for scores in better]
@@ -108,7 +136,8 @@ def test_pairs_of_one_prompt_count_as_one_case() -> None:
     once = evidence_of(scores, rows)
     often = evidence_of(scores * 5, rows * 5)
     assert len(once.pairs) == len(often.pairs) == 6
-    assert interval(once.losses, once.pairs) == pytest.approx(interval(often.losses, often.pairs))
+    alone, together = (deciding_interval(each.losses, each.pairs) for each in (once, often))
+    assert alone == pytest.approx(together)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

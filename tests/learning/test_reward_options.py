@@ -11,7 +11,7 @@ import torch
 
 from annotation.exchange.files import sha256_of
 from rewardmodel.learning.configs import RewardConfig
-from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking
+from rewardmodel.learning.core.snapshot_rows import GroupRow, LabelerRanking
 from rewardmodel.learning.reward.preferences import target_of
 from tests.learning.conftest import Rows, shorter_is_better
 from tests.learning.runs import Killed, kill_at, result_of, train_reward_model

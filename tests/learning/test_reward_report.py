@@ -1,11 +1,15 @@
 """What is reported of held-out groups, by hand on small numbers."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from rewardmodel.learning.core.snapshot import GroupRow, LabelerRanking
+from rewardmodel.learning.core.bootstrap import deciding_interval
+from rewardmodel.learning.core.snapshot_rows import GroupRow, LabelerRanking
 from rewardmodel.learning.reward.agreement import (
     HumanCeiling,
     LabelerAccuracy,
@@ -17,6 +21,8 @@ from rewardmodel.learning.reward.agreement import (
 from rewardmodel.learning.reward.calibration import Bin, calibration_error, reliability
 from rewardmodel.learning.reward.metrics import preference_metrics
 from rewardmodel.learning.reward.preferences import strict_votes
+from rewardmodel.learning.reward.report import answers_by_policy, interval_report, samples
+from tests.learning.conftest import user
 
 
 def row(*ranks: list[int], weights: tuple[float, ...] = ()) -> GroupRow:
@@ -116,3 +122,54 @@ def test_equal_lengths_have_no_correlation() -> None:
     found = length_correlation([torch.tensor([1.0, 2.0])], [[4, 4]], [row([1, 2])])
     assert found == LengthCorrelation(None, None)
     assert length_correlation([], [], []) == LengthCorrelation(None, None)
+
+
+def test_held_out_rewards_are_told_by_the_version_that_wrote_the_answers() -> None:
+    rows = [replace(row([1, 2, 3]), policies=[0, 1, None]), row([1, 2, 3])]
+    scores = [torch.tensor([3.0, 5.0, 7.0]), torch.tensor([9.0, 9.0, 9.0])]
+    assert answers_by_policy(rows, scores, mean=1.0, std=2.0) == {"0": [1.0], "1": [2.0]}
+
+
+def heldout(right: int, wrong: int, sure: float = 1.0) -> tuple[list[Tensor], list[GroupRow]]:
+    """So many prompts of one pair each that the scores order as people do, or not."""
+    scores = [torch.tensor([sure, 0.0])] * right + [torch.tensor([0.0, sure])] * wrong
+    rows = [replace(row([1, 2]), prompt=user(str(number))) for number in range(right + wrong)]
+    return scores, rows
+
+
+def test_held_out_figures_have_the_interval_by_which_gates_decide() -> None:
+    scores, rows = heldout(15, 5)
+    found = interval_report(scores, rows)["intervals"]
+    low, high = deciding_interval(np.array([1.0] * 15 + [0.0] * 5))
+    assert found["accuracy"] == pytest.approx([low, min(high, 1.0)])
+    loss = (15 * math.log1p(math.exp(-1)) + 5 * math.log1p(math.exp(1))) / 20
+    assert found["log_loss"][0] < loss < found["log_loss"][1]
+
+
+def test_beside_what_served_stand_its_figures_and_the_intervals_of_the_changes() -> None:
+    scores, rows = heldout(18, 2)
+    before = [torch.zeros(2)] * 20
+    found = interval_report(scores, rows, before)
+    assert found["served"]["accuracy"] == 0.5
+    assert found["served"]["log_loss"] == pytest.approx(math.log(2))
+    low, high = found["changes"]["accuracy"]
+    assert low < 0.9 - 0.5 < high
+    assert found["changes"]["log_loss"][0] < 0
+
+
+def test_against_itself_nothing_changed() -> None:
+    scores, rows = heldout(12, 8)
+    changes = interval_report(scores, rows, scores)["changes"]
+    assert changes == {"log_loss": [0.0, 0.0], "accuracy": [0.0, 0.0]}
+
+
+def test_one_prompt_has_no_interval() -> None:
+    assert interval_report(*heldout(1, 0)) == {}
+
+
+def test_samples_are_those_that_changed_most_with_both_rewards() -> None:
+    rows = [replace(row([1, 2]), prompt=user(str(number))) for number in range(7)]
+    now = [[0.1 * number, 0.0] for number in range(7)]
+    found = samples(rows, now, [[0.0, 0.0]] * 7)
+    assert [sample["prompt"] for sample in found] == [user(str(n)) for n in (6, 5, 4, 3, 2)]
+    assert found[0]["rewards_before"] == [0.0, 0.0]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from annotation.lm.sampler import BLOCK, choose_tokens, noise_of
+from annotation.lm.token_choice import BLOCK, choose_tokens, noise_of
 
 DRAWS = 20_000
 

@@ -2,56 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from annotation.lm.chat import Chat
-from annotation.lm.loading import PolicyUnavailable, load_tokenizer
+from annotation.lm.loading import load_tokenizer
+from annotation.lm.openai_server import ServerUnavailable
 from annotation.lm.sampler import SamplingParameters
 from annotation.lm.server import RolloutServer
 from tests.learning.conftest import Rows, shorter_is_better, user
 from tests.learning.runs import failure_of, result_of, train_a_policy, train_reward_model
+from tests.serving import Reply, serving
 
-Reply = Callable[[str, dict[str, Any]], tuple[int, Any]]
 PARAMETERS = SamplingParameters(max_new_tokens=8)
-
-
-@contextmanager
-def serving(reply: Reply) -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
-    """A server whose answers `reply` makes; gives its address and what it was asked."""
-    asked: list[tuple[str, dict[str, Any]]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked.append((self.path, body))
-            status, content = reply(self.path, body)
-            raw = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture
@@ -104,7 +71,7 @@ def test_without_its_tokens_the_text_is_encoded_again(chat: Chat) -> None:
     ],
 )
 def test_a_failure_is_one_sentence(chat: Chat, reply: Reply, sentence: str) -> None:
-    with serving(reply) as (url, _), pytest.raises(PolicyUnavailable, match=sentence):
+    with serving(reply) as (url, _), pytest.raises(ServerUnavailable, match=sentence):
         ask(url, chat)
 
 
@@ -115,14 +82,14 @@ def test_a_server_that_is_too_slow_is_named(chat: Chat) -> None:
 
     with (
         serving(slowly) as (url, _),
-        pytest.raises(PolicyUnavailable, match="did not answer within"),
+        pytest.raises(ServerUnavailable, match="did not answer within"),
     ):
         ask(url, chat, timeout=0.1)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://127.0.0.1:99999", "nonsense"])
 def test_a_server_that_is_not_there_is_named(chat: Chat, url: str) -> None:
-    with pytest.raises(PolicyUnavailable, match=url):
+    with pytest.raises(ServerUnavailable, match=url):
         ask(url, chat)
 
 
@@ -159,4 +126,4 @@ def test_a_run_fails_with_the_servers_reason(
     output = tmp_path / "adapter"
     settings = {"rollout_server": "http://127.0.0.1:9"}
     assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 1
-    assert "rollout server at http://127.0.0.1:9 cannot be reached" in failure_of(output)
+    assert "model server at http://127.0.0.1:9 cannot be reached" in failure_of(output)

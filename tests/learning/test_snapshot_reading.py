@@ -4,13 +4,8 @@ from typing import Any
 
 import pytest
 
-from rewardmodel.learning.core.snapshot import (
-    LabelerRanking,
-    SnapshotError,
-    json_rows,
-    read_groups,
-    read_prompts,
-)
+from rewardmodel.learning.core.snapshot import json_rows, read_groups, read_prompts
+from rewardmodel.learning.core.snapshot_rows import LabelerRanking, SnapshotError
 from tests.learning.conftest import Rows, shorter_is_better, user
 
 Write = Callable[[Rows], Path]
@@ -114,6 +109,22 @@ def test_ratings_and_weights_come_with_a_ranking(write_rows: Write) -> None:
         LabelerRanking("one", [1, 2], [6, 2.5], 0.5),
         LabelerRanking("two", [1, 2], None, 1.0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("sources", "policies"),
+    [
+        ([{"policy": 3}, {"author": "gpt"}], [3, None]),
+        ([{"policy": "three"}, {}], [None, None]),
+        ([{"policy": 3}], []),
+        ("ours", []),
+    ],
+)
+def test_which_version_wrote_an_answer_is_taken_where_the_row_says_it_well(
+    write_rows: Write, sources: Any, policies: list[int | None]
+) -> None:
+    rows = read_groups(write_rows([group(sources=sources, rankings=[ranked()])]), 10)
+    assert [row.policies for row in (*rows.train, *rows.heldout)] == [policies]
 
 
 def test_a_given_weight_wins_over_the_rankings_own(write_rows: Write) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from annotation.lm.loading import load_tokenizer
-from rewardmodel.learning.core.snapshot import SnapshotError
-from rewardmodel.learning.language.text import PIECE_CHARACTERS, read_pieces
+from rewardmodel.learning.core.snapshot_rows import SnapshotError
+from rewardmodel.learning.language.text import PIECE_CHARACTERS, is_held_out_by_ends, read_pieces
 from rewardmodel.learning.language.tokens import open_tokens, write_tokens
 from tests.learning.conftest import Rows
 
@@ -46,6 +46,13 @@ def test_each_file_of_a_folder_is_a_document(tmp_path: Path) -> None:
     assert [piece.text for piece in pieces] == [f"file {number}" for number in range(30)]
     assert all(piece.first for piece in pieces)
     assert {piece.split for piece in pieces} == {"train", "heldout"}
+
+
+def test_a_few_files_are_held_out_by_their_ends_and_rows_are_not(tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("text")
+    assert is_held_out_by_ends(tmp_path)
+    (tmp_path / "rows.jsonl").write_text('{"text": "text"}\n')
+    assert not is_held_out_by_ends(tmp_path)
 
 
 def test_a_long_document_comes_in_pieces(write_rows: Write) -> None:

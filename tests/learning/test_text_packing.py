@@ -122,6 +122,13 @@ def test_a_block_of_text_ends_its_segment_where_a_document_ends() -> None:
     assert [s.targets.tolist() for s in blocks[1]] == [[8, 9]]
 
 
+def test_a_block_belongs_to_the_document_in_its_middle() -> None:
+    tokens = np.array([0, 5, 0, 6, 7, 8, 9, 6, 7, 8, 0, 5, 6, 7], dtype=np.uint16)
+    blocks = TextBlocks(tokens, 4, separator=0)
+    assert blocks.documents_of(range(4)) == [2, 2, 3, 3]
+    assert blocks.documents_of([1, 3]) == [2, 3]
+
+
 def test_every_token_but_the_first_is_learned_once() -> None:
     tokens = np.arange(1, 24, dtype=np.uint16)
     blocks = TextBlocks(tokens, 5, separator=0)

@@ -68,7 +68,8 @@ def test_without_a_reward_model_the_gate_stays_shut_and_says_why(
     assert gate["values"]["after"] == measured["preferences"]["new"]["log_loss"]
     assert gate["values"]["divergence"] == measured["new"]["kl"]
     assert gate["reason"].startswith("No reward model judged its answers")
-    assert set(measured["new"]) == {"answers", "kl", "kl_per_token", "ended", "tokens"}
+    of_answers = {"answers", "kl", "kl_per_token", "entropy", "ended", "tokens", "distinct"}
+    assert set(measured["new"]) == of_answers
     assert set(result["samples"][0]) == {"prompt", "before", "after"}
     load_policy(PolicySource(str(tiny), str(unjudged)))
 

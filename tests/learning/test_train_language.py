@@ -10,17 +10,13 @@ from transformers import AutoModelForCausalLM
 
 from annotation.lm.chat import Chat
 from annotation.lm.loading import PolicySource, load_policy
-from annotation.lm.sampler import SamplingParameters, sample_groups
-from tests.learning.conftest import Rows, demonstrations, shorter_is_better, user
+from tests.learning.conftest import Rows
 from tests.learning.runs import (
     failure_of,
-    from_demonstrations,
     from_scratch,
     learn,
     phases_of,
     result_of,
-    train_a_policy,
-    train_reward_model,
 )
 
 Write = Callable[[Rows], Path]
@@ -53,22 +49,6 @@ def test_a_model_from_scratch_is_an_ordinary_one_with_a_chat_template(scratch: P
     assert tokenizer.decode(tokenizer.encode("猫 and cat")) == "猫 and cat"
     assert isinstance(model, type(AutoModelForCausalLM.from_pretrained(scratch)))
     assert chat.end_of_turn in model.generation_config.eos_token_id
-
-
-def test_from_raw_text_to_supervised_to_reward_model_to_reinforced(
-    scratch: Path, tmp_path: Path, write_rows: Write
-) -> None:
-    chats, reward, policy = (tmp_path / name for name in ("chats", "reward", "policy"))
-    rows = write_rows(demonstrations())
-    assert from_demonstrations(chats, rows, scratch, "--full", steps=60, learning_rate=3e-3) == 0
-    model, tokenizer = load_policy(PolicySource(str(chats)))
-    parameters = SamplingParameters(max_new_tokens=8, temperature=0)
-    [[answer]] = sample_groups(model, tokenizer, [user("Say 5")], 1, parameters, 0)
-    assert (answer.text, answer.finish_reason) == ("yes", "stop")
-    groups = write_rows(shorter_is_better(12))
-    assert train_reward_model(reward, groups, chats, minimum_steps=2) == 0
-    assert train_a_policy(policy, groups, chats, reward, steps=1) == 0
-    load_policy(PolicySource(str(chats), str(policy)))
 
 
 def test_raw_text_continues_a_model(tiny: Path, text: Path, tmp_path: Path) -> None:

@@ -1,22 +1,31 @@
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from annotation.lm.completion import Completion
 from annotation.lm.loading import PolicySource, load_policy
-from annotation.lm.sampler import SamplingParameters, sample_groups
+from annotation.lm.sampler import SamplingParameters, sample_groups, sample_with_seeds
 from rewardmodel.learning.configs import PolicyConfig
-from rewardmodel.learning.core.snapshot import PromptRow
+from rewardmodel.learning.core.snapshot_rows import PromptRow
+from rewardmodel.learning.policy import model
 from rewardmodel.learning.policy.end_penalty import EndPenalty
-from rewardmodel.learning.policy.rollout import AdaptedPolicy, Rollout
+from rewardmodel.learning.policy.model import AdaptedPolicy
+from rewardmodel.learning.policy.rollout import Rollout
 from rewardmodel.learning.reward.scorer import RewardScorer
 from tests.learning.conftest import Rows, many_a, user
 from tests.learning.runs import failure_of, phases_of, result_of, train_a_policy
 
 Write = Callable[[Rows], Path]
+
+
+MANY_ANSWERS = {"heldout_answers": 24}
+"""To the few held-out prompts, so that the gate can decide."""
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +34,7 @@ def trained(
 ) -> Path:
     """A policy after an update long enough to show."""
     output = tmp_path_factory.mktemp("policy") / "adapter"
-    settings = {"steps": 30, "missing_end_penalty": 0, "learning_rate": 0.02}
+    settings = {"steps": 30, "missing_end_penalty": 0, "learning_rate": 0.02, **MANY_ANSWERS}
     assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0
     return output
 
@@ -103,7 +112,7 @@ def test_a_child_starts_from_its_parents_adapter(
     tiny: Path, snapshot: Path, reward_model: Path, trained: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "child"
-    settings = {"adapter": trained, "steps": 1, "missing_end_penalty": 0}
+    settings = {"adapter": trained, "steps": 1, "missing_end_penalty": 0, **MANY_ANSWERS}
     assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0
     child, parent = result_of(output)["metrics"]["parent"], result_of(trained)["metrics"]["new"]
     assert child["reward"] == pytest.approx(parent["reward"], abs=1e-4)
@@ -123,8 +132,39 @@ def test_an_answer_without_end_costs_what_a_missing_end_costs_now(
     assert torch.allclose(taken, 0.75 * (1 - rollout.ended))
 
 
+def test_what_ends_is_counted_of_the_base_model_also_where_a_parent_ends_otherwise(
+    tiny: Path, reward_model: Path, trained: Path
+) -> None:
+    given: dict[str, Any] = {"snapshot": "", "output": "", "max_new_tokens": 12}
+    given |= {"base_model": str(tiny)}
+    config = PolicyConfig(**given, reward_model=str(reward_model))
+    rows, seeds = [PromptRow("1", user("Hi"), "train")], [list(range(32))]
+    child = AdaptedPolicy(replace(config, adapter=str(trained)), torch.device("cpu"), rows)
+    base = AdaptedPolicy(config, torch.device("cpu"), rows)
+    [answered] = base.rollouts([user("Hi")], seeds)
+    assert child.base_endings([user("Hi")], seeds) == answered.ended.bool().tolist()
+
+
+def test_what_the_base_model_says_to_a_held_out_prompt_is_sampled_once(
+    tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ends are counted before the update, the first check asks it, and so does the end."""
+    sampled: Counter[tuple[int, ...]] = Counter()
+
+    def sample(*given: Any) -> list[list[Completion]]:
+        sampled.update(map(tuple, given[3]))
+        return sample_with_seeds(*given)
+
+    monkeypatch.setattr(model, "sample_with_seeds", sample)
+    assert train_a_policy(tmp_path / "out", snapshot, tiny, reward_model, steps=1) == 0
+    heldout = [seeds for seeds in sampled if len(seeds) == 4 and sampled[seeds] > 1]
+    assert len(heldout) == 6
+    assert {sampled[seeds] for seeds in heldout} == {2}  # by the parent, and by the new policy
+
+
 def test_a_missing_end_costs_nothing_while_answers_end_as_often_as_before() -> None:
     penalty = EndPenalty(most=1.0)
+    penalty.begin(0.3)
     for ended in (0.3, 0.35, 0.3, 0.5):
         penalty.follow(ended)
     assert penalty.now == 0
@@ -134,6 +174,7 @@ def test_a_missing_end_costs_more_the_longer_fewer_answers_end_and_never_more_th
     None
 ):
     penalty, costs = EndPenalty(most=1.0), []
+    penalty.begin(0.5)
     for ended in (0.5, 0.3, 0.3, 0.3, 0.1, 0.1, 0.1):
         penalty.follow(ended)
         costs.append(penalty.now)
@@ -146,6 +187,7 @@ def test_a_missing_end_costs_more_the_longer_fewer_answers_end_and_never_more_th
 
 def test_the_cost_of_a_missing_end_is_resumed() -> None:
     penalty, resumed = EndPenalty(1.0), EndPenalty(1.0)
+    penalty.begin(0.5)
     for ended in (0.5, 0.3):
         penalty.follow(ended)
     resumed.restore(penalty.state())

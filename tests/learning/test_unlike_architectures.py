@@ -21,12 +21,8 @@ from annotation.lm.chat import Chat
 from annotation.lm.decoding import WAYS, Decoder, PlainDecoder, Way, way_to_decode
 from annotation.lm.loading import PolicyUnavailable
 from annotation.lm.sampler import SamplingParameters, sample_groups
-from rewardmodel.learning.core.group_packing import (
-    AnswerLogProbs,
-    EncodedGroup,
-    choose_layout,
-    unpack,
-)
+from rewardmodel.learning.core.group_packing import AnswerLogProbs, EncodedGroup, unpack
+from rewardmodel.learning.core.packing_check import choose_layout
 from tests.learning.conftest import user
 from tests.tiny import build_tiny_tokenizer
 

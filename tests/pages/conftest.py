@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from annotation.models import User
-from tests.people import admin, labeler, owner, project, stranger  # noqa: F401
+from tests.people import admin, labeler, neighbour, owner, project, stranger  # noqa: F401
 
 As = Callable[[User], Client]
 

@@ -16,6 +16,7 @@ from tests.people import answer_everything, ask, champion, ready_group
 ADMIN_PAGES = [
     *("project", "prompts", "imports", "groups", "triples", "exports", "webhooks", "flags"),
     *("skips", "snapshots", "versions", "comparisons", "runs", "playground", "word_chain"),
+    "pretraining",
     "people",
     "project_settings",
 ]
@@ -36,9 +37,13 @@ def test_who_is_not_logged_in_is_asked_to_log_in(client: Client, project: Projec
         assert client.get(page).headers["Location"] == f"/login/?next={page}"
 
 
-def test_strangers_learn_nothing(as_: As, project: Project, stranger: User) -> None:
-    for page in every_page(project):
-        assert as_(stranger).get(page).status_code == 404
+def test_strangers_and_labelers_of_another_project_learn_nothing(
+    as_: As, project: Project, stranger: User, neighbour: User
+) -> None:
+    for user in (stranger, neighbour):
+        browser = as_(user)
+        for page in every_page(project):
+            assert browser.get(page).status_code == 404
 
 
 @pytest.mark.parametrize("page", ADMIN_PAGES)

@@ -8,14 +8,17 @@ from django.test import Client
 from django.utils import timezone
 
 from annotation.api import access
-from annotation.models import ApiToken, Project, User
-from annotation.services.exports import write_next_export
+from annotation.exchange.writing.formats import FORMATS
+from annotation.exchange.writing.wanted import Wanted
+from annotation.models import ApiToken, Project, Snapshot, User
+from annotation.services.exports import ask_for_export, write_next_export
 from annotation.services.people import remove_member
 from annotation.services.projects import create_project
 from annotation.services.tokens import make_token
+from rewardmodel.models import TrainingRun
 from tests.annotation.desk import rank
 from tests.pages.conftest import As
-from tests.people import ask, ready_group
+from tests.people import ask, champion, ready_group, serving_reward_model
 
 ROOT = "/api/v1"
 
@@ -38,6 +41,26 @@ class Api:
     @property
     def _headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.secret}"}
+
+
+def paged(api: Api, path: str, *names: str) -> list[Any]:
+    """Those fields of all, one a page."""
+    found, after = [], 0
+    while after is not None:
+        page = api.get(path, limit=1, after=after).json()
+        found += [tuple(each[name] for name in names) for each in page["items"]]
+        after = page["next"]
+    return found
+
+
+def snapshot(project: Project) -> Snapshot:
+    kind, number = Snapshot.Kind.GROUPS, project.snapshots.count()
+    return project.snapshots.create(kind=kind, sha256=f"{number:064}", rows=1)
+
+
+def new_run(project: Project, **fields: Any) -> TrainingRun:
+    read = {"snapshot": snapshot(project), "policy": champion(project)}
+    return TrainingRun.objects.create(project=project, kind="reward", **read, **fields)
 
 
 PATHS = ["/projects/kitchen/prompts", "/projects/kitchen/groups", "/projects/kitchen/versions"]
@@ -69,7 +92,7 @@ def test_a_token_of_one_project_opens_no_other(project: Project, owner: User) ->
     other = create_project(Project(name="Garden", slug="garden"), owner)
     api = Api(owner, project=other)
     assert api.get("/projects/kitchen/prompts").status_code == 404
-    assert [each["slug"] for each in api.get("/projects").json()] == ["garden"]
+    assert [each["slug"] for each in api.get("/projects").json()["items"]] == ["garden"]
 
 
 def test_a_reading_token_writes_nothing(project: Project, owner: User) -> None:
@@ -79,6 +102,11 @@ def test_a_reading_token_writes_nothing(project: Project, owner: User) -> None:
         ("/projects/kitchen/groups", EGG),
         ("/projects/kitchen/exports", {"format": "groups"}),
         ("/projects/kitchen/runs", {"kind": "reward"}),
+        ("/projects/kitchen/snapshots", {"name": "Taken"}),
+        ("/projects/kitchen/versions/policy/1/merged", {}),
+        ("/projects/kitchen/imports/1/add", {"source": "a", "licence": "b", "has_consent": True}),
+        ("/projects/kitchen/imports/1/columns", {"columns": {"a": "prompt"}}),
+        ("/projects/kitchen/imports/1/undo", {}),
     ):
         assert api.post(path, content).status_code == 403
     assert not project.prompts.exists()
@@ -140,6 +168,25 @@ def test_prompts_are_added_all_or_none_and_paged(project: Project, owner: User) 
         found += [each["messages"][0]["content"] for each in page["items"]]
         after = page["next"]
     assert found == [f"Question {number}?" for number in range(5)]
+
+
+def test_prompts_have_tags_and_are_found_by_one(project: Project, owner: User) -> None:
+    api = Api(owner)
+    sent = [{"prompt": "One?", "tags": ["Easy", "客服"]}, {"prompt": "Two?"}]
+    assert api.post("/projects/kitchen/prompts", {"prompts": sent}).json()["added"] == 2
+    [found] = api.get("/projects/kitchen/prompts", tag="easy").json()["items"]
+    assert found["tags"] == ["easy", "客服"]
+    long = {"prompts": [{"prompt": "Three?", "tags": ["a" * 51]}]}
+    assert api.post("/projects/kitchen/prompts", long).status_code == 422
+
+
+def test_a_prompt_sent_twice_in_a_request_has_all_its_tags_and_a_known_one_keeps_its_own(
+    project: Project, owner: User
+) -> None:
+    for tags in ([["b"], ["a"], []], [["c"]]):
+        sent = [{"prompt": "One?", "tags": each} for each in tags]
+        assert Api(owner).post("/projects/kitchen/prompts", {"prompts": sent}).status_code == 200
+    assert project.prompts.get().tags == ["a", "b"]
 
 
 def test_answers_of_another_program_are_ranked_and_read_back(
@@ -232,8 +279,66 @@ def test_runs_are_started_or_refused_with_the_reason(project: Project, owner: Us
         "There are no rankings to learn from yet.",
     )
     assert api.post("/projects/kitchen/runs", {"kind": "?"}).status_code == 422
-    assert api.get("/projects/kitchen/runs").json() == []
-    assert api.get("/projects/kitchen/versions").json()[0]["number"] == 0
+    assert api.get("/projects/kitchen/runs").json() == {"items": [], "next": None}
+
+
+def test_every_list_is_read_page_by_page(project: Project, owner: User) -> None:
+    api = Api(owner)
+    create_project(Project(name="Garden", slug="garden"), owner)
+    for number in (1, 2):
+        serving_reward_model(project, number=number, status="candidate", snapshot=snapshot(project))
+        ask_for_export(project, owner, FORMATS["groups"], Wanted())
+        new_run(project, status=TrainingRun.Status.FAILED)
+    runs, made = (
+        list(of.order_by("pk").values_list("pk")) for of in (project.runs, project.exports)
+    )
+    kitchen = "/projects/kitchen"
+    assert paged(api, "/projects", "slug") == [("kitchen",), ("garden",)]
+    assert paged(api, f"{kitchen}/versions", "kind", "number") == [
+        ("policy", 0),
+        ("reward", 1),
+        ("reward", 2),
+    ]
+    assert paged(api, f"{kitchen}/runs", "id") == runs
+    assert paged(api, f"{kitchen}/exports", "id") == made
+
+
+def test_a_run_is_asked_for_until_it_ends(project: Project, owner: User) -> None:
+    run = new_run(project)
+    address = f"/projects/kitchen/runs/{run.pk}"
+    found = Api(owner, "read").get(address)
+    assert (found.status_code, found.json()["status"]) == (200, "queued")
+    assert Api(owner).get(f"/projects/kitchen/runs/{run.pk + 1}").status_code == 404
+
+
+def test_a_version_is_named_and_told_with_its_name(project: Project, owner: User) -> None:
+    api, path = Api(owner), "/projects/kitchen/versions"
+    named = api.post(f"{path}/policy/0/label", {"label": " best for\nsupport "})
+    assert (named.status_code, named.json()["label"]) == (200, "best for support")
+    assert [each["label"] for each in api.get(path).json()["items"]] == ["best for support"]
+    assert api.post(f"{path}/policy/0/label", {"label": ""}).json()["label"] == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "label", "status"),
+    [
+        ("policy/0", "x" * 41, 422),
+        ("policy/0", "a\0b", 422),
+        ("policy/7", "x", 404),
+        ("reward/0", "x", 404),
+        ("judge/0", "x", 422),
+    ],
+)
+def test_what_cannot_be_a_version_s_name_is_refused(
+    project: Project, owner: User, path: str, label: str, status: int
+) -> None:
+    response = Api(owner).post(f"/projects/kitchen/versions/{path}/label", {"label": label})
+    assert response.status_code == status
+
+
+def test_a_reading_token_names_no_version(project: Project, owner: User) -> None:
+    path = "/projects/kitchen/versions/policy/0/label"
+    assert Api(owner, "read").post(path, {"label": "x"}).status_code == 403
 
 
 @pytest.mark.parametrize(

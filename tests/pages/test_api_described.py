@@ -24,11 +24,15 @@ from schemathesis.specs.openapi.checks import (
 
 from annotation.exchange.writing.formats import FORMATS
 from annotation.exchange.writing.wanted import Wanted
-from annotation.models import Project, User
+from annotation.models import PolicyVersion, Project, User
 from annotation.services.exports import ask_for_export
+from annotation.services.projects import create_project
 from annotation.services.snapshots import take_named_snapshot
 from annotation.services.uploads import receive_upload, work_on_upload
 from rewardmodel.api.root import document
+from rewardmodel.services import start_reward_run
+from rewardmodel.services.merging import ask_for_merged
+from rewardmodel.services.snapshot_jobs import ask_for_snapshot
 from tests.annotation.desk import rank
 from tests.pages.test_api import Api
 from tests.people import ready_group
@@ -85,12 +89,21 @@ def lived_in(project: Project, owner: User, labeler: User) -> dict[str, int]:
     rows = b'{"prompt": "Why?", "chosen": "So.", "rejected": "No."}\n'
     upload = receive_upload(project, owner, [rows], "rows.jsonl", with_preview=True)
     work_on_upload(upload.pk)
+    adapter = PolicyVersion.objects.create(project=project, number=1, base_model="b", path="models")
+    ask_for_merged(adapter, owner)
     return {
         "groups": group.pk,
         "imports": upload.pk,
         "exports": ask_for_export(project, owner, FORMATS["groups"], Wanted()).pk,
+        "runs": start_reward_run(project).pk,
         "snapshots": take_named_snapshot(project, "groups", "Taken", owner).pk,
+        "snapshot-jobs": ask_for_snapshot(project, owner, "Another", "groups").pk,
     }
+
+
+@pytest.fixture
+def garden(owner: User) -> Project:
+    return create_project(Project(name="Garden", slug="garden"), owner)
 
 
 def aimed(case: Any, lived_in: dict[str, int]) -> Any:
@@ -99,14 +112,33 @@ def aimed(case: Any, lived_in: dict[str, int]) -> Any:
         case.path_parameters["slug"] = "kitchen"
     if "pk" in case.path_parameters:
         case.path_parameters["pk"] = lived_in[case.path.split("/")[5]]
+    if "number" in case.path_parameters:
+        case.path_parameters |= {"kind": "policy", "number": 1}
     return case
 
 
-def answer(case: Any, user: User | None) -> Response:
+def answer(case: Any, api: Api | None) -> Response:
     """To the request, found to be as described."""
-    secret = f"Bearer {Api(user).secret}" if user else "Bearer laoshi_nothing"
+    secret = f"Bearer {api.secret}" if api else "Bearer laoshi_nothing"
     response: Response = case.call_and_validate(headers={"Authorization": secret}, checks=CHECKS)
     return response
+
+
+def is_answered(case: Any, api: Api) -> bool:
+    """Or it cannot be done now."""
+    status = answer(case, api).status_code
+    not_now = status == 409 and (case.method == "POST" or case.path.endswith("/file"))
+    return status < 300 or not_now or (case.method == "POST" and status == 422)
+
+
+def learns_nothing(case: Any, api: Api, *projects: str) -> bool:
+    """But which projects it may open."""
+    response = answer(case, api)
+    if case.operation.label != "GET /api/v1/projects":
+        return response.status_code >= 400
+    return response.status_code >= 400 or {
+        each["slug"] for each in response.json()["items"]
+    } <= set(projects)
 
 
 @every_path(valid)
@@ -114,9 +146,22 @@ def answer(case: Any, user: User | None) -> Response:
 def test_what_an_owner_may_ask_is_answered(
     case: Any, owner: User, lived_in: dict[str, int]
 ) -> None:
-    status = answer(aimed(case, lived_in), owner).status_code
-    not_now = status == 409 and (case.method == "POST" or case.path.endswith("/file"))
-    assert status < 300 or not_now or (case.method == "POST" and status == 422)
+    assert is_answered(aimed(case, lived_in), Api(owner))
+
+
+@every_path(valid)
+@few
+def test_an_admin_is_answered_a_reading_token_reads_and_one_of_another_project_opens_nothing(
+    case: Any, owner: User, admin: User, garden: Project, lived_in: dict[str, int]
+) -> None:
+    aimed(case, lived_in)
+    reading = Api(owner, "read")
+    if case.method == "GET":
+        assert is_answered(case, reading)
+    else:
+        assert answer(case, reading).status_code in {403, 422}
+    assert learns_nothing(case, Api(owner, project=garden), "garden")
+    assert is_answered(case, Api(admin))
 
 
 @every_path(anything)
@@ -124,18 +169,16 @@ def test_what_an_owner_may_ask_is_answered(
 def test_what_nobody_may_ask_is_refused_as_described(
     case: Any, owner: User, lived_in: dict[str, int]
 ) -> None:
-    assert answer(case, owner).status_code < 500
+    assert answer(case, Api(owner)).status_code < 500
 
 
 @every_path(anything)
 @few
-def test_a_labeler_and_a_stranger_get_nothing(
-    case: Any, labeler: User, stranger: User, lived_in: dict[str, int]
+def test_labelers_here_or_elsewhere_and_strangers_get_nothing(
+    case: Any, labeler: User, neighbour: User, stranger: User, lived_in: dict[str, int]
 ) -> None:
-    for user in (labeler, stranger):
-        response = answer(aimed(case, lived_in), user)
-        is_list = case.operation.label == "GET /api/v1/projects"
-        assert response.status_code >= 400 or (is_list and response.json() == [])
+    for user in (labeler, neighbour, stranger):
+        assert learns_nothing(aimed(case, lived_in), Api(user))
 
 
 @every_path(anything)

@@ -1,7 +1,10 @@
 """Programs import files, and send what they are not sure of again."""
 
+import io
 import json
+import zipfile
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,8 +28,8 @@ PAIR = b'{"prompt": "Why?", "chosen": "So.", "rejected": "No.", "of_no_use": 1}\
 SAID = {"source": "example.org", "licence": "MIT", "has_consent": True}
 
 
-def send(api: Api, content: bytes, **more: str) -> Any:
-    file = SimpleUploadedFile("pairs.jsonl", content)
+def send(api: Api, content: bytes, name: str = "pairs.jsonl", **more: str) -> Any:
+    file = SimpleUploadedFile(name, content)
     headers = {"authorization": f"Bearer {api.secret}", **more}
     return Client().post(ROOT + IMPORTS, {"file": file, "language": "en"}, headers=headers)
 
@@ -57,6 +60,49 @@ def test_a_file_is_sent_looked_at_added_and_taken_back(project: Project, owner: 
     work_on_upload(made.json()["id"])
     assert not project.prompts.exists()
     assert [each["status"] for each in api.get(IMPORTS).json()["items"]] == ["undone"]
+
+
+def zipped(**files: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(f"data/{name}.jsonl", content)
+    return buffer.getvalue()
+
+
+def test_each_file_in_an_archive_is_an_import(project: Project, owner: User) -> None:
+    archive = zipped(test=PAIR, train=PAIR)
+    made = send(Api(owner), archive, "set.zip")
+    assert made.status_code == 202
+    first, [other] = made.json(), made.json()["others"]
+    assert [first["name"], other["name"]] == ["set.zip: test.jsonl", "set.zip: train.jsonl"]
+    assert {first["id"], other["id"]} == set(project.uploads.values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("archive", "problem"),
+    [
+        (zipped(), "no file of rows"),
+        (zipped(**{f"part{n}": PAIR for n in range(21)}), "more than 20 files"),
+        (zipped(test=PAIR)[:-30] + b"PK\5\6" + bytes(18), "no file of rows"),
+    ],
+    ids=["empty", "many", "damaged"],
+)
+def test_an_archive_that_cannot_be_taken_is_a_problem_and_nothing_is_kept(
+    project: Project, owner: User, archive: bytes, problem: str
+) -> None:
+    refused = send(Api(owner), archive, "set.zip")
+    assert (refused.status_code, refused["content-type"]) == (422, "application/problem+json")
+    assert problem in refused.json()["detail"]
+    assert not PromptUpload.objects.exists()
+
+
+def test_a_full_disk_is_a_problem(
+    project: Project, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    refused = send(Api(owner), zipped(test=PAIR), "set.zip")
+    assert (refused.status_code, refused.json()["title"]) == (507, "No room")
 
 
 @pytest.mark.django_db(transaction=True)

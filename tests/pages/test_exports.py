@@ -6,32 +6,45 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
+from annotation.exchange.files import sha256_of
 from annotation.exchange.writing.formats import FORMATS
 from annotation.exchange.writing.wanted import Wanted
 from annotation.judgment.judgment import AnswerRating, BetterAnswer
-from annotation.models import Export, Project, User
+from annotation.models import Export, Project, Ranking, User
 from annotation.services.demonstrations import write_demonstration
-from annotation.services.exports import (
-    ask_for_export,
-    delete_old_exports,
+from annotation.services.exports import ask_for_export, write_next_export
+from annotation.services.imports import begin_to_add
+from annotation.services.jobs import (
+    NotHeld,
+    Progress,
+    cancel,
+    delete,
+    delete_old,
+    end_with_file,
     link_token,
-    write_next_export,
+    workplace,
 )
 from annotation.services.people import remove_member
+from annotation.services.prompts import tag_prompts
+from annotation.services.uploads import receive_file, work_on_upload
 from tests.annotation.desk import rank, set_overlap
 from tests.pages.conftest import As
-from tests.people import member, ready_group
+from tests.pages.test_api import ROOT, Api
+from tests.people import ask, member, ready_group
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -191,10 +204,10 @@ def test_a_link_leads_nowhere_when_its_week_is_over(as_: As, ranked: Project, ow
 
 def test_old_files_are_deleted(as_: As, ranked: Project, owner: User) -> None:
     export = taken_out(as_(owner), ranked)
-    delete_old_exports()
+    delete_old(Export)
     assert export.file.exists()
     Export.objects.update(finished_at=F("finished_at") - Export.KEPT)
-    delete_old_exports()
+    delete_old(Export)
     assert not export.file.exists()
     assert not Export.objects.exists()
 
@@ -224,6 +237,45 @@ def test_one_is_written_at_a_time_and_a_dead_workers_is_taken_over(
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.status, second.status) == ("done", "waiting")
+
+
+def claimed(ranked: Project, owner: User) -> Export:
+    """As the worker that makes it knows it."""
+    export = ask_for_export(ranked, owner, FORMATS["groups"], Wanted())
+    Export.objects.update(status="writing", claim=uuid4())
+    export.refresh_from_db()
+    return export
+
+
+def test_a_worker_that_was_late_leaves_the_file_of_another_alone(
+    ranked: Project, owner: User
+) -> None:
+    late = claimed(ranked, owner)
+    Export.objects.update(claim=None)
+    assert write_next_export()
+    made = Export.objects.get()
+    with workplace(late) as folder, (folder / "file").open("wb") as file:
+        file.write(b"late")
+        with pytest.raises(NotHeld):
+            end_with_file(late, file, Progress())
+    assert sha256_of(made.file) == made.sha256
+
+
+def test_two_workers_do_not_share_a_folder(ranked: Project, owner: User) -> None:
+    late = claimed(ranked, owner)
+    with workplace(late) as first, workplace(claimed(ranked, owner)) as second:
+        assert first != second
+
+
+@pytest.mark.parametrize("end", [cancel, delete])
+def test_what_a_dead_worker_left_goes_with_its_job(
+    ranked: Project, owner: User, end: Callable[[Export], None]
+) -> None:
+    export = claimed(ranked, owner)
+    with workplace(export) as folder:
+        (folder / "part").write_text("p")
+        end(export)
+        assert not folder.exists()
 
 
 def test_the_page_asks_as_often_whatever_was_taken_out(
@@ -257,25 +309,128 @@ def test_scored_answers_are_narrowed_by_agreement_and_ties(
     assert questions(agreement="0.5") == [("Why?", 6)]
 
 
-def test_the_library_of_others_reads_a_file_by_its_link(
+def test_the_library_of_others_reads_a_file_by_its_link_and_with_a_token(
     ranked: Project, owner: User, live_server: LiveServer, tmp_path: Path
 ) -> None:
     export = ask_for_export(ranked, owner, FORMATS["trl_preference"], Wanted())
     assert write_next_export()
     link = f"{live_server.url}{reverse('export_link', args=[link_token(export)])}"
+    address = f"{live_server.url}{ROOT}/projects/{ranked.slug}/exports/{export.pk}/file"
+    headers = {"Authorization": f"Bearer {Api(owner, 'read').secret}"}
     read = (
-        "import sys, datasets; link, folder = sys.argv[1:]; "
-        "print(list(datasets.load_dataset('json', data_files=link, cache_dir=folder)['train']))"
+        "import sys, json, datasets; link, address, headers, folder = sys.argv[1:]; "
+        "named = {'http': {'client_kwargs': {'headers': json.loads(headers)}}}; "
+        "load = lambda file, **more: "
+        "list(datasets.load_dataset('json', data_files=file, cache_dir=folder, **more)['train']); "
+        "print(load(link)); print(load(address, storage_options=named))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", read, link, str(tmp_path)],
+        [sys.executable, "-c", read, link, address, json.dumps(headers), str(tmp_path)],
         env={**os.environ, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    rows = ast.literal_eval(done.stdout.splitlines()[-1])
+    rows, again = map(ast.literal_eval, done.stdout.splitlines()[-2:])
     export.refresh_from_db()
-    assert rows == lines(export)
+    assert rows == again == lines(export)
     assert len(rows) == export.rows > 0
+
+
+@pytest.mark.parametrize("made_as", ["groups", "triples", "trl_prompts", "sft"])
+def test_files_are_narrowed_by_a_tag(as_: As, ranked: Project, owner: User, made_as: str) -> None:
+    tag_prompts(ranked, [ranked.groups.get().prompt_id], ["easy", "客服"])
+    browser = as_(owner)
+    assert taken_out(browser, ranked, made_as, tag="Easy").rows
+    assert not taken_out(browser, ranked, made_as, tag="eas").rows
+
+
+def test_a_native_row_has_the_tags_that_an_import_gives_its_prompt(
+    as_: As, ranked: Project, owner: User
+) -> None:
+    tag_prompts(ranked, [ranked.groups.get().prompt_id], ["easy", "客服"])
+    export = taken_out(as_(owner), ranked)
+    assert lines(export)[0]["tags"] == ["easy", "客服"]
+    other = Project.objects.create(name="Other", slug="other")
+    [upload] = receive_file(other, owner, SimpleUploadedFile("rows", export.file.read_bytes()))
+    work_on_upload(upload.pk)
+    upload.refresh_from_db()
+    begin_to_add(upload, source="here", licence="MIT", has_consent=True, leaves_out=False)
+    work_on_upload(upload.pk)
+    assert other.prompts.get().tags == ["easy", "客服"]
+
+
+@pytest.mark.parametrize("made_as", ["trl_prompts", "sft"])
+def test_what_is_counted_before_the_file_is_made_is_what_matches(
+    as_: As, project: Project, owner: User, made_as: str
+) -> None:
+    ask(project, "Why?", "How?", "Who?")
+    why, how, who = project.prompts.order_by("id")
+    for prompt in (why, how, who):
+        write_demonstration(prompt, owner, "So.")
+    project.prompts.filter(pk=how.pk).update(language="zh")
+    project.prompts.filter(pk=who.pk).update(is_withdrawn=True)
+    browser = as_(owner)
+    preview = browser.get(page(project), {"format": made_as, "language": "zh"}).context["preview"]
+    assert (preview["total"], len(preview["rows"])) == (1, 1)
+    asked = {"format": "trl_prompts"}
+    assert browser.get(page(project), asked).context["preview"]["total"] == 2
+
+
+def test_the_preview_says_when_fewer_may_be_left(as_: As, ranked: Project, admin: User) -> None:
+    asked = {"format": "groups", "without_ties": "on"}
+    assert "may leave fewer" in as_(admin).get(page(ranked), asked).content.decode()
+
+
+def test_written_answers_are_narrowed_by_author_and_day(
+    as_: As, ranked: Project, owner: User, labeler: User
+) -> None:
+    browser, today = as_(owner), timezone.localdate()
+    assert taken_out(browser, ranked, "sft", labeler=labeler.pk, since=today).rows == 1
+    assert taken_out(browser, ranked, "sft", labeler=owner.pk).rows == 0
+    assert taken_out(browser, ranked, "sft", until=today - timedelta(days=1)).rows == 0
+
+
+@pytest.mark.parametrize(
+    ("matching", "other"),
+    [
+        ({"policy": "0"}, {"policy": "1"}),
+        ({"split": "train"}, {"split": "heldout"}),
+        ({"language": "en"}, {"language": "zh"}),
+        ({"judgments": "consensus"}, {"agreement": "0"}),
+        ({"gold": ""}, {"gold": "on"}),
+    ],
+)
+def test_each_filter_leaves_what_matches_alone(
+    as_: As, ranked: Project, owner: User, matching: dict[str, str], other: dict[str, str]
+) -> None:
+    ranked.prompts.update(split="train", language="en")
+    ranked.policyversions.create(number=1, base_model="b")
+    browser = as_(owner)
+    assert taken_out(browser, ranked, **matching).rows == 1
+    assert taken_out(browser, ranked, **other).rows == 0
+
+
+def test_a_consensus_stands_for_all_labelers(as_: As, ranked: Project, owner: User) -> None:
+    [row] = lines(taken_out(as_(owner), ranked, judgments="consensus"))
+    assert [said["labeler"] for said in row["rankings"]] == ["consensus"]
+
+
+def test_gold_rankings_are_taken_out_alone(
+    as_: As, ranked: Project, owner: User, labeler: User
+) -> None:
+    set_overlap(ranked, 2)
+    rank(ranked, owner)
+    Ranking.objects.filter(labeler=owner).update(given={"gold": True})
+    [row] = lines(taken_out(as_(owner), ranked, gold="on"))
+    assert [said["given"] for said in row["rankings"]] == [{"gold": True}]
+
+
+@pytest.mark.parametrize("made_as", ["trl_prompts", "sft"])
+def test_what_prompts_and_written_answers_lose_is_said(
+    as_: As, ranked: Project, owner: User, made_as: str
+) -> None:
+    html = as_(owner).get(page(ranked), {"format": made_as}).content.decode()
+    assert "This format cannot hold:" in html
+    assert "known of the prompt: language, tags, split" in html

@@ -4,14 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from celery import Celery
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from annotation.judgment.judgment import Judgment
 from annotation.models import PolicyVersion, Project, User
-from annotation.services import generation
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
 from rewardmodel.learning.core.gate import Code, Verdict, as_json, report
@@ -75,6 +73,14 @@ def test_a_project_without_prompts_says_what_to_do_first(
     html = as_(owner).get(page(project)).content.decode()
     assert "The project has no prompts yet" in html
     assert page(project, "prompts") in html
+
+
+def test_before_a_teacher_model_follows_the_loop_says_from_when_it_will(
+    as_: As, project: Project, owner: User
+) -> None:
+    html = as_(owner).get(page(project)).content.decode()
+    assert "From 10 rankings on a teacher model follows them" in html
+    assert "So far there are 0." in html
 
 
 def test_a_poll_gets_the_fragment_only(as_: As, project: Project, owner: User) -> None:
@@ -224,7 +230,7 @@ def test_a_run_shows_its_course_its_log_and_its_reason(
     )
     (run.folder / "log.txt").write_text("the last words <of the run>")
     html = as_(owner).get(page(ranked, "run", run.pk)).content.decode()
-    assert 'points="0.0,0.0 160.0,90.0 320.0,120.0"' in html
+    assert 'points="0.0,0.0 160.0,120.0 320.0,160.0"' in html
     assert "the last words &lt;of the run&gt;" in html
     assert "The loss is not finite at step 3." in html
 
@@ -250,7 +256,7 @@ def test_a_verdict_that_let_nothing_serve_does_not_stand_there_as_a_success(
 ) -> None:
     run = start_reward_run(ranked)
     made = RewardModelVersion.objects.create(
-        project=ranked, number=1, snapshot=run.snapshot, base_model="a model", sha256="0" * 64
+        project=ranked, number=1, snapshot=run.snapshot, base_model="a model", status="retired"
     )
     figures = {"loss": 0.68, "accuracy": 0.55, "pairs": 60, "prompts": 10, "more": 40}
     TrainingRun.objects.update(
@@ -261,10 +267,11 @@ def test_a_verdict_that_let_nothing_serve_does_not_stand_there_as_a_success(
     html = as_(owner).get(page(ranked, "run", run.pk)).content.decode()
     assert '<p class="note warning">Not decided yet: held-out log loss 0.680' in html
     assert "Rank about 40 more prompts." in html
-    made.status = made.Status.CHAMPION
-    made.save()
-    html = as_(owner).get(page(ranked, "run", run.pk)).content.decode()
-    assert '<p class="note success">' in html
+    learned = {**figures, "low": 0.5, "high": 0.6}
+    for code, colour in ((Code.REWARD_NOT_LEARNED, "error"), (Code.REWARD_LEARNED, "success")):
+        TrainingRun.objects.update(reason=as_json(Verdict(code, learned)))
+        html = as_(owner).get(page(ranked, "run", run.pk)).content.decode()
+        assert f'<p class="note {colour}">' in html
 
 
 def test_only_an_active_run_is_polled(as_: As, ranked: Project, owner: User) -> None:
@@ -341,14 +348,3 @@ def test_a_button_asks_for_answers_up_to_what_the_project_wants(
     answer = as_(owner).post(page(project, "generate"), follow=True)
     assert "2 groups wait for answers" in answer.content.decode()
     assert project.groups.count() == 2
-
-
-def test_a_broker_that_does_not_answer_only_delays_the_work(
-    as_: As, project: Project, owner: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nobody = Celery(broker="redis://127.0.0.1:1/0", set_as_current=False)
-    monkeypatch.setattr(generation, "app", nobody)
-    ask(project, "one")
-    answer = as_(owner).post(page(project, "generate"), follow=True)
-    assert answer.status_code == 200
-    assert project.groups.count() == 1

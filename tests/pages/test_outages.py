@@ -1,9 +1,12 @@
 """Without Redis, or without room to store: ranking goes on, or it is said why it does not."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -12,13 +15,15 @@ from redis import Redis
 
 from annotation.models import Project, Ranking, User
 from annotation.services.tokens import make_token
+from annotation.services.uploads import work_on_upload
 from config import embedded_redis
 from config.parts import BEAT, WORKERS, missing_parts, say_alive
+from tests.conftest import NOBODY
 from tests.pages.conftest import As
 from tests.pages.desk import opened, path, submit
-from tests.people import PASSWORD, ready_group
+from tests.people import PASSWORD, ask, ready_group
 
-NOBODY = "redis://127.0.0.1:1/0"
+PAIR = {"prompt": "Why?", "chosen": "So.", "rejected": "No."}
 
 
 @pytest.fixture
@@ -134,6 +139,40 @@ def test_the_loop_says_that_redis_is_missing(
     assert refuses in browser.get(page, headers=headers).content.decode()
     use(settings, NOBODY)
     assert away in browser.get(page, headers=headers).content.decode()
+
+
+def test_an_import_waits_for_a_broker(
+    as_: As, project: Project, owner: User, no_broker: None
+) -> None:
+    browser, file = as_(owner), SimpleUploadedFile("pairs.jsonl", json.dumps(PAIR).encode())
+    assert browser.post(path("imports", project), {"file": file}).status_code == 302
+    upload = project.uploads.get()
+    assert upload.file.exists()
+    work_on_upload(upload.pk)
+    said = {"source": "here", "licence": "MIT", "has_consent": "on"}
+    assert browser.post(path("import_add", project, upload.pk), said).status_code == 302
+    work_on_upload(upload.pk)
+    assert project.groups.count() == 1
+
+
+def test_the_import_command_needs_no_broker(
+    project: Project, tmp_path: Path, no_broker: None
+) -> None:
+    file = tmp_path / "pairs.jsonl"
+    file.write_text(json.dumps(PAIR))
+    said = {"source": "here", "licence": "MIT", "consent": True}
+    call_command("import", str(file), project=project.slug, add=True, **said)
+    assert project.groups.count() == 1
+
+
+def test_groups_wait_for_a_broker(
+    as_: As, project: Project, owner: User, no_broker: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask(project, "one")
+    answer = as_(owner).post(path("generate", project), follow=True)
+    assert answer.status_code == 200
+    assert project.groups.count() == 1
+    assert "Error calling call_worker" in caplog.text
 
 
 def test_a_part_that_is_silent_is_missing(own_redis: Redis) -> None:

@@ -17,6 +17,8 @@ from pytest_django import DjangoAssertNumQueries
 from annotation.exchange.prompts import NewPrompt
 from annotation.models import Demonstration, PolicyVersion, Project, PromptGroup, Snapshot, User
 from annotation.services.assignments import take_assignment
+from annotation.services.generation import answer_pending_groups
+from annotation.services.groups import top_up
 from annotation.services.looking import answer_lookers
 from annotation.services.prompts import add_prompts, withdraw_prompts
 from config import parts
@@ -24,7 +26,8 @@ from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.services import text_scores
 from rewardmodel.views import playground, worker
 from tests.pages.conftest import As
-from tests.people import champion
+from tests.people import ask as add_questions
+from tests.people import champion, serving_reward_model
 
 Json = dict[str, Any]
 HI = [{"role": "user", "content": "Hi"}]
@@ -161,6 +164,7 @@ def test_tokens_count_only_as_those_of_the_question_that_wrote_them(
 def test_what_the_model_cannot_do_is_said(asked: Any, project: Project) -> None:
     project.policyversions.update(base_model="/nowhere/model")
     own = {"name": str(uuid4()), "seed": "1"}
+    answer_lookers()  # imports torch: on a busy machine longer than anybody waits
     asked(**own)
     answer_lookers()
     assert asked(**own).json() == {"problem": "There is no model folder at /nowhere/model."}
@@ -314,23 +318,39 @@ def test_a_demonstration_is_its_author_s(kept: Any, project: Project, admin: Use
     assert kept("demonstration", TURNS, text=" ").json() == {"problem": "Write an answer first."}
 
 
+@pytest.fixture
+def judge(project: Project, tiny_model: Path, tiny_reward_model: Path) -> RewardModelVersion:
+    return serving_reward_model(project, base_model=str(tiny_model), path=str(tiny_reward_model))
+
+
+def of_score(said: dict[str, Any]) -> dict[str, str]:
+    tokens = ",".join(map(str, said["tokens"]))
+    return {"way": "score", "tokens": tokens, "seed": "1", "name": str(uuid4())}
+
+
+def test_without_a_reward_model_there_is_no_score(asked: Any, written: Any) -> None:
+    assert asked(**of_score(written())).json() == {"score": None}
+
+
 def test_the_reward_is_the_serving_reward_model_s(
-    asked: Any, written: Any, project: Project, tiny_model: Path, tiny_reward_model: Path
+    asked: Any, written: Any, judge: RewardModelVersion
 ) -> None:
-    said = written()
-    fields = {"way": "score", "tokens": ",".join(map(str, said["tokens"])), "seed": "1"}
-    fields["name"] = str(uuid4())
-    assert asked(**fields).json() == {"score": None}
-    RewardModelVersion.objects.create(
-        project=project,
-        number=1,
-        status="champion",
-        base_model=str(tiny_model),
-        path=str(tiny_reward_model),
-        snapshot=Snapshot.objects.create(project=project, kind="groups", sha256="0" * 64, rows=1),
-    )
+    fields = of_score(written())
     asked(**fields)
     text_scores.answer_askers()
+    assert isinstance(asked(**fields).json()["score"], float)
+
+
+def test_a_score_waits_for_no_batch_that_is_being_written(
+    asked: Any, written: Any, judge: RewardModelVersion, project: Project
+) -> None:
+    project.max_new_tokens = 60
+    project.save()
+    fields = of_score(written())
+    asked(**fields)
+    add_questions(project, *"abcd")
+    top_up(project)
+    answer_pending_groups(project.pk, 1)
     assert isinstance(asked(**fields).json()["score"], float)
 
 

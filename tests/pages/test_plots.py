@@ -2,7 +2,9 @@
 
 import csv
 import io
+import re
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from django.urls import reverse
@@ -149,7 +151,7 @@ def test_a_reward_model_s_card_draws_how_sure_it_is_and_what_it_learned_from_how
 def test_the_loss_by_the_number_of_rankings_is_a_table_and_a_csv_file(
     as_: As, project: Project, owner: User, labeler: User
 ) -> None:
-    browser, path = as_(owner), reverse("live_csv", args=[project.slug])
+    browser, path = as_(owner), reverse("live_plot", args=[project.slug, "live-log_loss"])
     assert browser.get(path).status_code == 404
     points = [
         {"rankings": n, "accuracy": 0.5, "log_loss": 0.6, "calibration_error": 0.1, "pairs": 3 * n}
@@ -157,11 +159,13 @@ def test_the_loss_by_the_number_of_rankings_is_a_table_and_a_csv_file(
     ]
     LiveHead.objects.create(project=project, base_model="b", rankings=20, history=points)
     lines = browser.get(path).content.decode().splitlines()
-    assert lines[0] == "rankings,accuracy,log_loss,calibration_error,pairs"
-    assert lines[-1] == "20,0.5,0.6,0.1,60"
-    page = browser.get(reverse("project", args=[project.slug])).content.decode()
-    assert f'href="{path}"' in page
-    assert '<td class="number">60</td>' in page
+    assert lines == ["rankings,log_loss", "10,0.6", "20,0.6"]
+    address = reverse("project", args=[project.slug])
+    page = browser.get(address).content.decode()
+    links = {urljoin(address, link) for link in re.findall(r'href="([^"]*\.csv)"', page)}
+    names = ("live-accuracy", "live-log_loss", "live-calibration_error")
+    assert links == {reverse("live_plot", args=[project.slug, name]) for name in names}
+    assert '<td class="number">0.600</td>' in page
     assert as_(labeler).get(path).status_code == 403
 
 
@@ -209,11 +213,62 @@ def test_a_card_takes_as_many_queries_whatever_the_number_of_rounds(
     as_: As, project: Project, taught: PolicyVersion, owner: User, django_assert_num_queries: Any
 ) -> None:
     browser = as_(owner)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(13):
         browser.get(card(project, "policy", 2))
     for number in range(3, 9):
         PolicyVersion.objects.create(
             project=project, number=number, parent=champion(project), base_model="b", metrics=JUDGED
         )
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(13):
         browser.get(card(project, "policy", 2))
+
+
+def serve(reward_model: RewardModelVersion, **metrics: Any) -> None:
+    reward_model.status = "champion"
+    reward_model.metrics = metrics
+    reward_model.save()
+
+
+def family_rows(browser: Any, project: Project) -> list[dict[str, str]]:
+    path = reverse("family_plot", args=[project.slug, "rewards-by-version"])
+    return list(csv.DictReader(io.StringIO(browser.get(path).content.decode())))
+
+
+def test_all_versions_that_one_reward_model_judged_stand_on_one_axis(
+    as_: As, project: Project, taught: PolicyVersion, reward_model: RewardModelVersion, owner: User
+) -> None:
+    """Version 0 by its ranked answers, 1 and 2 by those of the update from 1 to 2."""
+    many = {name: {"score": [0.1 * n for n in range(19)], "tokens": []} for name in ANSWERS}
+    other = RewardModelVersion.objects.create(
+        project=project, number=2, base_model="b", snapshot=reward_model.snapshot
+    )
+    taught.metrics = {**JUDGED, "answers": many}
+    taught.save()
+    serve(reward_model, answers_by_policy={"0": [-1.0] * 5 + [0.0] * 5 + [1.0] * 5, "1": [9.0] * 9})
+    browser = as_(owner)
+    found = family_rows(browser, project)
+    assert [row["version"] for row in found] == ["0", "1", "2"]
+    assert [row["from"] for row in found] == ["queue", "policy update", "policy update"]
+    assert [row["answers"] for row in found] == ["15", "19", "19"]
+    assert float(found[0]["p50"]) == 0.0
+    assert [float(found[1][name]) for name in ("p10", "p50", "p90")] == pytest.approx(
+        [0.1, 0.9, 1.7]
+    )
+
+    page = browser.get(reverse("versions", args=[project.slug])).content.decode()
+    assert "Rewards of the versions&#x27; answers, by reward model 1" in page
+    TrainingRun.objects.filter(produced_policy=taught).update(reward_model=other)
+    serve(reward_model, answers_by_policy={"0": [0.5] * 10, "1": [1.5] * 10})
+    assert [row["version"] for row in family_rows(browser, project)] == ["0", "1"]
+    page = browser.get(reverse("versions", args=[project.slug])).content.decode()
+    assert "It knows too few answers of: 2." in page
+
+
+def test_what_an_imported_snapshot_calls_a_version_is_none_of_this_project(
+    as_: As, project: Project, reward_model: RewardModelVersion, owner: User
+) -> None:
+    serve(reward_model, answers_by_policy={"0": [0.5] * 10, "1": [1.5] * 10})
+    assert len(family_rows(as_(owner), project)) == 2
+    Snapshot.objects.update(is_imported=True)
+    path = reverse("family_plot", args=[project.slug, "rewards-by-version"])
+    assert as_(owner).get(path).status_code == 404

@@ -6,8 +6,8 @@ from django.urls import reverse
 from annotation.models import ApiToken, Project, User
 from annotation.services.tokens import make_token
 from tests.pages.conftest import As
+from tests.pages.project_forms import page
 from tests.pages.test_access import ADMIN_PAGES
-from tests.pages.test_people_and_settings import page
 from tests.people import ready_group
 
 ADMIN_POSTS = ["project_archive", "project_restore"]
@@ -99,7 +99,7 @@ def test_programs_read_one_and_write_nothing(as_: As, archived: Project, owner: 
     _, secret = make_token(owner, name="a program", scope=ApiToken.Scope.WRITE, days=1)
     headers = {"authorization": f"Bearer {secret}"}
     browser = as_(owner)
-    assert browser.get("/api/v1/projects", headers=headers).json() == []
+    assert browser.get("/api/v1/projects", headers=headers).json()["items"] == []
     path = f"/api/v1/projects/{archived.slug}/prompts"
     assert browser.get(path, headers=headers).status_code == 200
     sent = {"prompts": [{"prompt": "Why?"}]}

@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from annotation.exchange.prompts import NewPrompt
+from annotation.exchange.tags import tags_of
 from annotation.models import Project, Prompt, PromptGroup, User
 from annotation.selectors.rankings import prompt_rows
 from annotation.services.assignments import take_assignment
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.groups import top_up
+from annotation.services.prompts import add_prompts
 from tests.annotation.desk import rank
 from tests.pages.conftest import As
 from tests.people import answer_everything, ask
@@ -187,3 +190,80 @@ def test_an_action_that_does_not_exist_is_refused(
     as_: As, project: Project, prompts: list[Prompt], admin: User
 ) -> None:
     assert change(as_, admin, project, "burn", *prompts).status_code == 400
+
+
+def retag(as_: As, user: User, project: Project, action: str, tags: str, *prompts: Prompt) -> str:
+    data = {"action": action, "tags": tags, "prompt": [prompt.pk for prompt in prompts]}
+    return str(as_(user).post(page(project, "prompts_change"), data, follow=True).content.decode())
+
+
+def test_prompts_are_tagged_and_found_by_a_tag(
+    as_: As, project: Project, prompts: list[Prompt], admin: User
+) -> None:
+    assert "2 prompts changed." in retag(as_, admin, project, "tag", "Easy 客服", *prompts[:2])
+    assert "1 prompt changed." in retag(as_, admin, project, "tag", "easy", *prompts[1:])
+    assert found(as_, admin, project, tag="EASY") == ["Answered?", "Junk,1,2", "Other?"]
+    assert found(as_, admin, project, tag="客服") == ["Answered?", "Junk,1,2"]
+    assert found(as_, admin, project, tag="eas") == []
+    html = retag(as_, admin, project, "untag", "easy", prompts[0])
+    assert 'href="?tag=easy"' in html
+    assert found(as_, admin, project, tag="easy") == ["Junk,1,2", "Other?"]
+    assert [prompt.tags for prompt in project.prompts.order_by("id")] == [
+        ["客服"],
+        ["easy", "客服"],
+        ["easy"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ("a" * 51, "at most 50 characters"),
+        (" ".join(map(str, range(21))), "at most 20 tags"),
+        ("20", "at most 20 tags"),
+    ],
+)
+def test_too_many_or_too_long_tags_change_nothing(
+    as_: As, project: Project, prompts: list[Prompt], admin: User, tags: str, said: str
+) -> None:
+    retag(as_, admin, project, "tag", " ".join(map(str, range(20))), prompts[0])
+    assert said in retag(as_, admin, project, "tag", tags, *prompts[::-1])
+    assert [len(prompt.tags) for prompt in project.prompts.order_by("id")] == [20, 0, 0]
+
+
+def test_nobody_else_tags_prompts(
+    as_: As, project: Project, prompts: list[Prompt], labeler: User, stranger: User
+) -> None:
+    for user, status in ((labeler, 403), (stranger, 404)):
+        data = {"action": "tag", "tags": "a", "prompt": [prompts[0].pk]}
+        assert as_(user).post(page(project, "prompts_change"), data).status_code == status
+    assert not project.prompts.exclude(tag_words="").exists()
+
+
+def test_a_prompt_is_written_and_changed_with_its_tags(
+    as_: As, project: Project, admin: User
+) -> None:
+    said = {"message_1": "Why?", "language": "en", "tags": "b, machine learning"}
+    as_(admin).post(page(project, "prompt_write"), said)
+    [prompt] = project.prompts.all()
+    assert prompt.tags == ["b", "machine-learning"]
+    as_(admin).post(page(project, "prompt", prompt.pk), {**said, "tags": ""})
+    prompt.refresh_from_db()
+    assert prompt.tags == []
+
+
+def test_a_prompt_with_as_many_and_as_long_tags_as_there_may_be_keeps_them_when_it_is_saved(
+    as_: As, project: Project, admin: User
+) -> None:
+    tags = [f"{number:050}" for number in range(20)]
+    add_prompts(project, [NewPrompt(EGG, tags=tags_of(tags))])
+    [prompt] = project.prompts.all()
+    form = as_(admin).get(page(project, "prompt", prompt.pk)).context["form"]
+    said = {name: form.get_initial_for_field(each, name) for name, each in form.fields.items()}
+    assert as_(admin).post(page(project, "prompt", prompt.pk), said).status_code == 302
+    prompt.refresh_from_db()
+    assert prompt.tags == tags
+
+
+def test_a_tag_holds_no_comma_however_it_comes() -> None:
+    assert tags_of(["a, b", "c d"]) == tags_of("a,b，c d") == ("a", "b", "c-d")

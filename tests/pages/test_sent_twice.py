@@ -11,7 +11,7 @@ from annotation.models import Flag, Project, User
 from annotation.services.people import PersonRefused, create_labeler
 from tests.pages.conftest import As
 from tests.pages.desk import opened, path
-from tests.pages.test_people_and_settings import new_project
+from tests.pages.project_forms import new_project
 from tests.people import ready_group
 
 

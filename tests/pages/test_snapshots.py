@@ -10,15 +10,22 @@ from django.test import Client
 from pytest_django import Settings
 
 from annotation.exchange.split import prompt_key, split_of
-from annotation.models import Project, Snapshot, User
+from annotation.models import Project, Snapshot, SnapshotJob, User
+from annotation.services import snapshots
+from annotation.services.jobs import cancel
 from annotation.services.snapshots import SnapshotRefused, take_groups_snapshot
 from rewardmodel.models import TrainingRun
-from rewardmodel.services import imported_snapshots
+from rewardmodel.services import snapshot_jobs
 from rewardmodel.services.archiving import archive_project, ask_deletion
-from rewardmodel.snapshot_forms import LARGEST
+from rewardmodel.services.imported_snapshots import Origin
+from rewardmodel.services.snapshot_jobs import (
+    ask_for_snapshot,
+    make_next_snapshot,
+    receive_snapshot,
+)
 from tests.annotation.desk import rank
 from tests.pages.conftest import As
-from tests.pages.test_api import Api
+from tests.pages.test_api import ROOT, Api
 from tests.people import member, ready_group
 
 HOME = "/projects/kitchen/snapshots/"
@@ -39,15 +46,20 @@ def ranked(project: Project, labeler: User) -> Project:
 
 
 def take(browser: Client, name: str = "Before", kind: str = "groups") -> Snapshot:
+    """What a worker made."""
     browser.post(HOME, {"name": name, "kind": kind})
+    assert make_next_snapshot()
     return Snapshot.objects.get(name=name)
 
 
-def bring(browser: Client, *rows: Any, name: str = "Brought") -> Any:
+def bring(browser: Client, *rows: Any, name: str = "Brought") -> str:
+    """The page after a worker has read the file."""
     lines = [row if isinstance(row, bytes) else json.dumps(row).encode() for row in rows]
     file = SimpleUploadedFile("rows.jsonl", b"\n".join(lines))
     said = {"name": name, "file": file, "source": "example.org", "licence": "MIT"}
-    return browser.post(HOME, {**said, "has_consent": "on"})
+    assert browser.post(HOME, {**said, "has_consent": "on"})["Location"] == HOME
+    assert make_next_snapshot()
+    return browser.get(HOME).content.decode()
 
 
 def test_one_taken_by_hand_has_a_name_and_a_card(as_: As, ranked: Project, owner: User) -> None:
@@ -83,8 +95,9 @@ def test_a_name_is_given_once_and_nothing_is_no_snapshot(
     take(browser)
     again = browser.post(HOME, {"name": "Before", "kind": "groups"})
     assert "already" in again.content.decode()
-    empty = browser.post(HOME, {"name": "Shown", "kind": "demonstrations"})
-    assert "nothing of this kind" in empty.content.decode()
+    browser.post(HOME, {"name": "Shown", "kind": "demonstrations"})
+    assert make_next_snapshot()
+    assert "nothing of this kind" in browser.get(HOME).content.decode()
     assert [each.name for each in Snapshot.objects.all()] == ["Before"]
 
 
@@ -146,9 +159,9 @@ def test_a_link_leads_nowhere_once_its_project_is_to_be_deleted(
 def test_a_file_from_elsewhere_becomes_one_and_says_where_it_is_from(
     as_: As, project: Project, owner: User
 ) -> None:
-    response = bring(as_(owner), ROW)
+    html = bring(as_(owner), ROW)
     snapshot = Snapshot.objects.get()
-    assert response["Location"] == f"{HOME}{snapshot.pk}/"
+    assert f"{HOME}{snapshot.pk}/" in html
     assert (snapshot.kind, snapshot.rows, snapshot.rankings) == ("groups", 1, 2)
     assert (snapshot.is_imported, snapshot.card["agreement"]) == (True, 0)
     [source] = snapshot.card["sources"]
@@ -197,7 +210,7 @@ def test_a_file_that_no_training_takes_is_refused_with_the_place(
     as_: As, project: Project, owner: User, row: Any, said: str
 ) -> None:
     page = bring(as_(owner), ROW, row)
-    assert said in page.content.decode().lower().replace("&#x27;", "'")
+    assert said in page.lower().replace("&#x27;", "'")
     assert not Snapshot.objects.exists()
 
 
@@ -205,16 +218,7 @@ def test_a_file_without_anything_to_learn_is_refused(
     as_: As, project: Project, owner: User
 ) -> None:
     page = bring(as_(owner), {**ROW, "rankings": [{"labeler": "a", "ranks": [1, 1]}]})
-    assert "no row in it that can be learned from" in page.content.decode()
-    assert not Snapshot.objects.exists()
-
-
-def test_a_file_too_long_to_wait_for_is_refused_with_where_it_can_be_trained_on(
-    as_: As, project: Project, owner: User
-) -> None:
-    page = bring(as_(owner), b" " * (LARGEST + 1)).content.decode()
-    assert "larger than 4 MB" in page
-    assert "docs/learning.md" in page
+    assert "no row in it that can be learned from" in page
     assert not Snapshot.objects.exists()
 
 
@@ -268,9 +272,63 @@ def test_a_file_of_which_no_snapshot_came_is_not_kept(
         raise SnapshotRefused("Somebody took the name meanwhile.")
 
     settings.VAR_FOLDER = tmp_path
-    monkeypatch.setattr(imported_snapshots, "name_snapshot", refuse)
-    assert "meanwhile" in bring(as_(owner), ROW).content.decode()
+    monkeypatch.setattr(snapshot_jobs, "name_snapshot", refuse)
+    assert "meanwhile" in bring(as_(owner), ROW)
     assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_one_that_was_asked_for_says_how_far_it_is_and_can_be_cancelled(
+    as_: As, ranked: Project, owner: User, labeler: User, stranger: User
+) -> None:
+    browser = as_(owner)
+    browser.post(HOME, {"name": "Before", "kind": "groups"})
+    job = ranked.snapshotjobs.get()
+    SnapshotJob.objects.update(status="writing", claim=job.key, read=1, total=2)
+    html = browser.get(HOME, headers={"HX-Request": "true"}).content.decode()
+    assert "1 of 2 read" in html
+    assert "every 2s" in html
+    end = f"{HOME}jobs/{job.pk}/cancel/"
+    assert (as_(stranger).post(end).status_code, as_(labeler).post(end).status_code) == (404, 403)
+    browser.post(end)
+    job.refresh_from_db()
+    assert job.status == "cancelled"
+    assert not make_next_snapshot()
+
+
+def test_a_cancelled_file_is_gone(as_: As, project: Project, owner: User) -> None:
+    origin = Origin("example.org", "MIT", True)
+    job = receive_snapshot(project, owner, "Brought", origin, [json.dumps(ROW).encode()])
+    assert job.file.exists()
+    as_(owner).post(f"{HOME}jobs/{job.pk}/cancel/")
+    assert not job.file.exists()
+
+
+def test_one_cancelled_as_it_ends_leaves_neither_snapshot_nor_file(
+    ranked: Project, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def card_of(snapshot: Snapshot) -> dict[str, Any]:
+        cancel(ranked.snapshotjobs.get())
+        return {"rows": snapshot.rows}
+
+    monkeypatch.setattr(snapshots, "card_of", card_of)
+    job = ask_for_snapshot(ranked, owner, "Before", "groups")
+    assert make_next_snapshot()
+    job.refresh_from_db()
+    assert (job.status, Snapshot.objects.count()) == ("cancelled", 0)
+
+
+def test_a_name_taken_while_one_waits_fails_it_with_a_sentence(
+    as_: As, ranked: Project, owner: User
+) -> None:
+    for _ in range(2):
+        as_(owner).post(HOME, {"name": "Before", "kind": "groups"})
+    while make_next_snapshot():
+        pass
+    second, first = ranked.snapshotjobs.all()
+    assert (first.status, second.status) == ("done", "failed")
+    assert second.problem_said == "There is a snapshot named “Before” already: choose another name."
+    html = as_(owner).get(HOME, headers={"Accept-Language": "zh-hans"}).content.decode()
+    assert "已经有名为“Before”的快照：请换一个名称。" in html
 
 
 def test_a_training_is_started_on_a_chosen_snapshot(
@@ -316,18 +374,53 @@ def test_programs_take_list_and_fetch_snapshots_and_train_on_them(
     ranked: Project, owner: User
 ) -> None:
     api = Api(owner)
-    made = api.post("/projects/kitchen/snapshots", {"name": "By script"})
-    assert made.status_code == 201
+    asked = api.post("/projects/kitchen/snapshots", {"name": "By script"})
+    assert (asked.status_code, asked.json()["status"]) == (202, "waiting")
+    assert make_next_snapshot()
+    job = api.get(f"/projects/kitchen/snapshot-jobs/{asked.json()['id']}").json()
+    assert api.get("/projects/kitchen/snapshot-jobs").json()["items"] == [job]
+    assert (job["status"], job["read"], job["total"], job["problem"]) == ("done", 2, 2, "")
     assert api.post("/projects/kitchen/snapshots", {"name": "By script"}).status_code == 409
-    address = f"/projects/kitchen/snapshots/{made.json()['id']}"
+    made = job["snapshot"]
+    address = f"/projects/kitchen/snapshots/{made['id']}"
     [listed] = api.get("/projects/kitchen/snapshots").json()["items"]
-    assert listed["card"] == made.json()["card"] == api.get(address).json()["card"]
+    assert listed["card"] == made["card"] == api.get(address).json()["card"]
     file = b"".join(api.get(f"{address}/file"))
     assert file.count(b"\n") == 2
-    assert b"".join(Client().get(made.json()["link"])) == file
-    run = api.post("/projects/kitchen/runs", {"kind": "reward", "snapshot": made.json()["id"]})
+    assert b"".join(Client().get(made["link"])) == file
+    run = api.post("/projects/kitchen/runs", {"kind": "reward", "snapshot": made["id"]})
     assert run.status_code == 202
-    assert TrainingRun.objects.get().snapshot_id == made.json()["id"]
+    assert TrainingRun.objects.get().snapshot_id == made["id"]
     assert (
         api.post("/projects/kitchen/runs", {"kind": "text", "snapshot": 10**6}).status_code == 404
     )
+
+
+def send(api: Api, content: bytes, **said: str) -> Any:
+    headers = {"authorization": f"Bearer {api.secret}"}
+    given = {"name": "Sent", "source": "example.org", "licence": "MIT", "has_consent": "true"}
+    file = SimpleUploadedFile("rows.jsonl", content)
+    address = f"{ROOT}/projects/kitchen/snapshot-files"
+    return Client().post(address, {**given, **said, "file": file}, headers=headers)
+
+
+def test_programs_send_files_that_become_snapshots_or_say_why_not(
+    project: Project, owner: User
+) -> None:
+    api = Api(owner)
+    longer = json.dumps({**ROW, "answers": ["So.", "x" * 900_000]}).encode()
+    asked = send(api, b"\n".join([longer] * 6))  # of more than 4 MB
+    assert asked.status_code == 202
+    assert make_next_snapshot()
+    job = api.get(f"/projects/kitchen/snapshot-jobs/{asked.json()['id']}").json()
+    assert (job["snapshot"]["is_imported"], job["snapshot"]["rows"]) == (True, 6)
+    [source] = job["snapshot"]["card"]["sources"]
+    assert source == {"source": "example.org", "licence": "MIT", "has_consent": True, "rows": 6}
+    broken = send(api, b"{", name="Broken").json()["id"]
+    assert make_next_snapshot()
+    failed = api.get(f"/projects/kitchen/snapshot-jobs/{broken}").json()
+    assert (failed["status"], failed["snapshot"]) == ("failed", None)
+    assert failed["problem"].startswith("Line 1: ")
+    assert send(api, b"{}").status_code == 409
+    assert send(api, b"{}", name="Other", has_consent="false").status_code == 422
+    assert send(Api(owner, "read"), b"{}", name="Other").status_code == 403

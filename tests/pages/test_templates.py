@@ -35,3 +35,20 @@ def test_they_name_no_page_of_rewardmodel() -> None:
 
 def test_they_include_and_extend_no_template_of_rewardmodel() -> None:
     assert list(found(r"{% (?:include|extends) ['\"]rewardmodel/[^'\"]+")) == []
+
+
+def parts_of(page: str, seen: frozenset[str] = frozenset()) -> str:
+    """The text of a template with all that it includes."""
+    if page in seen:  # a tree's part includes itself
+        return ""
+    text = (ROOT / "templates" / page).read_text(encoding="utf-8")
+    parts = re.findall(r"{% include \"([^\"]+)\"", text)
+    return text + "".join(parts_of(part, seen | {page}) for part in parts)
+
+
+def test_a_page_with_a_part_that_is_asked_for_again_loads_what_asks() -> None:
+    pages = [file.relative_to(ROOT / "templates") for file in (ROOT / "templates").rglob("*.html")]
+    asking = {str(page): parts_of(str(page)) for page in pages if not page.name.startswith("_")}
+    asking = {page: text for page, text in asking.items() if "hx-get" in text}
+    assert "annotation/exports.html" in asking
+    assert [page for page, text in asking.items() if "htmx-2.min.js" not in text] == []

@@ -1,13 +1,14 @@
 """Settings of training that have fields of their own, beside the JSON that holds the rest."""
 
 import pytest
+from django import forms
 from pytest_django import Settings
 
 from annotation.models import PolicyVersion, Project, User
 from rewardmodel.forms.training import NAMED
 from rewardmodel.services.training_settings import CONFIGS
 from tests.pages.conftest import As
-from tests.pages.test_people_and_settings import page, settings_of
+from tests.pages.project_forms import page, settings_of
 from tests.people import champion
 
 
@@ -21,6 +22,18 @@ def test_what_a_field_says_is_stored_among_the_settings(
     project.refresh_from_db()
     assert project.policy_settings == {"steps": 32, "algorithm": "ppo"}
     assert project.reward_settings == {"learning_rate": 0.0001}
+
+
+def test_a_second_judge_is_asked_for_with_one_box(as_: As, project: Project, admin: User) -> None:
+    browser = as_(admin)
+    browser.post(
+        page(project, "project_settings"), settings_of(browser, project, reward_second_judge="on")
+    )
+    project.refresh_from_db()
+    assert project.reward_settings == {"second_judge": True}
+    form = browser.get(page(project, "project_settings")).context["form"]
+    assert form["reward_second_judge"].value() is True
+    assert form["reward_settings"].value() == "{}"
 
 
 def test_stored_settings_stand_in_their_fields_and_the_rest_as_json(
@@ -50,6 +63,9 @@ def test_a_field_shows_its_default_and_holds_to_the_bounds_of_the_json(
     field = form.fields[named.key]  # type: ignore[attr-defined]
     if named.choices:  # type: ignore[attr-defined]
         assert "by default" in str(field.choices[0][1])
+        return
+    if isinstance(field, forms.BooleanField):
+        assert not form[named.key].value()  # type: ignore[attr-defined]
         return
     assert "Default: " in str(field.help_text)
     ranges = CONFIGS[named.kind].RANGES  # type: ignore[attr-defined]
@@ -105,3 +121,20 @@ def test_a_stage_starts_from_a_version_that_an_admin_names(
     assert browser.post(page(project, "project_settings"), sent).status_code == 302
     project.refresh_from_db()
     assert project.demonstrations_settings == {"starts_from": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("kl_budget", "20.0"),
+        ("lease_minutes", "30"),
+        ("training_daily_at", "03:00"),
+        ("training_is_automatic", "yes"),
+        ("mode", "put the answers in order"),
+    ],
+)
+def test_a_projects_own_field_says_its_default(
+    as_: As, project: Project, admin: User, name: str, default: str
+) -> None:
+    form = as_(admin).get(page(project, "project_settings")).context["form"]
+    assert f"Default: {default}." in str(form[name].help_text)

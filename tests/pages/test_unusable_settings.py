@@ -8,8 +8,8 @@ from django.db import connection
 from annotation.models import Project, User
 from tests.pages.conftest import As
 from tests.pages.desk import submit
+from tests.pages.project_forms import page, settings_of
 from tests.pages.test_languages import PAGES
-from tests.pages.test_people_and_settings import page, settings_of
 from tests.people import ready_group
 
 # Of an earlier version, or written by hand

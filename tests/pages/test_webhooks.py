@@ -22,6 +22,29 @@ def test_the_secret_is_shown_once(as_: As, project: Project, owner: User) -> Non
         assert webhook.secret not in browser.get(path).content.decode()
 
 
+def test_a_new_secret_is_shown_once(as_: As, project: Project, owner: User) -> None:
+    browser, webhook = as_(owner), make_webhook(project, owner, URL, EVENTS)
+    former, path = webhook.secret, f"{HOME}{webhook.pk}/"
+    page = browser.post(f"{path}secret/").content.decode()
+    webhook.refresh_from_db()
+    assert webhook.secrets == [webhook.secret, former]
+    assert webhook.secret in page
+    later = browser.get(path).content.decode()
+    assert webhook.secret not in later
+    assert "signed with the former secret too" in later
+
+
+def test_nobody_else_renews_a_secret(
+    as_: As, project: Project, owner: User, labeler: User, stranger: User
+) -> None:
+    webhook = make_webhook(project, owner, URL, EVENTS)
+    path = f"{HOME}{webhook.pk}/secret/"
+    assert as_(labeler).post(path).status_code == 403
+    assert as_(stranger).post(path).status_code == 404
+    assert as_(owner).get(path).status_code == 405
+    assert Webhook.objects.get().secret == webhook.secret
+
+
 @pytest.mark.parametrize(
     "said",
     [

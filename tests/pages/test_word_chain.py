@@ -21,11 +21,11 @@ from annotation.services import asking
 from annotation.services.looking import answer_lookers
 from config import parts
 from rewardmodel.learning.reward.scorer import RewardScorer
-from rewardmodel.models import RewardModelVersion, TrainingRun
+from rewardmodel.models import TrainingRun
 from rewardmodel.services import text_scores
 from rewardmodel.views import worker
 from tests.pages.conftest import As
-from tests.people import champion
+from tests.people import champion, serving_reward_model
 
 STEP = {
     **{"way": "step", "prompt": "Hi", "is_chat": "on", "versions": "0", "tokens": ""},
@@ -171,14 +171,7 @@ def test_the_score_is_the_serving_reward_model_s_on_the_base_that_is_loaded(
     PolicyVersion.objects.create(
         project=project, number=1, base_model=str(tiny_model), path=str(tiny_adapter)
     )
-    RewardModelVersion.objects.create(
-        project=project,
-        number=1,
-        status="champion",
-        base_model=str(tiny_model),
-        path=str(tiny_reward_model),
-        snapshot=snapshot_of(project),
-    )
+    serving_reward_model(project, base_model=str(tiny_model), path=str(tiny_reward_model))
     asked(versions="1")
     answer_lookers()  # the base has adapters now
     asked(way="score", versions="1", tokens="70,71")

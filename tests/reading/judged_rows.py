@@ -128,8 +128,31 @@ JUDGED: list[tuple[str, list[dict[str, Any]], list[tuple[list[int], Any]]]] = [
         PAIR,
     ),
     (
-        "questions with pairs (Orca)",
+        "instructions with both answers (older LLaMA-Factory)",
+        [{**ALPACA, "output": [GOOD, BAD]}],
+        PAIR,
+    ),
+    (
+        "instructions with good or bad (KTO)",
+        [{**ALPACA, "output": GOOD, "kto_tag": True}, {**ALPACA, "output": BAD, "kto_tag": False}],
+        PAIR,
+    ),
+    (
+        "questions with pairs (Orca, MedicalGPT)",
         [{"system": "", "question": Q, "chosen": GOOD, "rejected": BAD}],
+        PAIR,
+    ),
+    (
+        "questions with pairs (Orca, MedicalGPT)",
+        [
+            {
+                "system": "",
+                "history": [["Hello.", "Hello!"]],
+                "question": Q,
+                "response_chosen": GOOD,
+                "response_rejected": BAD,
+            }
+        ],
         PAIR,
     ),
     (
@@ -169,7 +192,12 @@ JUDGED: list[tuple[str, list[dict[str, Any]], list[tuple[list[int], Any]]]] = [
                 "instruction": Q,
                 "models": ["m", "n"],
                 "completions": [
-                    {"model": "m", "response": GOOD, "overall_score": 9, "annotations": {}},
+                    {
+                        "model": "m",
+                        "response": GOOD,
+                        "overall_score": 1,
+                        "annotations": {"honesty": [{"Rating": "5"}]},
+                    },
                     {
                         "model": "n",
                         "response": BAD,
@@ -285,6 +313,20 @@ JUDGED: list[tuple[str, list[dict[str, Any]], list[tuple[list[int], Any]]]] = [
                 "winner_model_a": "1",
                 "winner_model_b": "0",
                 "winner_tie": "0",
+            }
+        ],
+        PAIR,
+    ),
+    (
+        "arena battles (texts)",
+        [
+            {
+                "prompt": Q,
+                "response_a": GOOD,
+                "response_b": BAD,
+                "model_a": "m",
+                "model_b": "n",
+                "winner": "m",
             }
         ],
         PAIR,
@@ -451,6 +493,27 @@ JUDGED: list[tuple[str, list[dict[str, Any]], list[tuple[list[int], Any]]]] = [
             }
         ],
         [([2, 1], None)],
+    ),
+    (
+        "Argilla (version 1)",
+        [
+            {
+                "prompt": Q,
+                "response-1": GOOD,
+                "response-2": BAD,
+                "ranking": [
+                    {
+                        "user_id": "u",
+                        "value": {"rank": [1, 2], "value": ["response-1", "response-2"]},
+                        "status": "submitted",
+                    },
+                    {"user_id": "v", "value": None, "status": "discarded"},
+                ],
+                "ranking-suggestion": None,
+                "metadata": "{}",
+            }
+        ],
+        PAIR,
     ),
     (
         "Argilla (API)",

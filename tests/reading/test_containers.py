@@ -15,20 +15,15 @@ from pyarrow import parquet
 
 from annotation.exchange.reading import source
 from annotation.exchange.reading.container import Row, container_of
-from annotation.exchange.reading.mapping import guessed
+from annotation.exchange.reading.guessing import guessed
 from annotation.exchange.reading.reading import look_at
-from annotation.exchange.reading.tables import Table
 from annotation.exchange.shapes.item import item_of
 from annotation.exchange.untrusted_json import MOST_CHARACTERS
 from annotation.exchange.wording import Unreadable
 
 ROWS = [{"prompt": "Why?", "lang": "en"}, {"prompt": "为什么？", "lang": "zh"}]
+LONG = "a" * 1_000_000
 LINES = "".join(f"{json.dumps(row)}\n" for row in ROWS)
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "named.anything"
 
 
 def rows(file: Path, content: bytes, after: int = 0) -> list[Row]:
@@ -55,12 +50,36 @@ def problem(file: Path, content: bytes) -> str:
         json.dumps(ROWS, indent=2).encode(),
         json.dumps({"version": 1, "data": ROWS}).encode(),
         json.dumps({"version": "1.0", "rows": ROWS, "note": "a" * 300_000}).encode(),
+        json.dumps({"by": {"all": ROWS}, "terms": [{"a": 1}], "rows": ROWS, "n": LONG}).encode(),
         json.dumps({"rows": [{"row_idx": n, "row": row} for n, row in enumerate(ROWS)]}).encode(),
         "prompt,lang\nWhy?,en\n为什么？,zh\n".encode(),
         'prompt\tlang\r\n"Why?"\ten\r\n为什么？\tzh\r\n'.encode(),
         "prompt;lang\nWhy?;en\n为什么？;zh".encode(),
+        "sep=;\nprompt;lang\nWhy?;en\n为什么？;zh".encode(),
+        "\n\nprompt, lang\nWhy?, en\n为什么？, zh".encode(),
+        json.dumps({"train": ROWS[:1], "test": ROWS[1:]}).encode(),
+        json.dumps({"train": ROWS[:1], "note": [LONG], "test": ROWS[1:]}).encode(),
+        "\n".join(json.dumps(row, indent=2) for row in ROWS).encode(),
+        "".join(f"{json.dumps(row)},\n" for row in ROWS).encode(),
+        json.dumps({name: [row[name] for row in ROWS] for name in ROWS[0]}).encode(),
+        json.dumps({n: {"0": ROWS[0][n], "1": ROWS[1][n]} for n in ROWS[0]}, indent=1).encode(),
+        json.dumps(dict(enumerate(ROWS))).encode(),
     ],
-    ids=["lines", "array", "indented", "wrapped", "long", "viewer", "CSV", "TSV", "semicolons"],
+    ids=[
+        *("lines", "array", "indented", "wrapped", "long", "late", "viewer", "CSV", "TSV"),
+        "semicolons",
+        *(
+            "Excel",
+            "spaced",
+            "splits",
+            "long splits",
+            "jq",
+            "commas",
+            "columns",
+            "pandas",
+            "by number",
+        ),
+    ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gzip"])
 def test_all_of_them_hold_the_same_rows(file: Path, content: bytes, encoding: str) -> None:
@@ -75,6 +94,15 @@ def test_parquet_holds_the_same_rows(file: Path) -> None:
     parquet.write_table(pyarrow.Table.from_pylist(ROWS), file)
     assert [row.value for row in container_of(file).rows()] == ROWS
     assert [row.place for row in container_of(file).rows(after=1)] == [2]
+    file.write_bytes(gzip.compress(file.read_bytes()))
+    assert [row.value for row in container_of(file).rows()] == ROWS
+
+
+def test_what_parquet_has_beside_json_is_read_as_json_would_have_it(file: Path) -> None:
+    columns = {"prompt": [b"Why?"], "margin": [float("nan")], "given": [[float("inf")]]}
+    parquet.write_table(pyarrow.table(columns), file)
+    [row] = container_of(file).rows()
+    assert row.value == {"prompt": "Why?", "margin": None, "given": [None]}
 
 
 def test_lines_of_text_are_rows_and_empty_ones_are_none(file: Path) -> None:
@@ -87,33 +115,7 @@ def test_lines_of_text_are_rows_and_empty_ones_are_none(file: Path) -> None:
 
 def test_a_list_of_texts_is_a_list_of_rows(file: Path) -> None:
     assert values(file, b'["Why?", "Who?"]') == ["Why?", "Who?"]
-
-
-def test_cells_may_hold_line_breaks_quotes_and_delimiters(file: Path) -> None:
-    content = 'prompt,answer\n"a\nb","say ""yes"", now"\n'
-    assert values(file, content.encode()) == [{"prompt": "a\nb", "answer": 'say "yes", now'}]
-
-
-def test_a_table_without_names_gets_numbered_columns(file: Path) -> None:
-    content = b"What is two and two?,Four.,Five.\nWhat is one?,A number.,A letter.\n"
-    file.write_bytes(content)
-    found = container_of(file)
-    assert found.table == Table(",", ("column 1", "column 2", "column 3"), False)
-    assert len(list(found.rows())) == 2
-
-
-def test_somebody_says_whether_the_first_row_names_the_columns(file: Path) -> None:
-    file.write_bytes(b"Anna;Ben;Carl\nx;y;z\n")
-    assert container_of(file, True).table.columns == ("Anna", "Ben", "Carl")
-    assert container_of(file, False).table.columns == ("column 1", "column 2", "column 3")
-
-
-def test_ragged_rows_are_named(file: Path) -> None:
-    found = rows(file, b"prompt,answer\na,b\nc\nd,e,f\n")
-    assert [(row.place, str(row.problem)) for row in found if row.problem] == [
-        (3, "it has 1 cells, and the first row has 2."),
-        (4, "it has 3 cells, and the first row has 2."),
-    ]
+    assert values(file, b'{"prompts": ["Why?", "Who?"]}') == ["Why?", "Who?"]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +156,12 @@ def test_what_is_wrong_with_one_row_is_said_of_that_row(
         ("这是中文，没有别的。\n".encode("gb18030") * 5, "GB18030"),
         ("façade".encode("latin-1"), "Windows-1252"),
         (b"PK\x03\x04...", "zip archive"),
+        (b"PK\x03\x04...xl/workbook.xml", "Excel"),
+        (b"\x28\xb5\x2f\xfd...", "packed with zstd"),
+        (b"ARROW1\0\0", "Arrow"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "Git LFS"),
+        (b"\n<!doctype html><html>", "web page"),
+        ("Why?".encode("utf-32"), "null bytes"),
         (b"PAR1" + b"\0" * 50, "Parquet file cannot be read"),
         (gzip.compress(LINES.encode())[:-12], "damaged"),
         (gzip.compress(gzip.compress(b"a")), "packed twice"),
@@ -163,8 +171,8 @@ def test_what_is_wrong_with_one_row_is_said_of_that_row(
         (b'prompt,answer\na,b\nc,"' + b"d" * (MOST_CHARACTERS + 9), "From row 3 on"),
     ],
     ids=[
-        *("empty", "blank", "null", "GB18030", "Latin", "zip", "Parquet", "cut", "twice", "open"),
-        *("more", "names", "quote"),
+        *("empty", "blank", "null", "GB18030", "Latin", "zip", "Excel", "zstd", "Arrow", "pointer"),
+        *("page", "UTF-32", "Parquet", "cut", "twice", "open", "more", "names", "quote"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(

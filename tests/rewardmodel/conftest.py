@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from annotation.judgment.judgment import Judgment
-from annotation.models import Project, User
+from annotation.models import PolicyVersion, Project, User
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
 from rewardmodel.rehearsal.labelers import rank_everything
-from tests.people import answer_everything, ask
+from tests.people import answer_everything, ask, champion
 from tests.rewardmodel.teachers import likes_later_letters
 from tests.worker import Worker
 
@@ -48,6 +48,16 @@ def ranked(project: Project, labeler: User) -> Project:
             labeler, Judgment({p: p + 1 for p in assignment.shown_order}), token=assignment.token
         )
     return project
+
+
+@pytest.fixture
+def candidate(project: Project) -> PolicyVersion:
+    """A second version, and twelve held-out prompts."""
+    ask(project, *(f"Question {number}?" for number in range(12)))
+    project.prompts.update(split="heldout")
+    return PolicyVersion.objects.create(
+        project=project, number=1, parent=champion(project), base_model="b", path="p"
+    )
 
 
 def rank_groups(project: Project, labeler: User, count: int) -> None:

@@ -3,14 +3,29 @@
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from annotation.models import Project, PromptGroup, Ranking, Snapshot, User
+from annotation.models import (
+    Export,
+    MergedModel,
+    Project,
+    PromptGroup,
+    Ranking,
+    Snapshot,
+    SnapshotJob,
+    User,
+)
+from annotation.models.job import Job
+from annotation.selectors.claims import CLAIM
+from annotation.selectors.jobs import KINDS
 from annotation.selectors.projects import active_projects
 from annotation.selectors.uploads import imported_text
+from annotation.services.jobs import workplace
 from annotation.services.projects import create_project
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import automatic_projects, projects_to_delete
@@ -60,6 +75,57 @@ def test_what_runs_is_cancelled_when_its_project_is_archived(ranked: Project) ->
     archive_project(ranked)
     run.refresh_from_db()
     assert run.status == TrainingRun.Status.CANCELLED
+
+
+def jobs_of(project: Project, owner: User) -> list[Job]:
+    """One of each kind, which a worker makes."""
+    at_work = {
+        **{"project": project, "requested_by": owner, "status": "writing", "claim": uuid4()},
+        "claimed_until": timezone.now() + CLAIM,
+    }
+    policy = project.policyversions.get(number=0)
+    return [
+        Export.objects.create(format="groups", **at_work),
+        SnapshotJob.objects.create(name="Before", kind="groups", **at_work),
+        MergedModel.objects.create(policy=policy, **at_work),
+    ]
+
+
+def test_what_workers_make_is_cancelled_when_its_project_is_archived(
+    ranked: Project, owner: User
+) -> None:
+    jobs = jobs_of(ranked, owner)
+    archive_project(ranked)
+    for job in jobs:
+        job.refresh_from_db()
+    assert [job.status for job in jobs] == ["cancelled"] * 3
+
+
+@pytest.mark.parametrize("kind", range(3))
+def test_nothing_is_deleted_while_a_worker_may_be_writing_yet(
+    ranked: Project, owner: User, kind: int
+) -> None:
+    job = jobs_of(ranked, owner)[kind]
+    for other in KINDS:
+        if not isinstance(job, other):
+            other._default_manager.all().delete()
+    ask(ranked)
+    assert not projects_to_delete().exists()
+    type(job)._default_manager.update(claimed_until=timezone.now() - CLAIM)
+    assert projects_to_delete().exists()
+
+
+def test_what_a_worker_left_aside_goes_with_its_project(
+    ranked: Project, owner: User, tmp_path: Path
+) -> None:
+    job = jobs_of(ranked, owner)[0]
+    ask(ranked)
+    with workplace(cast(Export, job)) as folder:
+        (folder / "part").write_text("p")
+        for jobs in KINDS:
+            jobs._default_manager.update(claimed_until=timezone.now() - CLAIM)
+        delete_project(ranked.pk)
+        assert files_in(tmp_path) == []
 
 
 def test_an_archived_project_answers_and_trains_nothing(ranked: Project) -> None:

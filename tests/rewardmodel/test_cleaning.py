@@ -17,8 +17,9 @@ from annotation.services.snapshots import (
     take_prompts_snapshot,
 )
 from rewardmodel.models import RewardModelVersion, TrainingRun
+from rewardmodel.selectors import KEPT
 from rewardmodel.services import cleaning, start_policy_run, start_reward_run, start_text_run
-from rewardmodel.services.cleaning import KEPT, clean_up
+from rewardmodel.services.cleaning import clean_up
 from rewardmodel.services.outcomes import cancel_run, complete_run, fail_run
 from rewardmodel.tasks import clean_up as clean_up_daily
 from tests.people import ready_group
@@ -68,10 +69,11 @@ def test_what_a_run_without_a_version_made_and_read_is_removed_after_a_week(
     assert clean_up() == []
 
 
-def test_checkpoints_of_a_run_that_ended_are_removed_at_once(ranked: Project) -> None:
+@pytest.mark.parametrize("name", ["checkpoints", "parts"])
+def test_what_a_run_that_ended_worked_on_is_removed_at_once(ranked: Project, name: str) -> None:
     run = failed(ranked)
-    (run.folder / "checkpoints" / "step-2").mkdir(parents=True)
-    assert clean_up() == [run.folder / "checkpoints"]
+    (run.folder / name / "one").mkdir(parents=True)
+    assert clean_up() == [run.folder / name]
 
 
 def test_a_run_at_work_keeps_everything(ranked: Project) -> None:

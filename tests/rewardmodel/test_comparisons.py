@@ -1,7 +1,6 @@
 """Blind comparisons: two versions answer, people judge, the preferred one serves."""
 
-import itertools
-from typing import Any
+import csv
 
 import pytest
 from django.urls import reverse
@@ -9,43 +8,25 @@ from django.urls import reverse
 from annotation.models import Answer, Comparison, PolicyVersion, Project, PromptGroup, User
 from annotation.models.policy import ModelVersion
 from annotation.selectors.comparisons import Standing, comparisons_of, met, standing_of
-from annotation.services.comparisons import ComparisonRefused, end_comparison, start_comparison
-from annotation.services.groups import claim_groups, store_answers
-from rewardmodel.models import Promotion
+from annotation.services.assignments import skip_group
+from annotation.services.comparisons import (
+    ComparisonRefused,
+    end_comparison,
+    resume_comparison,
+    start_comparison,
+)
+from annotation.services.groups import withdraw_group
+from annotation.services.prompts import withdraw_prompts
+from rewardmodel.models import Promotion, Rejection
 from rewardmodel.services.comparisons import decide_comparisons
+from rewardmodel.services.promotion import reject
 from tests.annotation.desk import rank, take
 from tests.pages.conftest import As, as_  # noqa: F401
-from tests.people import ask, champion, new_answers
+from tests.people import champion
+from tests.rewardmodel.comparing import answer_all, begin, judge
 from tests.rewardmodel.runs import updated
 
 Status = Comparison.Status
-
-
-@pytest.fixture
-def candidate(project: Project) -> PolicyVersion:
-    ask(project, *(f"Question {number}?" for number in range(12)))
-    project.prompts.update(split="heldout")
-    return PolicyVersion.objects.create(
-        project=project, number=1, parent=champion(project), base_model="b", path="p"
-    )
-
-
-def begin(project: Project, candidate: PolicyVersion, **asked: Any) -> Comparison:
-    """Started, and answered by both."""
-    comparison = start_comparison(project, champion(project), candidate, **asked)
-    texts = itertools.count()
-    while claimed_groups := claim_groups(project.pk, limit=4):
-        for group in claimed_groups:
-            [answer] = new_answers(1)
-            own = type(answer)(f"Answer {next(texts)}.", (1, 2), "stop", 0)
-            store_answers(group, [own], sampling={})
-    return comparison
-
-
-def judge(project: Project, labeler: User, *, for_second: int, for_first: int = 0) -> None:
-    for ranks, times in (({0: 2, 1: 1}, for_second), ({0: 1, 1: 2}, for_first)):
-        for _ in range(times):
-            rank(project, labeler, ranks)
 
 
 def test_each_version_writes_one_of_the_two_answers(
@@ -66,7 +47,7 @@ def test_the_desk_says_nothing_of_versions(
 ) -> None:
     begin(project, candidate, prompts=1)
     html = as_(labeler).get(reverse("rank", args=[project.slug])).content.decode()
-    assert "Answer 0." in html
+    assert "Answer 0 of " in html
     assert "olicy" not in html
     assert "omparison" not in html
 
@@ -83,7 +64,11 @@ def test_the_order_shown_is_shuffled(
 
 
 def test_a_comparison_ends_as_soon_as_people_are_sure_and_the_preferred_serves(
-    project: Project, candidate: PolicyVersion, labeler: User
+    as_: As,  # noqa: F811
+    project: Project,
+    candidate: PolicyVersion,
+    labeler: User,
+    owner: User,
 ) -> None:
     comparison = begin(project, candidate, promotes=True)
     judge(project, labeler, for_second=6)
@@ -95,7 +80,11 @@ def test_a_comparison_ends_as_soon_as_people_are_sure_and_the_preferred_serves(
     comparison.refresh_from_db()
     assert comparison.status == Status.SECOND
     assert champion(project) == candidate
-    assert Promotion.objects.get().by is None
+    promotion = Promotion.objects.get()
+    assert (promotion.by, promotion.comparison) == (None, comparison)
+    html = as_(owner).get(reverse("versions", args=[project.slug])).content.decode()
+    address = reverse("comparison", args=[project.slug, comparison.pk])
+    assert f'<a href="{address}">by labelers</a>' in html
     assert not comparison.groups.filter(status=PromptGroup.Status.READY, rankings=None).exists()
 
 
@@ -107,6 +96,21 @@ def test_what_people_do_not_prefer_does_not_serve(
     decide_comparisons()
     comparison.refresh_from_db()
     assert (comparison.status, champion(project).number) == (Status.FIRST, 0)
+    candidate.refresh_from_db()
+    assert candidate.status == ModelVersion.Status.REJECTED
+    assert candidate.gate_reason
+    assert candidate.gate_reason["code"] == "people_prefer_other"
+    assert Rejection.objects.get().comparison == comparison
+
+
+def test_what_an_admin_rejected_meanwhile_does_not_serve_though_people_prefer_it(
+    project: Project, candidate: PolicyVersion, labeler: User, owner: User
+) -> None:
+    begin(project, candidate, promotes=True)
+    judge(project, labeler, for_second=8)
+    assert reject(candidate, by=owner)
+    decide_comparisons()
+    assert champion(project).number == 0
 
 
 def test_without_a_clear_word_nothing_is_decided(
@@ -117,6 +121,10 @@ def test_without_a_clear_word_nothing_is_decided(
     decide_comparisons()
     comparison.refresh_from_db()
     assert (comparison.status, champion(project).number) == (Status.UNDECIDED, 0)
+    candidate.refresh_from_db()
+    assert candidate.status == ModelVersion.Status.CANDIDATE
+    assert candidate.gate_reason
+    assert candidate.gate_reason["code"] == "people_undecided"
 
 
 def test_the_preferred_does_not_replace_a_version_that_it_never_met(
@@ -215,3 +223,106 @@ def test_an_admin_compares_any_two_and_cancels(
     assert comparison.status == Status.CANCELLED
     assert not Answer.objects.exists()
     assert set(comparison.groups.values_list("status", flat=True)) == {"withdrawn"}
+
+
+def test_a_cancelled_comparison_goes_on_with_what_nobody_had_judged(
+    as_: As,  # noqa: F811
+    project: Project,
+    candidate: PolicyVersion,
+    owner: User,
+    labeler: User,
+) -> None:
+    comparison = begin(project, candidate, prompts=3)
+    judge(project, labeler, for_second=1)
+    browser = as_(owner)
+    browser.post(reverse("comparison_cancel", args=[project.slug, comparison.pk]))
+    assert not comparison.groups.filter(status=PromptGroup.Status.READY, rankings=None).exists()
+    browser.post(reverse("comparison_resume", args=[project.slug, comparison.pk]))
+    comparison.refresh_from_db()
+    assert (comparison.status, comparison.finished_at) == (Status.RUNNING, None)
+    judge(project, labeler, for_second=2)
+    standing = standing_of(comparisons_of(project).get(pk=comparison.pk))
+    assert (standing.wins, standing.open) == (3, 0)
+
+
+def test_what_neither_version_had_answered_is_asked_for_when_it_goes_on(
+    project: Project, candidate: PolicyVersion
+) -> None:
+    comparison = start_comparison(project, champion(project), candidate, prompts=2)
+    end_comparison(comparison, Status.CANCELLED)
+    resume_comparison(comparison)
+    assert len(answer_all(project)) == 4  # one by each version
+    assert comparison.groups.filter(status=PromptGroup.Status.READY).count() == 2
+
+
+def test_what_an_admin_has_taken_out_stays_out_when_it_goes_on(
+    project: Project, candidate: PolicyVersion, labeler: User
+) -> None:
+    comparison = begin(project, candidate, prompts=3)
+    assignment, token = take(project, labeler)
+    skip_group(labeler, token, "unclear")
+    withdraw_group(assignment.group)
+    other = comparison.groups.exclude(pk=assignment.group_id)[0]
+    withdraw_prompts(project, [other.prompt_id])
+    end_comparison(comparison, Status.CANCELLED)
+    resume_comparison(comparison)
+    assert comparison.groups.filter(status=PromptGroup.Status.READY).count() == 1
+
+
+def test_a_comparison_of_which_nothing_is_left_does_not_go_on(
+    project: Project, candidate: PolicyVersion, labeler: User
+) -> None:
+    comparison = begin(project, candidate, prompts=1)
+    judge(project, labeler, for_second=1)
+    end_comparison(comparison, Status.CANCELLED)
+    with pytest.raises(ComparisonRefused, match="left to judge"):
+        resume_comparison(comparison)
+    comparison.refresh_from_db()
+    assert comparison.status == Status.CANCELLED
+
+
+def test_it_does_not_go_on_beside_another_one_of_the_same_versions(
+    project: Project, candidate: PolicyVersion
+) -> None:
+    comparison = begin(project, candidate, prompts=2)
+    end_comparison(comparison, Status.CANCELLED)
+    start_comparison(project, champion(project), candidate, prompts=2)
+    with pytest.raises(ComparisonRefused, match="just now"):
+        resume_comparison(comparison)
+    assert not comparison.groups.filter(status=PromptGroup.Status.READY).exists()
+
+
+def test_what_people_decided_does_not_go_on(
+    project: Project, candidate: PolicyVersion, labeler: User
+) -> None:
+    comparison = begin(project, candidate, prompts=12)
+    judge(project, labeler, for_second=10)
+    decide_comparisons()
+    resume_comparison(comparison)
+    comparison.refresh_from_db()
+    assert comparison.status == Status.SECOND
+
+
+def test_who_beats_whom_is_a_csv_file(
+    as_: As,  # noqa: F811
+    project: Project,
+    candidate: PolicyVersion,
+    owner: User,
+    labeler: User,
+) -> None:
+    begin(project, candidate, prompts=3)
+    judge(project, labeler, for_second=2, for_first=1)
+    address = reverse("matrix_csv", args=[project.slug])
+    browser = as_(owner)
+    assert address in browser.get(reverse("comparisons", args=[project.slug])).content.decode()
+    heading, *rows = csv.reader(browser.get(address).content.decode().splitlines())
+    assert heading == [
+        *("version", "against", "wins", "losses", "ties", "open"),
+        *("win_rate", "low", "high"),
+    ]
+    assert [row[:6] for row in rows] == [
+        ["1", "0", "2", "1", "0", "0"],
+        ["0", "1", "1", "2", "0", "0"],
+    ]
+    assert all(float(row[7]) < float(row[6]) < float(row[8]) for row in rows)
+    assert as_(labeler).get(address).status_code == 403

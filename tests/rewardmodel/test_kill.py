@@ -118,13 +118,14 @@ def test_a_worker_that_is_stopped_hands_its_run_back_and_uses_up_no_attempt(
     learnable.training_is_automatic = False
     learnable.save()
     run = start_reward_run(learnable)
-    for _ in range(TrainingRun.MAX_ATTEMPTS + 1):
-        wait_for(lambda: status_of(run) == TrainingRun.Status.RUNNING)
-        worker.stop()
-        assert status_of(run) == TrainingRun.Status.QUEUED
-        assert not training_processes(run)
-        worker.start()
-        enqueue(run.pk)
+    wait_for(lambda: status_of(run) == TrainingRun.Status.RUNNING)
+    assert run.attempts == 1
+    worker.stop()
+    assert status_of(run) == TrainingRun.Status.QUEUED
+    assert run.attempts == 0
+    assert not training_processes(run)
+    worker.start()
+    enqueue(run.pk)
     wait_for(lambda: status_of(run) == TrainingRun.Status.SUCCEEDED, 180, lambda: state_of(run))
 
 

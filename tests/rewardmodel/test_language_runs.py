@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils.html import escape
 
 from annotation.exchange.demonstrations import NewDemonstration, parse_demonstrations
 from annotation.exchange.prompts import UnreadablePrompt
@@ -15,7 +18,7 @@ from rewardmodel.services import RunRefused, start_demonstrations_run, start_tex
 from rewardmodel.services.supervision import supervise
 from tests.people import ask
 
-TEXT = "The egg is in the pot. The pot is on the fire. " * 800
+TEXT = "The egg is in the pot. The pot is on the fire. " * 4000
 
 
 def demonstrations(count: int) -> list[NewDemonstration]:
@@ -69,7 +72,7 @@ def test_a_line_that_is_no_demonstration_is_named() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_model_is_made_from_raw_text_and_then_taught_by_demonstrations(
-    project: Project, owner: User, tmp_path: Path
+    project: Project, owner: User, tmp_path: Path, client: Client
 ) -> None:
     text = tmp_path / "text.txt"
     text.write_text(TEXT)
@@ -80,8 +83,13 @@ def test_a_model_is_made_from_raw_text_and_then_taught_by_demonstrations(
     assert policy == made.produced_policy, made.reason
     assert Path(policy.base_model, "model.safetensors").is_file()
     assert policy.provenance["snapshot_sha256"] == made.snapshot.sha256
+    client.force_login(owner)
+    for page in (("versions", "kitchen"), ("version", "kitchen", "policy", policy.number)):
+        html = client.get(reverse(page[0], args=page[1:])).content.decode()
+        assert "What it wrote along the way" in html
+        assert escape(policy.samples[0]["text"]) in html
 
-    import_demonstrations(project, owner, demonstrations(40))
+    import_demonstrations(project, owner, demonstrations(100))
     settings = {"full": True, "learning_rate": 0.003, "steps": 40} | short
     taught = finished(start_demonstrations_run(project, settings))
     assert taught.policy == policy

@@ -14,7 +14,7 @@ from annotation.services.assignments import take_assignment
 from rewardmodel.models import LiveHead
 from rewardmodel.rehearsal.labelers import rank_everything
 from rewardmodel.selectors import RELOADS_REST, RETRY_AFTER, features_folder, is_behind, unranked
-from rewardmodel.services import start_reward_run
+from rewardmodel.services import live_head, start_reward_run
 from rewardmodel.services.live_head import follow_rankings, thinned
 from rewardmodel.tasks import supervise_run
 from tests.people import answer_everything
@@ -80,6 +80,39 @@ def test_it_says_of_groups_that_nobody_ranked_what_it_expects(followed: Project)
         assert group.expected is not None
         best = group.expected.index(max(group.expected))
         assert texts[best] == max(texts, key=lambda text: likes_later_letters([], text))
+
+
+def test_of_every_group_it_says_what_it_expects_however_many_wait(
+    followed: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_head, "EXPECTED_AT_ONCE", 3)
+    unranked(followed).update(expected=None)
+    for _turn in range(2):
+        assert is_behind(followed)
+        follow(followed)
+    assert not is_behind(followed)
+    assert not unranked(followed).filter(expected__isnull=True).exists()
+
+
+def test_it_learns_from_the_half_that_a_training_would(followed: Project) -> None:
+    [before] = LiveHead.objects.get(project=followed).history
+    followed.reward_settings = {"half": 1}
+    followed.save()
+    LiveHead.objects.update(last_ranking_id=0)
+    follow(followed)
+    [now] = LiveHead.objects.get(project=followed).history
+    assert 0 < now["pairs"] < before["pairs"]
+
+
+def test_where_its_half_is_too_small_to_learn_from_it_rests(taught: Project, labeler: User) -> None:
+    rank_groups(taught, labeler, 16)
+    follow(taught)
+    taught.reward_settings, taught.queue_target = {"half": 2}, 2
+    taught.save()
+    answer_everything(taught)
+    LiveHead.objects.update(last_ranking_id=0)
+    follow(taught)
+    assert not is_behind(taught)
 
 
 def test_what_was_read_is_not_read_again(followed: Project, labeler: User) -> None:

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from annotation.models import Project
+from annotation.models import PolicyVersion, Project
+from annotation.services.comparisons import start_comparison
 from rewardmodel.services import start_reward_run
+from rewardmodel.services.judging import cancel_judging, resume_judging, start_judging
 from rewardmodel.services.supervision import supervise
+from tests.people import champion, serving_reward_model
 from tests.rewardmodel.runs import attempts
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,6 +28,24 @@ def test_a_database_that_is_away_for_a_while_stops_no_training(learnable: Projec
     assert run.status == run.Status.SUCCEEDED, run.reason
     assert run.produced_reward_model is not None
     assert len(attempts(run)) == 1
+
+
+def test_a_run_waits_for_a_broker(ranked: Project, no_broker: None) -> None:
+    run = start_reward_run(ranked)
+    run.refresh_from_db()
+    assert run.status == run.Status.QUEUED
+
+
+def test_a_comparison_and_its_judge_wait_for_a_broker(
+    project: Project, candidate: PolicyVersion, no_broker: None
+) -> None:
+    comparison = start_comparison(project, champion(project), candidate)
+    assert comparison.groups.exists()
+    judging = start_judging(comparison, serving_reward_model(project), more=0)
+    cancel_judging(judging)
+    resume_judging(judging)
+    judging.refresh_from_db()
+    assert judging.status == judging.Status.RUNNING
 
 
 @contextmanager

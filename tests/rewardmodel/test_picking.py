@@ -85,6 +85,20 @@ def test_the_best_of_those_drawn_are_shown_where_the_project_wants_it(judged: Pr
         assert texts == {f"Answer **{n}** in full." for n in (DRAWN - 1, DRAWN - 2)}
 
 
+@pytest.mark.parametrize("pick", [Project.Pick.REWARD, Project.Pick.INFORMATION])
+def test_a_text_that_was_drawn_twice_is_shown_once(judged: Project, pick: str) -> None:
+    judged.pick = pick
+    judged.save()
+    draw(judged, 10)
+    for group in drawn_groups(judged):
+        group.answers.exclude(position=0).update(text="The same.")
+    follow(judged)
+    opened = PromptGroup.objects.filter(answer_count=SHOWN, status=PromptGroup.Status.READY)
+    assert opened.count() == 10
+    for group in opened:
+        assert len({answer.text for answer in group.answers.all()}) == SHOWN
+
+
 def test_chance_picks_for_held_out_prompts_and_for_a_share_of_the_others(judged: Project) -> None:
     draw(judged, 20)
     follow(judged)

@@ -10,6 +10,7 @@ from pytest_django import Settings
 
 from annotation.models import Project, User
 from annotation.services.demonstrations import write_demonstration
+from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import text_folder
 from rewardmodel.services import (
@@ -18,6 +19,7 @@ from rewardmodel.services import (
     request_cancel,
     start_demonstrations_run,
     start_policy_run,
+    start_reward_run,
 )
 from rewardmodel.services.outcomes import cancel_run, complete_run
 from tests.rewardmodel.runs import claimed, result, updated
@@ -34,6 +36,13 @@ def text(project: Project) -> Path:
     file = folder / "poems.txt"
     file.write_text("The moon shines before my bed.")
     return file
+
+
+def test_a_new_projects_settings_are_those_that_the_stages_were_measured_with() -> None:
+    project = Project()
+    assert project.kl_budget == PolicyConfig.kl_budget
+    assert project.heldout_percent == PolicyConfig.heldout_percent
+    assert project.answers_per_group == PolicyConfig.answers_per_prompt
 
 
 def test_a_project_names_one_of_its_own_texts(project: Project, text: Path) -> None:
@@ -59,6 +68,26 @@ def test_a_project_names_one_of_its_own_reward_models_by_number(ranked: Project)
     folder = str(RewardModelVersion.objects.get().folder)
     taken = as_run_takes_it(ranked, Kind.POLICY, {"heldout_reward_model": 1})
     assert taken == {"heldout_reward_model": folder}
+
+
+@pytest.mark.parametrize("algorithm", ["rloo", "dpo"])
+def test_an_update_is_judged_by_the_second_judge_unless_it_saw_that_one_s_labels(
+    ranked: Project, algorithm: str
+) -> None:
+    run = claimed(start_reward_run(ranked))
+    complete_run(run, result(run, passed=True))
+    folder = RewardModelVersion.objects.get().folder
+    assert folder is not None
+    update = claimed(start_policy_run(ranked))
+    assert update.config["heldout_reward_model"] == ""
+    complete_run(update, result(update, passed=True))
+    (folder / "second").mkdir(parents=True)
+    ranked.policy_settings = {"algorithm": algorithm}
+    try:
+        found = start_policy_run(ranked).config["heldout_reward_model"]
+    finally:
+        shutil.rmtree(folder)
+    assert found == ("" if algorithm == "dpo" else str(folder / "second"))
 
 
 @pytest.mark.parametrize("number", ["/srv/judge", True, 2, 10**30])

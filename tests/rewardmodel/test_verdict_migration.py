@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from pytest_django import DjangoDbBlocker
 
 from rewardmodel.learning.core.gate import from_json, word
+from tests.earlier import database_of_its_own
 
 BEFORE = [("annotation", "0010_assignment"), ("rewardmodel", "0003_run_kinds")]
+AFTER = [("annotation", "0011_gate_reasons"), ("rewardmodel", "0004_verdicts")]
 BASE_MODEL = "The base model serves until a version that was taught beats it."
 STOPPED = "stopped after 3 steps at a divergence of 30.1 nats"
 SENTENCES = [
@@ -58,18 +61,6 @@ def apps_at(targets: list[tuple[str, str]]) -> Any:
     return executor.loader.project_state(targets).apps
 
 
-@pytest.fixture
-def before(transactional_db: None) -> Iterator[Any]:
-    """The models of the version before; the database is put back in the end."""
-    now = MigrationExecutor(connection).loader.graph.leaf_nodes()
-    yield apps_at(BEFORE)
-    apps_at(now)
-
-
-def migrated() -> Any:
-    return apps_at(MigrationExecutor(connection).loader.graph.leaf_nodes())
-
-
 def fill(apps: Any) -> None:
     """A version and a run for each sentence and free text, and one of each without any."""
     project = apps.get_model("annotation", "Project").objects.create(name="Old", slug="old")
@@ -106,6 +97,18 @@ def reasons(apps: Any, app: str, model: str, field: str) -> list[Any]:
     return list(rows.values_list(field, flat=True))
 
 
+@pytest.fixture(scope="module")
+def after(
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Any]:
+    """The models with verdicts, of a database that was filled before."""
+    with django_db_blocker.unblock(), database_of_its_own(tmp_path_factory.mktemp("earlier")):
+        fill(apps_at(BEFORE))
+        yield apps_at(AFTER)
+
+
 FIELDS = [
     ("annotation", "PolicyVersion", "gate_reason"),
     ("rewardmodel", "RewardModelVersion", "gate_reason"),
@@ -113,35 +116,28 @@ FIELDS = [
 ]
 
 
-def test_every_sentence_becomes_a_verdict_that_says_the_same(before: Any) -> None:
-    fill(before)
-    after = migrated()
+def test_every_sentence_becomes_a_verdict_that_says_the_same(after: Any) -> None:
     for where in FIELDS:
         stored = [reason for reason in reasons(after, *where) if isinstance(reason, dict)]
         assert [word(from_json(reason)) for reason in stored] == SENTENCES
 
 
-def test_any_other_sentence_is_kept_as_it_is(before: Any) -> None:
-    fill(before)
-    after = migrated()
+def test_any_other_sentence_is_kept_as_it_is(after: Any) -> None:
     for where in FIELDS:
         assert [r for r in reasons(after, *where) if isinstance(r, str)] == FREE_TEXTS
 
 
-def test_every_row_is_kept_and_those_without_a_word_have_none(before: Any) -> None:
-    fill(before)
-    after = migrated()
+def test_every_row_is_kept_and_those_without_a_word_have_none(after: Any) -> None:
     rows = len(SENTENCES) + len(FREE_TEXTS) + 1
     policies, reward_models, runs = (reasons(after, *where) for where in FIELDS)
     assert (len(policies), len(reward_models), len(runs)) == (rows + 1, rows, rows)
     assert policies[0] is policies[-1] is reward_models[-1] is runs[-1] is None
 
 
-def test_values_are_numbers(before: Any) -> None:
-    fill(before)
+def test_values_are_numbers(after: Any) -> None:
     [stopped] = [
         reason
-        for reason in reasons(migrated(), "rewardmodel", "TrainingRun", "reason")
+        for reason in reasons(after, "rewardmodel", "TrainingRun", "reason")
         if isinstance(reason, dict) and reason["code"] == "policy_no_gain"
         if "stopped" in reason["values"]
     ]
@@ -153,9 +149,7 @@ def test_values_are_numbers(before: Any) -> None:
     }
 
 
-def test_why_a_training_stopped_early_is_a_verdict_among_its_metrics(before: Any) -> None:
-    fill(before)
-    after = migrated()
+def test_why_a_training_stopped_early_is_a_verdict_among_its_metrics(after: Any) -> None:
     found = reasons(after, "annotation", "PolicyVersion", "metrics")
     assert found[1]["stopped"] == {
         "code": "stopped_by_budget",
@@ -167,9 +161,7 @@ def test_why_a_training_stopped_early_is_a_verdict_among_its_metrics(before: Any
     assert {"stopped": FREE_TEXTS[0]} in runs
 
 
-def test_going_back_finds_the_sentences_again(before: Any) -> None:
-    fill(before)
-    migrated()
+def test_going_back_finds_the_sentences_again(after: Any) -> None:
     back = apps_at(BEFORE)
     policies, reward_models, runs = (reasons(back, *where) for where in FIELDS)
     assert policies[1:] == reward_models == runs == [*SENTENCES, *FREE_TEXTS, ""]

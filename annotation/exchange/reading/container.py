@@ -2,12 +2,12 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
 from json import JSONDecodeError
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,13 @@ from annotation.exchange.prompts import UnreadablePrompt, unreadable_line
 from annotation.exchange.reading import source
 from annotation.exchange.reading.json_array import Cut, elements
 from annotation.exchange.reading.tables import Table, table_in
+from annotation.exchange.reading.wrapping import (
+    SPLITS,
+    is_dataset_info,
+    objects_in,
+    rows_named,
+    wrapped_in,
+)
 from annotation.exchange.untrusted_json import (
     LIMITS,
     MOST_CHARACTERS,
@@ -26,11 +33,6 @@ from annotation.exchange.untrusted_json import (
 )
 from annotation.exchange.wording import Unreadable, gettext_noop
 
-# An object that wraps all rows, whose line does not end where it is looked at.
-_WRAPPING = re.compile(
-    r'\{(?:\s*"[^"]{0,40}"\s*:\s*(?:"[^"]{0,200}"|[-.\w]+)\s*,){0,9}\s*"(\w+)"\s*:\s*\[\s*\{'
-)
-WRAPPERS = {"data", "rows", "records", "examples", "train", "items", "samples", "dataset"}
 PARQUET_ROWS, LARGEST_ROW_GROUP = 64, 1 << 30
 csv.field_size_limit(MOST_CHARACTERS)
 
@@ -45,8 +47,8 @@ QUOTE = gettext_noop(
 )
 RAGGED = gettext_noop("it has {cells} cells, and the first row has {columns}.")
 DATASET_INFO = gettext_noop(
-    "This is a list of data sets (LLaMA-Factory's dataset_info.json): upload the files that it "
-    "names."
+    "This is a list of data sets (LLaMA-Factory's dataset_info.json): take the files that it "
+    "names, or a zip archive of all."
 )
 
 
@@ -108,17 +110,20 @@ class Container:
 
     def _json_lines(self, after: int) -> Iterator[Row]:
         for row in self._lines(after):
-            yield row if row.problem else _read(row.place, row.value)
+            # What was an array once may have left its commas.
+            yield row if row.problem else _read(row.place, row.value.removesuffix(","))
 
     def _elements(self, after: int) -> Iterator[Row]:
         with self._open("") as file:
             whole = file.read(MOST_CHARACTERS + 1)
-        if whole.lstrip().startswith("{") and len(whole) <= MOST_CHARACTERS:
+        is_object = whole.lstrip().startswith("{")
+        if is_object and len(whole) <= MOST_CHARACTERS:
             yield from (row for row in _rows_of_object(whole) if row.place > after)
             return
         with self._open("") as file:
             try:
-                for place, text in enumerate(elements(file), start=1):
+                found = elements(file, rows_named(whole) if is_object else None, SPLITS)
+                for place, text in enumerate(found, start=1):
                     if place <= after or text == "":
                         continue
                     if text is None:
@@ -131,10 +136,9 @@ class Container:
     def _table_rows(self, after: int) -> Iterator[Row]:
         place = 0
         with self._open("") as file:
-            reader = csv.reader(_csv_lines(file), delimiter=self.table.delimiter)
             try:
-                for place, cells in enumerate(reader, start=1):
-                    if place <= max(after, self.table.has_header) or not any(cells):
+                for place, cells in enumerate(self.table.rows(_csv_lines(file)), start=1):
+                    if place <= max(after, self.table.above) or not any(cells):
                         continue
                     yield self._table_row(place, cells)
             except (csv.Error, _LongLine) as error:
@@ -181,33 +185,23 @@ def _is_row(text: str, is_whole: bool) -> bool:
     except UnreadableJson:
         return True
     except JSONDecodeError:
-        wrapping = _WRAPPING.match(text)
-        if wrapping and wrapping[1] in WRAPPERS:
+        if not _end and rows_named(text):
             return False
         return bool(rest.lstrip().startswith("{")) or (not _end and not is_whole)
-    return bool(rest.strip()) or not (_wrapped(value) or _is_dataset_info(value))
-
-
-def _wrapped(value: dict[str, Any]) -> list[Any] | None:
-    """The rows in an object that holds all of them."""
-    lists = [value[name] for name in WRAPPERS & set(value) if isinstance(value[name], list)]
-    is_only = len(lists) == 1 and all(isinstance(row, dict) for row in lists[0])
-    return lists[0] if is_only and lists[0] else None
-
-
-def _is_dataset_info(value: Any) -> bool:
-    parts = list(value.values()) if isinstance(value, dict) else []
-    named = {"file_name", "hf_hub_url", "ms_hub_url", "script_url", "cloud_file_name"}
-    return bool(parts) and all(isinstance(part, dict) and named & set(part) for part in parts)
+    return bool(rest.strip()) or not (wrapped_in(value) or is_dataset_info(value))
 
 
 def _rows_of_object(text: str) -> Iterator[Row]:
+    several = objects_in(text)
+    if len(several) > 1:
+        yield from (_read(place, each) for place, each in enumerate(several, start=1))
+        return
     row = _read(1, text)
     if row.problem:
         raise row.problem
-    if _is_dataset_info(row.value):
+    if is_dataset_info(row.value):
         raise Unreadable(DATASET_INFO)
-    wrapped = _wrapped(row.value)
+    wrapped = wrapped_in(row.value)
     if wrapped is None:
         yield row
     else:
@@ -215,9 +209,11 @@ def _rows_of_object(text: str) -> Iterator[Row]:
 
 
 def _unwrapped(value: Any) -> Any:
-    """The row itself in what the Hugging Face viewer puts around it."""
-    is_viewed = isinstance(value, dict) and {"row_idx", "row"} <= set(value)
-    return value["row"] if is_viewed else value
+    """The row itself in what the Hugging Face viewer or Argilla's search puts around it."""
+    for name, mark in (("row", "row_idx"), ("record", "query_score")):
+        if isinstance(value, dict) and {name, mark} <= set(value):
+            return value[name]
+    return value
 
 
 def _read(place: int, text: str) -> Row:
@@ -266,7 +262,7 @@ def _parquet_rows(path: Path, after: int) -> Iterator[Row]:
 
     place = 0
     try:
-        with source.open_bytes(path) as bytes_, parquet.ParquetFile(bytes_) as file:
+        with source.open_anywhere(path) as bytes_, parquet.ParquetFile(bytes_) as file:
             sizes = (file.metadata.row_group(n).total_byte_size for n in range(file.num_row_groups))
             if max(sizes, default=0) > LARGEST_ROW_GROUP:
                 raise Unreadable(HUGE_PARQUET, megabytes=LARGEST_ROW_GROUP >> 20)
@@ -282,7 +278,19 @@ def _parquet_rows(path: Path, after: int) -> Iterator[Row]:
         raise Unreadable(NO_PARQUET) from error
 
 
-def _parquet_row(place: int, value: Any) -> Row:
+def _plain(value: Any) -> Any:
+    """As JSON would have it: no number is nothing, and bytes are a text that lacks its type."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _parquet_row(place: int, raw: Any) -> Row:
+    value = _plain(raw)
     try:
         check_value(value)
     except UnreadableJson as problem:

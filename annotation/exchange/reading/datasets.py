@@ -13,14 +13,18 @@ from annotation.exchange.untrusted_json import parse_json
 from annotation.exchange.wording import Unreadable, gettext_noop
 
 INFO = "dataset_info.json"
-DESCRIBING = {INFO, "dataset_infos.json", "dataset_dict.json", "state.json", "config.json"}
-ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".jsonl.gz", ".csv.gz")
+DESCRIBING = {
+    *(INFO, "dataset_infos.json", "dataset_dict.json", "state.json", "config.json"),
+    *("readme.txt", "license.txt", "requirements.txt"),
+}
+_NAMES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt")
+ENDINGS = (*_NAMES, *(f"{name}.gz" for name in _NAMES), ".parquet")
 ALPACA = {"prompt": "instruction", "query": "input", "response": "output", "kto_tag": "label"}
 SHAREGPT = {"messages": "conversations", "kto_tag": "label"}
 """What LLaMA-Factory calls a column, and the name that it has where nobody says another."""
 TAGS = {"user_tag": "human", "assistant_tag": "gpt", "system_tag": "system"}
 
-NO_FILES = gettext_noop("There is no file of rows in the folder: JSON Lines, JSON, CSV or Parquet.")
+NO_FILES = gettext_noop("There is no file of rows in it: JSON Lines, JSON, CSV, Parquet or text.")
 ARROW = gettext_noop(
     "The folder holds Arrow files, as save_to_disk writes them: write Parquet instead, "
     "with to_parquet."
@@ -54,7 +58,12 @@ class Part:
     def _usual(self, row: Any) -> Any:
         if not isinstance(row, dict):
             return row
-        named = {self.columns.get(name, name): value for name, value in row.items()}
+        taken = {name for own, name in self.columns.items() if own in row}
+        named = {
+            self.columns.get(name, name): value
+            for name, value in row.items()
+            if name in self.columns or name not in taken
+        }
         turns = named.keys() & {"conversations", "chosen", "rejected"}
         return named | {name: self._messages(named[name]) for name in turns}
 
@@ -82,7 +91,8 @@ def parts_of(source: Path) -> list[Part]:
     if described:
         return described
     files = visible_files(source)
-    found = [each for each in files if each.name.endswith(ENDINGS) and each.name not in DESCRIBING]
+    rows = [each for each in files if each.name.endswith(ENDINGS)]
+    found = [each for each in rows if each.name.lower() not in DESCRIBING]
     if not found:
         is_arrow = any(each.suffix == ".arrow" for each in files)
         raise Unreadable(ARROW if is_arrow else NO_FILES)

@@ -15,6 +15,7 @@ from annotation.exchange.shapes.item import (
     check_for_desk,
     filled,
 )
+from annotation.exchange.tags import MOST_TAGS
 from annotation.exchange.wording import Unreadable, gettext_noop
 
 RANKING, THUMBS = "ranking", "thumbs"
@@ -58,6 +59,7 @@ class Group:
     language: str = ""
     answers_wanted: int | None = None
     system_prompt: str = ""
+    tags: tuple[str, ...] = ()
     merged: int = 0
 
     def as_json(self) -> dict[str, Any]:
@@ -68,8 +70,8 @@ def group_of(value: dict[str, Any]) -> Group:
     """What `as_json` wrote."""
     candidates = [Candidate(**each) for each in value.get("candidates", ())]
     judgments = [Said(**each) for each in value.get("judgments", ())]
-    whole = {"messages": [], **value, "candidates": candidates, "judgments": judgments}
-    return Group(**whole)
+    found = {"candidates": candidates, "judgments": judgments, "tags": tuple(value.get("tags", ()))}
+    return Group(**{"messages": [], **value, **found})
 
 
 def fold(rows: Sequence[Row]) -> tuple[list[Group], list[Problem]]:
@@ -98,7 +100,13 @@ def _plain(rows: Sequence[Row]) -> Group:
         text=items[0].text,
         language=next((item.language for item in items if item.language), ""),
         answers_wanted=next((item.answers_wanted for item in items if item.answers_wanted), None),
+        tags=_tags(items),
     )
+
+
+def _tags(items: Sequence[Item]) -> tuple[str, ...]:
+    found = dict.fromkeys(tag for item in items for tag in item.tags)
+    return tuple(sorted(found)[:MOST_TAGS])
 
 
 def _components(rows: Sequence[Row]) -> list[list[Row]]:
@@ -166,6 +174,7 @@ def _fold(rows: Sequence[Row]) -> tuple[Group | None, list[Problem]]:
         said,
         language=next((item.language for item in items if item.language), ""),
         system_prompt=items[0].system_prompt,
+        tags=_tags(items),
         merged=merged,
     )
     return group, problems + found

@@ -6,12 +6,13 @@ limits of `untrusted_json` hold for each. A streaming parser would stop at the f
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from annotation.exchange.untrusted_json import MOST_CHARACTERS
 
 CHUNK = 1 << 16
 _INSIDE = re.compile(r'["\\]')
+_NAME = re.compile(r'"(\w+)"\s*:\s*$')
 _OUTSIDE = re.compile(r'["\[\]{},]')
 
 Token = tuple[str, str]
@@ -21,11 +22,50 @@ class Cut(ValueError):
     """The array does not end, or something follows it."""
 
 
-def elements(file: io.TextIOBase) -> Iterator[str | None]:
-    """The texts of the elements of the array that the file is, or of the first array of objects
-    in the object that it is; None for an element that is too long. Raises Cut."""
+def elements(
+    file: io.TextIOBase, first: Container[str] | None = None, more: Container[str] = ()
+) -> Iterator[str | None]:
+    """The texts of the elements of the array that the file is; or, of the object that it is, of the
+    first array of objects, with a name in `first` if that is given, and of those after it with a
+    name in `more`. None for an element that is too long. Raises Cut."""
     tokens = _tokens(file)
-    array, begin = _first_array(tokens)
+    if next(tokens)[1] == "[":
+        yield from _array(tokens, 1, "")
+        if any(text.strip() or mark for text, mark in tokens):
+            raise Cut
+        return
+    if not any(_is_wanted(name, first) for name in _arrays(tokens)):
+        raise Cut
+    yield from _array(tokens, 2, "{")
+    while any(name in more for name in _arrays(tokens)):
+        yield from _array(tokens, 2, "{")
+
+
+def arrays_in(text: str) -> list[str]:
+    """The names of the arrays of objects in the beginning of an object."""
+    tokens = _tokens(io.StringIO(text))
+    next(tokens)
+    return list(_arrays(tokens))
+
+
+def _is_wanted(name: str, names: Container[str] | None) -> bool:
+    return names is None or name in names
+
+
+def _arrays(tokens: Iterator[Token]) -> Iterator[str]:
+    """The name of each array of objects that is still to come in an object; the first brace in it
+    was read then."""
+    depth, named = 1, ""
+    for text, mark in tokens:
+        if named and (mark, text.strip()) == ("{", ""):
+            yield named
+        found = _NAME.search(text) if depth == 1 and mark == "[" else None
+        named = found[1] if found else ""
+        depth += (mark in "[{") - (mark in "]}") if mark else 0
+
+
+def _array(tokens: Iterator[Token], array: int, begin: str) -> Iterator[str | None]:
+    """Its elements; `array`: how deep they lie."""
     depth, element = array + len(begin), [begin]
     size = len(begin)
     for text, mark in tokens:
@@ -40,22 +80,7 @@ def elements(file: io.TextIOBase) -> Iterator[str | None]:
             yield "".join(element).strip() if size <= MOST_CHARACTERS else None
             element, size = [], 0
         if depth < array:
-            if array == 1 and any(text.strip() or mark for text, mark in tokens):
-                raise Cut
             return
-    raise Cut
-
-
-def _first_array(tokens: Iterator[Token]) -> tuple[int, str]:
-    """How deep the array's elements lie, and what of the first was read already."""
-    depth, before = 0, ""
-    for text, mark in tokens:
-        if mark == "[" and depth == 0:
-            return 1, ""
-        if (before, mark, depth, text.strip()) == ("[", "{", 2, ""):
-            return 2, "{"
-        depth += (mark in "[{") - (mark in "]}") if mark else 0
-        before = mark
     raise Cut
 
 

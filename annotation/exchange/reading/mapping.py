@@ -1,14 +1,25 @@
-"""What somebody says the columns of an unknown shape mean; a guess by their names to begin with."""
+"""What somebody says the columns of an unknown shape mean, and rows read by it."""
 
 import re
 from collections.abc import Mapping as Columns
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from annotation.exchange.reading.ordering import (
+    FROM_0_OR_1,
+    numbers_in,
+    ranks_by_order,
+    word_of,
+    words_of,
+)
+from annotation.exchange.reading.spreading import spread
 from annotation.exchange.shapes import fields, names, shape
 from annotation.exchange.shapes.conversations import GOOD_OR_BAD
 from annotation.exchange.shapes.item import Candidate, Item, Judged
 from annotation.exchange.shapes.lists import dense
+from annotation.exchange.shapes.winner import better, number_of
+from annotation.exchange.tags import tags_of
 from annotation.exchange.wording import Unreadable, gettext_noop
 
 MEANINGS = {
@@ -20,6 +31,7 @@ MEANINGS = {
     names.REJECTED: shape.WORSE,
     names.DEMONSTRATION: shape.DEMONSTRATION,
     names.WINNER: gettext_noop("which answer is better: its column, number, letter or text"),
+    names.ORDER: gettext_noop("the order of all answers, the best first: B>A=C, or their numbers"),
     names.RANK: gettext_noop("the rank of the answer of the same number, or of them all"),
     names.GRADE: gettext_noop("the grade of the answer of the same number: more is better"),
     names.GOOD: shape.GOOD,
@@ -27,25 +39,30 @@ MEANINGS = {
     names.AUTHOR: shape.AUTHOR,
     names.LANGUAGE: shape.LANGUAGE,
     names.TEXT: shape.TEXT,
+    names.TAGS: gettext_noop("tags, kept with the prompt"),
 }
 
 NO_PROMPT = gettext_noop("Say which column holds the question, or which the raw text: one of them.")
 ONE_SIDE = gettext_noop("Say which columns hold the better and the worse answer: both are needed.")
 MANY = gettext_noop("Only one column can be: {meaning}.")
 NO_ANSWERS = gettext_noop("Say which columns hold the answers that are judged.")
-TIES = {"tie", "ties", "draw", "equal", "same", "=", "both", "0", "平", "平局"}
-ALL_BAD = {"tie (bothbad)", "both_bad", "bothbad", "neither", "none", "都不好"}
 
 
 @dataclass(frozen=True)
 class Mapping:
     """The meaning of each column; `has_header` as somebody said, None: as it looks. `is_lines`: it
-    is no table, each line is a question, or with `is_text` a text to learn from."""
+    is no table, each line is a question, or with `is_text` a text to learn from. `counts_from`:
+    the number of the first answer, 0 or 1, as somebody said; None: as the rows tell, and
+    `is_numbered` is whether they do. `is_recognised`: the columns mean what they do in the shape
+    that the file has."""
 
     columns: dict[str, str] = field(default_factory=dict)
     has_header: bool | None = None
     is_lines: bool = False
     is_text: bool = False
+    counts_from: int | None = None
+    is_numbered: bool = False
+    is_recognised: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The columns in their order, which a database does not keep of an object."""
@@ -64,19 +81,36 @@ class Mapping:
         if bool(self.of(names.PROMPT)) == bool(self.of(names.TEXT)):
             raise Unreadable(NO_PROMPT)
         once = (names.PROMPT, names.CHOSEN, names.REJECTED, names.WINNER, names.LABELER, names.TEXT)
-        for meaning in (*once, names.LANGUAGE, names.SYSTEM, names.DEMONSTRATION, names.GOOD):
+        for meaning in (
+            *once,
+            names.ORDER,
+            names.TAGS,
+            names.LANGUAGE,
+            names.SYSTEM,
+            names.DEMONSTRATION,
+            names.GOOD,
+        ):
             if len(self.of(meaning)) > 1:
                 raise Unreadable(MANY, meaning=MEANINGS[meaning])
         if bool(self.of(names.CHOSEN)) != bool(self.of(names.REJECTED)):
             raise Unreadable(ONE_SIDE)
         says = (
             self.of(names.WINNER)
+            or self.of(names.ORDER)
             or self.of(names.RANK)
             or self.of(names.GRADE)
             or self.of(names.GOOD)
         )
         if says and not self.of(names.ANSWER):
             raise Unreadable(NO_ANSWERS)
+
+    def seeing(self, rows: Sequence[Columns[str, Any]]) -> "Mapping":
+        """With what these rows tell of the numbers of answers."""
+        said = {word_of(row.get(name)) for name in self.of(names.WINNER) for row in rows}
+        orders = [words_of(row.get(name)) for name in self.of(names.ORDER) for row in rows]
+        said |= {word for order in orders for tied in order for word in tied}
+        numbers = set(filter(str.isdecimal, said))
+        return replace(self, is_numbered=_are_told(numbers, self.of(names.ANSWER)))
 
     def read(self, row: Columns[str, Any]) -> Item:
         """Raises Unreadable."""
@@ -87,13 +121,15 @@ class Mapping:
         messages = fields.with_system(messages, self._one(row, names.SYSTEM))
         language = self._one(row, names.LANGUAGE)[:20]
         demonstration = self._one(row, names.DEMONSTRATION) or None
-        candidates, judgments = self._judged(row)
+        columns, spread_row = spread(self.columns, row)
+        candidates, judgments = replace(self, columns=dict(columns))._judged(spread_row)
         return Item(
             messages,
             candidates,
             judgments,
             None if candidates else demonstration,
             language=language,
+            tags=tags_of(next((fields.cell_of(row.get(n)) for n in self.of(names.TAGS)), None)),
         )
 
     def _one(self, row: Columns[str, Any], meaning: str) -> str:
@@ -118,13 +154,18 @@ class Mapping:
 
     def _said(self, row: Columns[str, Any], columns: list[str], labeler: str) -> Judged | None:
         if winner := self.of(names.WINNER):
-            return _by_winner(row, winner[0], columns, labeler)
+            return self._by_winner(row, winner[0], columns, labeler)
+        if order := self.of(names.ORDER):
+            return self._by_order(row, order[0], columns, labeler)
         for meaning in (names.RANK, names.GRADE):
             given = self.of(meaning)
             if not given:
                 continue
             if meaning == names.RANK and len(given) == 1 and len(columns) > 1:
-                return _by_order(row, given[0], columns, labeler)
+                ranks = numbers_in(row.get(given[0]))
+                if len(ranks) == len(columns):
+                    return Judged(labeler, dense(list(ranks)))
+                return self._by_order(row, given[0], columns, labeler)
             numbers = [fields.number_of(row, _beside(name, given, columns)) for name in columns]
             if all(number is None for number in numbers):
                 return None
@@ -136,109 +177,50 @@ class Mapping:
             return Judged(labeler, grades=(is_good,), is_thumbs=True) if len(columns) == 1 else None
         return None
 
+    def _by_winner(
+        self, row: Columns[str, Any], field: str, columns: list[str], labeler: str
+    ) -> Judged | None:
+        value = word_of(row.get(field))
+        if not value:
+            return None
+        known = ", ".join([*columns, "tie"])
+        if value.isdecimal() and not self.is_numbered and self.counts_from is None:
+            raise Unreadable(FROM_0_OR_1, field=field, value=value[:40], known=known)
+        said = better(value, columns, [row[name] for name in columns], self.counts_from)
+        if said is None and re.search("[>=]", value):
+            return self._by_order(row, field, columns, labeler)
+        if said is None:
+            raise Unreadable(fields.UNKNOWN_VALUE, field=field, value=value[:40], known=known)
+        return replace(said, labeler=labeler)
+
+    def _by_order(
+        self, row: Columns[str, Any], field: str, columns: list[str], labeler: str
+    ) -> Judged | None:
+        if not words_of(row.get(field)):
+            return None
+        texts = [row[name] for name in columns]
+        said = (row.get(field), field, columns, texts, self.counts_from, self.is_numbered)
+        return Judged(labeler, ranks_by_order(*said))
+
 
 def mapping_of(value: Columns[str, Any]) -> Mapping:
     """What `as_json` wrote."""
     return Mapping(**{**value, "columns": dict(value["columns"])})
 
 
-def guessed(columns: Columns[str, str]) -> Mapping:
-    """By the columns' names; only the first of what there can be one of."""
-    found: dict[str, str] = {}
-    many = (names.ANSWER, names.RANK, names.GRADE, names.AUTHOR, names.IGNORED)
-    for name in columns:
-        meaning = names.meaning_of(name)
-        found[name] = (
-            names.IGNORED if meaning in found.values() and meaning not in many else meaning
-        )
-    if names.TEXT in found.values() and names.PROMPT in found.values():
-        found = {name: names.IGNORED if its == names.TEXT else its for name, its in found.items()}
-    if names.ANSWER in found.values() and list(found.values()).count(names.ANSWER) == 1:
-        judged = {names.WINNER, names.RANK, names.GRADE, names.GOOD} & set(found.values())
-        if not judged:
-            found = {
-                n: names.DEMONSTRATION if its == names.ANSWER else its for n, its in found.items()
-            }
-    return Mapping(found)
-
-
-def _number(name: str) -> str:
-    """What tells answer columns apart: the number or letter at the end."""
-    found = re.search(r"(\d+|[_\s-][a-zA-Z])$", name.strip())
-    return found.group().strip("_- ").lower() if found else ""
-
-
 def _beside(name: str, given: list[str], columns: list[str]) -> str:
     """Of the columns given, the one that belongs to the answer in this column."""
     for other in given:
-        if _number(other) == _number(name) and (_number(name) or len(given) == 1):
+        if number_of(other) == number_of(name) and (number_of(name) or len(given) == 1):
             return other
     return given[columns.index(name)] if len(given) == len(columns) else ""
 
 
-def _by_winner(
-    row: Columns[str, Any], field: str, columns: list[str], labeler: str
-) -> Judged | None:
-    value = str(row.get(field) if row.get(field) is not None else "").strip()
-    if not value:
-        return None
-    if value.lower() in ALL_BAD:
-        return Judged(labeler, (1,) * len(columns), none_acceptable=True)
-    if value.lower() in TIES and value.lower() not in map(_number, columns):
-        return Judged(labeler, (1,) * len(columns))
-    at = _place(value, row, columns)
-    if at is None:
-        known = ", ".join([*columns, "tie"])
-        raise Unreadable(fields.UNKNOWN_VALUE, field=field, value=value[:40], known=known)
-    pairs = tuple((at, other) for other in range(len(columns)) if other != at)
-    return Judged(labeler, given={"pairs": pairs})
-
-
-def _place(value: str, row: Columns[str, Any], columns: list[str]) -> int | None:
-    """Which answer is meant: by its column, its number or letter, its side, or its own text."""
-    said = value.lower()
-    letters = [_number(name) or name for name in columns]
-    for at, name in enumerate(columns):
-        if said in (name.lower(), letters[at]) or value == row.get(name):
-            return at
-        if re.fullmatch(
-            rf"(answer|response|model|output|candidate)[ _-]?{re.escape(letters[at])}", said
-        ):
-            return at
-    order = {
-        "left": 0,
-        "first": 0,
-        "a": 0,
-        "right": 1,
-        "second": 1,
-        "b": 1,
-        "1": 0,
-        "2": 1,
-        "c": 2,
-        "3": 2,
-    }
-    place = order.get(said, len(columns))
-    return place if place < len(columns) else None
-
-
-def _by_order(row: Columns[str, Any], field: str, columns: list[str], labeler: str) -> Judged:
-    """One column with the order of all: [2, 0, 1], B>A=C, a list of columns; or ranks of each."""
-    value = fields.cell_of(row.get(field))
-    if isinstance(value, list) and len(value) == len(columns):
-        if all(isinstance(one, str) for one in value):
-            return Judged(labeler, fields.ordered(columns, value, field))
-        if all(isinstance(one, int | float) for one in value):
-            return Judged(labeler, dense([float(one) for one in value]))
-    if isinstance(value, str):
-        ranks: dict[int, int] = {}
-        for rank, tied in enumerate(re.split(r"[>,]", value), start=1):
-            for one in tied.split("="):
-                place = _place(one.strip(), row, columns)
-                if place is None or place in ranks:
-                    known = "B>A=C"
-                    raise Unreadable(
-                        fields.UNKNOWN_VALUE, field=field, value=value[:40], known=known
-                    )
-                ranks[place] = rank
-        return Judged(labeler, tuple(ranks.get(at) for at in range(len(columns))))
-    raise Unreadable(fields.UNKNOWN_VALUE, field=field, value=str(value)[:40], known="B>A=C")
+def _are_told(numbers: set[str], columns: list[str]) -> bool:
+    """Whether numbers mean answers: those in their names, or places of which the first is 1. Of 0
+    and 1 alone either may be the first."""
+    own = set(map(number_of, columns))
+    if numbers <= own or "0" in own:
+        return numbers <= own
+    reach_last = len(columns) > 1 and str(len(columns)) in numbers
+    return reach_last or ("2" in numbers and "0" not in numbers)

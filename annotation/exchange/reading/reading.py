@@ -1,20 +1,30 @@
 """From a file to items: what it is, by its content, and each row as what it says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from annotation.exchange.reading.container import Container, Kind, Row, container_of
+from annotation.exchange.reading.guessing import counted_from, guessed
 from annotation.exchange.reading.mapping import Mapping
-from annotation.exchange.shapes import Shape, shape_named, shape_of
+from annotation.exchange.shapes import Shape, names, shape_named, shape_of
+from annotation.exchange.shapes.conversations import VERDICTS
+from annotation.exchange.shapes.fields import HAS_IMAGES, cell_of
 from annotation.exchange.shapes.item import EMPTY, Item, checked
+from annotation.exchange.shapes.winner import is_verdict
+from annotation.exchange.tags import tags_of
 from annotation.exchange.wording import Unreadable, gettext_noop
 
 LOOKED_AT = 50  # rows, to know the shape
 MOST_SHOWN = 12  # names of columns in a sentence
 
+LABEL, LABEL_OR_TAGS = "label", "标签"
+TAGGED = ("tags", "tag", LABEL_OR_TAGS)
+TAGS = gettext_noop("tags, kept with the prompt")
+NOT_TAGGED = gettext_noop("“tags” holds no short words: it is left out")
+MEDIA = {"images", "image", "videos", "video", "audios", "audio"}
 LINES = "lines"  # the shape of plain text
 NO_ROWS = gettext_noop("There is no row in the file.")
 NO_OBJECT = gettext_noop("it is no object with named fields.")
@@ -24,12 +34,17 @@ UNLIKE = gettext_noop("it is not like the rows before it: {fields} is missing.")
 @dataclass(frozen=True)
 class Found:
     """What a file is. `shape` is None where nobody knows it and no mapping says what its columns
-    mean; `columns`, with an example of each."""
+    mean; `columns`, with an example of each. `label`: the column of verdicts that is called as tags
+    are. `counts_from`: by which number its first rows call the first answer, most likely. `free`:
+    columns that the shape reads whatever they are called."""
 
     container: Container
     shape: Shape | None
     mapping: Mapping | None = None
     columns: dict[str, str] = field(default_factory=dict)
+    label: str = ""
+    counts_from: int | None = None
+    free: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -48,8 +63,13 @@ class Found:
             return self.mapping.meanings()
         if self.shape is None:
             return {}
-        meanings = {name: self.shape.meaning_of(name) for name in self.columns}
-        return {name: meaning for name, meaning in meanings.items() if meaning}
+        tagged = {name: TAGS for name in self.columns if name in TAGGED and name != self.label}
+        meanings = tagged | {
+            name: meaning
+            for name in self.columns
+            if (meaning := self.shape.meaning_of(LABEL if name == self.label else name))
+        }
+        return {**self.free, **{name: meaning for name, meaning in meanings.items() if meaning}}
 
     def items(self, row: Row) -> Iterator[Item]:
         """What the row says. Raises Unreadable."""
@@ -68,9 +88,12 @@ class Found:
             return
         if self.shape is None:  # an object without a field
             raise Unreadable(EMPTY)
-        read = self.shape.read(_fitting(self.shape, row.value))
+        if any(row.value.get(name) for name in MEDIA - set(self.shape.fields)):
+            raise Unreadable(HAS_IMAGES)
+        value = _labelled(row.value, self.label)
+        read = self.shape.read(_fitting(self.shape, value))
         for item in [read] if isinstance(read, Item) else read:
-            yield checked(item)
+            yield checked(_tagged(item, value))
 
 
 def look_at(path: Path, mapping: Mapping | None = None) -> Found:
@@ -88,15 +111,45 @@ def look_at(path: Path, mapping: Mapping | None = None) -> Found:
     if not any(isinstance(row.value, dict) for row in rows):
         return Found(container, None, mapping)
     objects = [row.value for row in rows if isinstance(row.value, dict)]
+    mapping = mapping.seeing(objects) if mapping else None
     columns: dict[str, str] = {}
     for value in objects:
         for name, content in value.items():
             if not columns.get(name):
                 columns[name] = _example(content)
-    shape = None if mapping else shape_of(objects)
+    label = "" if mapping else _label_among(columns, objects)
+    shape = None if mapping else shape_of([_labelled(value, label) for value in objects])
     if shape is not None and shape.refuses:
         raise Unreadable(shape.refuses)
-    return Found(container, shape, mapping, columns)
+    counts_from = counted_from(mapping or guessed(columns, label), objects)
+    free = {name: its for row in objects for name, its in shape.reads(row).items()} if shape else {}
+    return Found(container, shape, mapping, columns, label, counts_from, free)
+
+
+def _label_among(columns: Iterable[str], rows: list[dict[str, Any]]) -> str:
+    """标签 is what both labels and tags are called: a label where every value is a verdict."""
+    given = [row.get(LABEL_OR_TAGS) for row in rows]
+    words = {str(one).strip().lower() for one in given if one not in (None, "")}
+    answers = [name for name in columns if names.meaning_of(name) == names.ANSWER]
+    if len(answers) > 1:
+        is_label = all(is_verdict(word, answers) for word in words)
+    else:
+        is_label = words <= VERDICTS
+    return LABEL_OR_TAGS if words and is_label and LABEL not in columns else ""
+
+
+def _labelled(row: dict[str, Any], label: str) -> dict[str, Any]:
+    return {LABEL if name == label else name: value for name, value in row.items()}
+
+
+def _tagged(item: Item, row: dict[str, Any]) -> Item:
+    """With the tags that stand beside it, whatever the shape; what is no tag is a suspicion only,
+    for other programs mean other things by the word."""
+    given = next((row[name] for name in TAGGED if row.get(name)), None)
+    try:
+        return replace(item, tags=tags_of(cell_of(given)))
+    except Unreadable:
+        return replace(item, notes=(*item.notes, NOT_TAGGED))
 
 
 def _example(content: Any) -> str:

@@ -3,10 +3,13 @@
 import gzip
 import io
 import re
+import shutil
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from tempfile import TemporaryFile
+from typing import IO, Any, cast
 
 from annotation.exchange.untrusted_json import MOST_CHARACTERS
 from annotation.exchange.wording import Unreadable, gettext_noop
@@ -27,6 +30,30 @@ EMPTY = gettext_noop("The file is empty.")
 BINARY = gettext_noop(
     "The file holds null bytes: it is no text, or UTF-16 without its mark. Save it as UTF-8."
 )
+PACKED = gettext_noop("The file is packed with {name}: unpack it, or pack it with gzip.")
+IS_ARROW = gettext_noop(
+    "The file is Arrow, as save_to_disk writes it: write Parquet, with to_parquet."
+)
+IS_EXCEL = gettext_noop("The file is an Excel workbook: save the sheet as CSV UTF-8.")
+IS_PDF = gettext_noop("The file is a PDF, which holds no rows: look for the data that it shows.")
+IS_SQLITE = gettext_noop("The file is a SQLite database: export its table as CSV.")
+IS_PICKLE = gettext_noop("The file is a Python pickle, which is not opened: it could run anything.")
+IS_PAGE = gettext_noop("The file is a web page and not the data: download the file itself.")
+IS_POINTER = gettext_noop(
+    "The file is a pointer to the data and not the data (Git LFS): fetch it with “git lfs pull”, "
+    "or download the file itself."
+)
+_KINDS = {
+    **{b"ARROW1": IS_ARROW, b"\xff\xff\xff\xff": IS_ARROW, b"%PDF-": IS_PDF},
+    **{b"\xd0\xcf\x11\xe0": IS_EXCEL, b"SQLite format 3": IS_SQLITE},
+    **dict.fromkeys((b"\x80\x03", b"\x80\x04", b"\x80\x05"), IS_PICKLE),
+    **{b"version https://git-lfs": IS_POINTER, b"<!DOCTYPE html": IS_PAGE, b"<html": IS_PAGE},
+    **dict.fromkeys((b"\xff\xfe\0\0", b"\0\0\xfe\xff"), BINARY),
+}
+_PACKERS = {
+    **{b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"},
+    **{b"7z\xbc\xaf": "7-Zip", b"Rar!": "RAR", b"\x04\x22\x4d\x18": "lz4"},
+}
 ENCODING = gettext_noop("The file is not UTF-8; it looks like {encoding}. Save it as UTF-8.")
 NOT_UTF8 = gettext_noop("It holds bytes that are not UTF-8: save the file as UTF-8.")
 _ESCAPED = re.compile("[\udc80-\udcff]")
@@ -67,6 +94,19 @@ def open_bytes(path: Path) -> io.BufferedIOBase:
     return cast(io.BufferedIOBase, path.open("rb"))
 
 
+@contextmanager
+def open_anywhere(path: Path) -> Iterator[IO[bytes]]:
+    """Like `open_bytes`, to be read at any place: what is packed is unpacked aside first."""
+    with open_bytes(path) as file:
+        if file.seekable():
+            yield cast(IO[bytes], file)
+            return
+        with TemporaryFile() as aside:
+            shutil.copyfileobj(file, aside)
+            aside.seek(0)
+            yield aside
+
+
 def head_of(path: Path) -> bytes:
     """The first bytes. Raises Unreadable for what is no data."""
     with open_bytes(path) as file:
@@ -76,8 +116,20 @@ def head_of(path: Path) -> bytes:
     if head.startswith(GZIP):
         raise Unreadable(TWICE_PACKED)
     if head.startswith(ZIP):
-        raise Unreadable(ARCHIVE)
+        raise Unreadable(IS_EXCEL if b"xl/" in head[:4096] else ARCHIVE)
+    _check_kind(head)
     return head
+
+
+def _check_kind(head: bytes) -> None:
+    """Raises Unreadable for what is known, and is no file of rows."""
+    begin = head.lstrip()[:40].lower()
+    for mark, sentence in _KINDS.items():
+        if head.startswith(mark) or (mark[:1] == b"<" and begin.startswith(mark.lower())):
+            raise Unreadable(sentence)
+    for mark, name in _PACKERS.items():
+        if head.startswith(mark):
+            raise Unreadable(PACKED, name=name)
 
 
 def encoding_of(head: bytes) -> str:

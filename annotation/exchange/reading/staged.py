@@ -19,12 +19,14 @@ from annotation.exchange.reading.container import Row
 from annotation.exchange.reading.folding import Group, Said, fold, group_of
 from annotation.exchange.reading.reading import Found
 from annotation.exchange.shapes.item import Item, item_of
+from annotation.exchange.shapes.shape import JUDGED, UNJUDGED
 from annotation.exchange.split import prompt_key
 from annotation.exchange.wording import Unreadable
 
 BATCH = 2000
 LARGEST_BATCH = 4_000_000  # characters
 MOST_NAMES = 200  # of columns and labelers that are listed
+COUNTED_NAMES = 5000  # of columns
 
 _TABLES = """
 CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -63,6 +65,7 @@ class Staged:
     def read(self, rows: Sequence[Row], found: Found) -> None:
         """Takes the rows in: what they say, or what is wrong with them."""
         tally, fields = self.tally, found.fields
+        is_judged = bool(JUDGED & set(fields.values()))
         with self.database:
             for row in rows:
                 tally.place = row.place
@@ -74,6 +77,8 @@ class Staged:
                 except Unreadable as problem:
                     self._add_problem(row.place, problem)
                     continue
+                if is_judged and not any(item.judgments for item in items):
+                    tally.notes[UNJUDGED] += any(item.candidates for item in items)
                 for item in items:
                     self._add_item(row.place, item)
             self._keep()
@@ -131,6 +136,7 @@ class Staged:
         return {
             "counts": counts,
             "dropped": dict(self.tally.dropped.most_common(MOST_NAMES)),
+            "more_dropped": max(len(self.tally.dropped) - MOST_NAMES, 0),
             "notes": dict(self.tally.notes.most_common(MOST_NAMES)),
             "labelers": sorted(name for (name,) in names),
         }
@@ -226,7 +232,11 @@ def _key_of(item: Item) -> str:
 def _count_dropped(dropped: Counter[str], value: dict[str, Any], fields: dict[str, str]) -> None:
     for name, content in value.items():
         is_empty = content is None or content in ("", [], {})
-        if name not in fields and not is_empty and (name in dropped or len(dropped) < MOST_NAMES):
+        if (
+            name not in fields
+            and not is_empty
+            and (name in dropped or len(dropped) < COUNTED_NAMES)
+        ):
             dropped[name] += 1
 
 
@@ -243,10 +253,20 @@ def _count(counts: Counter[str], group: Group) -> None:
         counts["rankings"] += 1
         counts["ties"] += _ties(said)
         counts["partial"] += said.compared is not None
-        in_order = list(range(1, len(said.ranks) + 1))
-        if len(in_order) > 2 and said.compared is None:
-            counts["long"] += 1
-            counts["as_listed"] += said.ranks == in_order
+        if said.compared is None and said.mode == "ranking":
+            _count_order(counts, said)
+
+
+def _count_order(counts: Counter[str], said: Said) -> None:
+    """Whether it is the order in which the answers were shown, or else listed."""
+    shown = said.shown_order or range(len(said.ranks))
+    ranks = [said.ranks[place] for place in shown]
+    if len(ranks) > 2:
+        counts["long"] += 1
+        counts["as_shown" if said.shown_order else "as_listed"] += ranks == sorted(set(ranks))
+    elif len(set(ranks)) == 2:
+        counts["pairs"] += 1
+        counts["first_won"] += ranks[0] < ranks[1]
 
 
 def _ties(said: Said) -> bool:

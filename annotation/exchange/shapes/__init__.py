@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from annotation.exchange.shapes import (
     argilla,
+    battles,
     comparisons,
     conversations,
     instructions,
@@ -23,6 +24,7 @@ SHAPES: tuple[Shape, ...] = (
     *argilla.SHAPES,
     *lists.SHAPES,
     *comparisons.SHAPES,
+    *battles.SHAPES,
     *summaries.SHAPES,
     *tools.SHAPES,
     *conversations.SHAPES,

@@ -7,19 +7,6 @@ from annotation.exchange.shapes.shape import Object, Shape, has
 from annotation.exchange.wording import Unreadable, gettext_noop
 
 ASPECTS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
-WINNERS = {
-    "model_a": (fields.FIRST, False),
-    "model_b": (fields.SECOND, False),
-    "tie": (fields.TIE, False),
-    "tie (bothbad)": (fields.TIE, True),
-    "both_bad": (fields.TIE, True),
-    "bothbad": (fields.TIE, True),
-}
-NO_WINNER = gettext_noop("exactly one of the winner columns must be 1.")
-NO_TEXTS = gettext_noop(
-    "The file says which of two names won, and holds no texts of answers: there is nothing to "
-    "learn from."
-)
 
 
 def read_helpsteer_ratings(row: Object) -> Item:
@@ -47,7 +34,10 @@ def _helpsteer_turns(prompt: str) -> list[dict[str, str]]:
     if "<extra_id_1>" not in prompt:
         return fields.messages_of(prompt, "prompt")
     first, *rest = prompt.split("<extra_id_1>")
-    turns = [{"role": fields.USER, "content": first.strip("\n")}]
+    head, role = first.strip("\n"), fields.USER
+    if head.startswith("<extra_id_0>"):
+        head, role = head.partition("\n")[2].strip("\n"), fields.SYSTEM
+    turns = [{"role": role, "content": head}] if head else []
     for part in rest:
         name, _end, content = part.partition("\n")
         turns.append(
@@ -61,11 +51,16 @@ def _helpsteer_turns(prompt: str) -> list[dict[str, str]]:
 def read_helpsteer_preference(row: Object) -> Item:
     strength = fields.number_of(row, "preference_strength")
     if strength is None:
-        raise Unreadable(fields.NOT_NUMBER, field="preference_strength")
+        raise Unreadable(fields.NO_VERDICT, field="preference_strength")
     answers = (fields.text_of(row, "response_1"), fields.text_of(row, "response_2"))
     raw = fields.cell_of(row.get("all_preferences_unprocessed"))
     judged = [
-        Judged(f"annotator{n}", fields.by_sign(each), given={"strength": each})
+        Judged(
+            f"annotator{n}",
+            fields.by_sign(each),
+            comment=fields.text_of(part, "elaboration", "")[:2000],
+            given={"strength": each},
+        )
         for n, part in enumerate(raw if isinstance(raw, list) else (), start=1)
         if isinstance(part, dict) and (each := fields.number_of(part, "strength")) is not None
     ]
@@ -94,7 +89,7 @@ def read_helpsteer3(row: Object) -> Item:
     if not judged:
         strength = fields.number_of(row, "overall_preference")
         if strength is None:
-            raise Unreadable(fields.NOT_NUMBER, field="overall_preference")
+            raise Unreadable(fields.NO_VERDICT, field="overall_preference")
         judged = (Judged(ranks=fields.by_sign(strength), given={"strength": strength}),)
     messages = fields.messages_of(fields.cell_of(row["context"]), "context")
     return Item(
@@ -118,58 +113,17 @@ def read_safe(row: Object) -> Item:
     names = tuple(fields.name_of(row.get(f"response_{n}_source")) for n in (0, 1))
     table = {0: fields.FIRST, 1: fields.SECOND, "0": fields.FIRST, "1": fields.SECOND}
     flags = [row.get(f"is_response_{n}_safe") for n in (0, 1)]
-    judged = [Judged("better", fields.one_of(row, "better_response_id", table))]
-    if "safer_response_id" in row:
+    judged = []
+    is_safer_said = row.get("safer_response_id") not in (None, "")
+    if row.get("better_response_id") not in (None, "") or not is_safer_said:
+        judged.append(Judged("better", fields.one_of(row, "better_response_id", table)))
+    if is_safer_said:
         ranks = fields.one_of(row, "safer_response_id", table)
         given = {"safe": flags} if None not in flags else {}
         judged.append(Judged("safer", ranks, given=given))
     return Item(
         fields.messages_of(row["prompt"], "prompt"), fields.pair(*answers, names), tuple(judged)
     )
-
-
-def read_arena(row: Object) -> Item:
-    ranks, is_bad = fields.one_of(row, "winner", WINNERS)
-    (asked, first), (other, second) = (
-        fields.asked_and_answer(fields.messages_of(fields.cell_of(row[name]), name), name)
-        for name in ("conversation_a", "conversation_b")
-    )
-    if asked != other:
-        raise Unreadable(fields.NOT_SAME_HEAD)
-    judged = Judged(fields.labeler_of(row.get("judge")), ranks, none_acceptable=is_bad)
-    names = (fields.name_of(row.get("model_a")), fields.name_of(row.get("model_b")))
-    language = fields.name_of(row.get("language"))[:20]
-    return Item(asked, fields.pair(first, second, names), (judged,), language=language)
-
-
-def read_arena_table(row: Object) -> Item:
-    """Prompt and answers as JSON lists in a cell, one text a turn; the winner by three columns."""
-    prompts, first, second = (_texts(row, name) for name in ("prompt", "response_a", "response_b"))
-    if not len(prompts) == len(first) == len(second):
-        raise Unreadable(
-            fields.WRONG_LENGTH, field="response_a", count=len(first), answers=len(prompts)
-        )
-    if first[:-1] != second[:-1]:
-        raise Unreadable(fields.NOT_SAME_HEAD)
-    wins = [fields.number_of(row, f"winner_{name}") for name in ("model_a", "model_b", "tie")]
-    if sorted(win or 0 for win in wins) != [0, 0, 1]:
-        raise Unreadable(NO_WINNER)
-    ranks = (fields.FIRST, fields.SECOND, fields.TIE)[wins.index(1)]
-    messages = []
-    for at, prompt in enumerate(prompts):
-        messages.append({"role": fields.USER, "content": prompt})
-        if at < len(prompts) - 1:
-            messages.append({"role": fields.ASSISTANT, "content": first[at]})
-    names = (fields.name_of(row.get("model_a")), fields.name_of(row.get("model_b")))
-    return Item(messages, fields.pair(first[-1], second[-1], names), (Judged(ranks=ranks),))
-
-
-def _texts(row: Object, name: str) -> list[str]:
-    value = fields.cell_of(row[name])
-    parts = value if isinstance(value, list) else [value]
-    if not parts or not all(isinstance(part, str) for part in parts):
-        raise Unreadable(fields.NOT_TEXT, field=name)
-    return parts
 
 
 def read_auto_j(row: Object) -> Item:
@@ -187,13 +141,7 @@ def read_cvalues(row: Object) -> Item:
     return preference(messages, *answers, given=given)
 
 
-def _is_names(row: Object) -> bool:
-    texts = {"prompt", "question", "conversation_a", "response_a"}
-    return {"left", "right", "winner"} <= set(row) and not texts & set(row)
-
-
 ANSWERS_12 = dict.fromkeys(("response_1", "response_2", "response1", "response2"), shape.ANSWER)
-MODELS = dict.fromkeys(("model_a", "model_b"), shape.AUTHOR)
 
 SHAPES = (
     Shape(
@@ -256,30 +204,6 @@ SHAPES = (
         has("prompt", "response_0", "response_1", "better_response_id"),
         read_safe,
     ),
-    Shape(
-        "arena battles",
-        {
-            **dict.fromkeys(("conversation_a", "conversation_b"), shape.CONVERSATION),
-            **MODELS,
-            "winner": shape.VERDICT,
-            "judge": shape.LABELER,
-            "language": shape.LANGUAGE,
-        },
-        has("conversation_a", "conversation_b", "winner"),
-        read_arena,
-    ),
-    Shape(
-        "arena battles (table)",
-        {
-            "prompt": shape.PROMPT,
-            **dict.fromkeys(("response_a", "response_b"), shape.ANSWER),
-            **MODELS,
-            **dict.fromkeys(("winner_model_a", "winner_model_b", "winner_tie"), shape.VERDICT),
-        },
-        has("prompt", "response_a", "response_b", "winner_model_a", "winner_model_b", "winner_tie"),
-        read_arena_table,
-    ),
-    Shape("arena battles without texts", {}, _is_names, refuses=NO_TEXTS),
     Shape(
         "auto-j",
         {

@@ -2,19 +2,23 @@
 
 from annotation.exchange.shapes import fields, shape
 from annotation.exchange.shapes.item import Candidate, Item, Judged, Message
-from annotation.exchange.shapes.preference import preference
+from annotation.exchange.shapes.preference import BESIDE, beside, preference
 from annotation.exchange.shapes.shape import Object, Shape, has
 from annotation.exchange.wording import Unreadable, gettext_noop
 
 NOT_TO_LEARN = gettext_noop("its last answer has the weight 0: it is not to be learned.")
-NAMES = ("messages", "conversations", "conversation")
+NAMES = (
+    *("messages", "conversations", "conversation", "context_messages"),
+    *("items", "dialogue", "dialog", "对话"),
+)
+LABELS = ("label", "kto_tag")
 
 
 def _turns(row: Object) -> tuple[list[Message], tuple[str, ...]]:
     name = next(name for name in NAMES if name in row)
-    messages = fields.with_system(
-        fields.messages_of(fields.cell_of(row[name]), name), row.get("system")
-    )
+    said = fields.messages_of(fields.cell_of(row[name]), name)
+    messages = [*fields.turns_before(row.get("history")), *said]
+    messages = fields.with_system(messages, row.get("system"))
     messages, is_cut = fields.from_first_question(messages)
     return messages, (fields.CUT_HEAD,) if is_cut else ()
 
@@ -37,17 +41,31 @@ def _last_weighs_nothing(row: Object) -> bool:
 
 def read_pair(row: Object) -> Item:
     messages, _notes = _turns(row)
-    chosen, rejected = (fields.answer_of(row[name], name) for name in ("chosen", "rejected"))
-    return preference(messages, chosen, rejected)
+    chosen, rejected = (
+        fields.answer_of(fields.cell_of(row[name]), name) for name in ("chosen", "rejected")
+    )
+    return preference(messages, chosen, rejected, **beside(row))
 
 
 def read_labelled(row: Object) -> Item:
     """The last answer is good or bad (KTO)."""
     messages, notes = _turns(row)
     asked, answer = fields.asked_and_answer(messages, "messages")
-    is_good = fields.one_of(row, "label", GOOD_OR_BAD)
-    judged = Judged(grades=(float(is_good),), is_thumbs=True)
+    judged = good_or_bad(row, next(name for name in LABELS if name in row))
     return Item(asked, (Candidate(answer),), (judged,), notes=notes)
+
+
+def good_or_bad(row: Object, name: str) -> Judged:
+    """Of one answer. Raises Unreadable where it is neither."""
+    return Judged(grades=(float(fields.one_of(row, name, GOOD_OR_BAD)),), is_thumbs=True)
+
+
+def is_labelled(row: Object) -> bool:
+    return any(name in row and _is_verdict(row[name]) for name in LABELS)
+
+
+def _is_verdict(value: object) -> bool:
+    return isinstance(value, str | int) and str(value).strip().lower() in VERDICTS
 
 
 def read_v1(row: Object) -> Item:
@@ -70,17 +88,21 @@ def _has_turns(row: Object) -> bool:
     return any(fields.is_messages(fields.cell_of(row.get(name))) for name in NAMES)
 
 
-GOOD_OR_BAD = {
-    **dict.fromkeys((True, 1, "true", "1", "yes", "good", "up", "+1", "👍"), True),
+GOOD_OR_BAD: dict[object, bool] = {
+    **dict.fromkeys((True, 1, "true", "1", "yes", "good", "up", "+1", "👍", "是", "好"), True),
     **dict.fromkeys((False, 0, -1, "false", "0", "no", "bad", "down", "-1", "👎"), False),
+    **dict.fromkeys(("否", "不好", "差", "坏"), False),
 }
+PAIRED = {"chosen", "rejected", "preferred", "dispreferred", "completion"}
+VERDICTS = {str(value).lower() for value in GOOD_OR_BAD}
 TURNS = dict.fromkeys(NAMES, shape.CONVERSATION)
-MORE = {"system": shape.SYSTEM, "lang": shape.LANGUAGE, "language": shape.LANGUAGE}
+BEFORE = {"system": shape.SYSTEM, "history": gettext_noop("the turns before")}
+MORE = {**BEFORE, "lang": shape.LANGUAGE, "language": shape.LANGUAGE}
 
 SHAPES = (
     Shape(
         "conversations with pairs (LLaMA-Factory, MedicalGPT)",
-        {**TURNS, "system": shape.SYSTEM, "chosen": shape.BETTER, "rejected": shape.WORSE},
+        {**TURNS, **BEFORE, "chosen": shape.BETTER, "rejected": shape.WORSE, **BESIDE},
         lambda row: _has_turns(row) and {"chosen", "rejected"} <= set(row) and "prompt" not in row,
         read_pair,
     ),
@@ -92,14 +114,14 @@ SHAPES = (
     ),
     Shape(
         "conversations with good or bad (KTO)",
-        {**TURNS, "system": shape.SYSTEM, "label": shape.GOOD},
-        lambda row: _has_turns(row) and "label" in row,
+        {**TURNS, **BEFORE, **dict.fromkeys(LABELS, shape.GOOD)},
+        lambda row: _has_turns(row) and is_labelled(row),
         read_labelled,
     ),
     Shape(
         "conversations (ShareGPT, OpenAI, TRL)",
         {**dict.fromkeys(NAMES, shape.CONVERSATION_AND_ANSWER), **MORE},
-        lambda row: _has_turns(row) and not {"chosen", "completion", "label"} & set(row),
+        lambda row: _has_turns(row) and not PAIRED & set(row) and not is_labelled(row),
         read_conversation,
         loses=gettext_noop(
             "The last answer of each is to be learned; those before it are part of the question."

@@ -14,12 +14,15 @@ from annotation.exchange.wording import Unreadable, gettext_noop
 
 USER, ASSISTANT, SYSTEM = "user", "assistant", "system"
 ROLES = {
-    **dict.fromkeys(("user", "human", "prompter", "用户"), USER),
-    **dict.fromkeys(
-        ("assistant", "gpt", "chatgpt", "bing", "bard", "model", "ai", "助手"), ASSISTANT
-    ),
-    **dict.fromkeys(("system", "developer"), SYSTEM),
+    **dict.fromkeys(("user", "human", "prompter", "customer", "用户", "问", "客户"), USER),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bing", "bard", "claude"), ASSISTANT),
+    **dict.fromkeys(("model", "bot", "chatbot", "ai", "llm", "助手", "答", "客服"), ASSISTANT),
+    **dict.fromkeys(("system", "developer", "系统"), SYSTEM),
 }
+SAYS = {**ROLES, **dict.fromkeys(("input", "question", "prompt", "instruction"), USER)}
+SAYS |= dict.fromkeys(("output", "answer", "response"), ASSISTANT)
+"""Whose text is under a name, in a turn that has a question and its answer."""
+NOTHING = {"", "n/a", "na", "nan", "none", "null", "-"}
 TOOLS = {"function", "tool", "function_call", "observation", "tool_call", "ipython"}
 
 NOT_TEXT = gettext_noop("“{field}” is no text.")
@@ -28,6 +31,10 @@ PYTHON = gettext_noop(
     "“{field}” is a Python list written as a text: save the data as JSON Lines or Parquet."
 )
 NOT_NUMBER = gettext_noop("“{field}” is no number.")
+NOT_LIST = gettext_noop("“{field}” is no list.")
+MISSING = gettext_noop("“{field}” is empty.")
+NO_VERDICT = gettext_noop("“{field}” is empty: nobody judged it.")
+ONE_ANSWER = gettext_noop("“{field}” holds {count} messages, and one answer is wanted.")
 HAS_TOOLS = gettext_noop("it has calls of tools (role “{role}”), which are not taken.")
 UNKNOWN_ROLE = gettext_noop("nobody knows the role “{role}”.")
 HAS_IMAGES = gettext_noop("it has parts that are no text, such as images, which are not taken.")
@@ -35,6 +42,9 @@ NO_LAST_ANSWER = gettext_noop("the conversation in “{field}” does not end wi
 NOT_SAME_HEAD = gettext_noop("the two conversations differ before their last answer.")
 UNKNOWN_VALUE = gettext_noop("“{field}” is “{value}”, which is none of: {known}.")
 WRONG_LENGTH = gettext_noop("“{field}” has {count} values for {answers} answers.")
+
+_WHOLE = re.compile(r"[+-]?\d{1,9}(\.0+)?")
+_WRITTEN = re.compile(r"""\[\{(["'])(role|content|from|value)\1:""")
 
 CUT_HEAD = gettext_noop(
     "begins with the assistant: what stands before the first question is left out"
@@ -47,7 +57,7 @@ def text_of(row: Mapping[str, Any], field: str, default: str | None = None) -> s
     if value is None and default is not None:
         return default
     if not isinstance(value, str):
-        raise Unreadable(NOT_TEXT, field=field)
+        raise Unreadable(MISSING if value is None else NOT_TEXT, field=field)
     return value
 
 
@@ -57,9 +67,11 @@ def name_of(value: object) -> str:
 
 
 def number_of(row: Mapping[str, Any], field: str) -> float | None:
-    """A number, also one in a text; None where it is empty or N/A."""
+    """A number, also one in a text, with a comma as in much of Europe; None where it is empty."""
     value = row.get(field)
-    if value is None or value == "" or value == "N/A":
+    if isinstance(value, str):
+        value = re.sub(r"^\s*(-?\d+),(\d+)\s*$", r"\1.\2", value)
+    if value is None or (isinstance(value, str) and value.strip().lower() in NOTHING):
         return None
     try:
         number = float(value)
@@ -75,23 +87,82 @@ def is_messages(value: object) -> bool:
 
 
 def _spoken(part: object) -> bool:
-    return isinstance(part, dict) and bool({"role", "from"} & set(part))
+    return isinstance(part, dict) and (bool({"role", "from"} & set(part)) or _is_exchange(part))
+
+
+def _is_exchange(part: Mapping[str, Any]) -> bool:
+    """{human, assistant}: what each says, by its role."""
+    is_text = all(isinstance(said, str | None) for said in part.values())
+    roles = [SAYS.get(name.strip().lower()) for name in part]
+    return (
+        is_text
+        and {USER, ASSISTANT} <= set(roles) <= {USER, ASSISTANT, SYSTEM}
+        and (len(set(roles)) == len(roles))
+    )
 
 
 def messages_of(value: object, field: str) -> list[Message]:
-    """{role, content} or {from, value} messages, with our roles. Raises Unreadable."""
-    value = cell_of(value) if isinstance(value, str) and value.startswith("[{") else value
+    """{role, content}, {from, value} or {human, assistant} turns, with our roles; or a text that is
+    the question, or a transcript in which the assistant is to go on. Raises Unreadable."""
+    parsed = cell_of(value) if isinstance(value, str) and value.startswith("[{") else value
+    value = parsed if is_messages(parsed) else value
     if isinstance(value, str):
-        if value.startswith("[{'"):
-            raise Unreadable(PYTHON, field=field)
-        return [{"role": USER, "content": value}]
-    if not isinstance(value, list) or not value:
+        _check_no_list(value, field)
+        return open_transcript(value) or [{"role": USER, "content": value}]
+    if value is None or value == []:
+        raise Unreadable(MISSING, field=field)
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list):
         raise Unreadable(NOT_MESSAGES, field=field)
-    return [message_of(part, field) for part in value]
+    return [message_of(each, field) for part in value for each in _messages_in(part)]
 
 
-def message_of(part: object, field: str) -> Message:
-    if not isinstance(part, dict):
+def _messages_in(part: Any) -> list[Any]:
+    if not isinstance(part, dict) or not _is_exchange(part):
+        return [part]
+    said = {SAYS[name.strip().lower()]: text for name, text in part.items()}
+    turns = (SYSTEM, USER, ASSISTANT)
+    return [{"role": role, "content": said[role]} for role in turns if said.get(role) is not None]
+
+
+def _check_no_list(text: str, field: str) -> None:
+    """That it is no list of messages of which only its text is left."""
+    if found := _WRITTEN.match(text):
+        raise Unreadable(PYTHON if found[1] == "'" else NOT_MESSAGES, field=field)
+
+
+def open_transcript(text: str) -> list[Message]:
+    """The turns of "Human: … Assistant:" without an answer; none where it is no such text."""
+    text = unix_lines(text)
+    if not text.lstrip().startswith("Human:") or not text.rstrip().endswith("\n\nAssistant:"):
+        return []
+    return transcript_of(text.rstrip())[:-1]
+
+
+def unix_lines(text: str) -> str:
+    """Without what Windows adds to the ends of lines, in which the marks of turns are not found."""
+    return text.replace("\r\n", "\n")
+
+
+def is_python_list(value: object) -> bool:
+    """Whether it is a list of texts as Python prints it, which nothing reads without a doubt."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text[:2] in ("['", '["') and text[-2:] in ("']", '"]')
+
+
+def list_of(value: object, field: str) -> list[Any]:
+    """Also JSON in the cell of a table. Raises Unreadable."""
+    found = cell_of(value)
+    if is_python_list(found):
+        raise Unreadable(PYTHON, field=field)
+    if not isinstance(found, list):
+        raise Unreadable(NOT_LIST, field=field)
+    return found
+
+
+def message_of(part: Any, field: str) -> Message:
+    if not _spoken(part):
         raise Unreadable(NOT_MESSAGES, field=field)
     role = str(part.get("role", part.get("from", ""))).strip().lower()
     if role in TOOLS or part.get("tool_calls") or part.get("function_call"):
@@ -131,10 +202,13 @@ def asked_and_answer(messages: Sequence[Message], field: str) -> tuple[list[Mess
 def answer_of(value: object, field: str) -> str:
     """A text, one message of the assistant, or a list of just that one."""
     if isinstance(value, str):
+        _check_no_list(value, field)
         return value
+    if value is None or value == []:
+        raise Unreadable(MISSING, field=field)
     parts = value if isinstance(value, list) else [value]
     if len(parts) != 1:
-        raise Unreadable(NOT_TEXT, field=field)
+        raise Unreadable(ONE_ANSWER, field=field, count=len(parts))
     message = message_of(parts[0], field)
     if message["role"] != ASSISTANT:
         raise Unreadable(NO_LAST_ANSWER, field=field)
@@ -146,6 +220,20 @@ def with_system(messages: list[Message], system: object) -> list[Message]:
     if not isinstance(system, str) or not system.strip() or messages[0]["role"] == SYSTEM:
         return messages
     return [{"role": SYSTEM, "content": system}, *messages]
+
+
+def turns_before(history: object) -> list[Message]:
+    """What LLaMA-Factory's and MedicalGPT's files call the history: [question, answer] pairs."""
+    messages: list[Message] = []
+    for turn in list_of(history, "history") if history else ():
+        is_pair = isinstance(turn, list) and len(turn) == 2
+        if not is_pair or not all(isinstance(text, str) for text in turn):
+            raise Unreadable(NOT_MESSAGES, field="history")
+        messages += [
+            {"role": USER, "content": turn[0]},
+            {"role": ASSISTANT, "content": turn[1]},
+        ]
+    return messages
 
 
 def from_first_question(messages: list[Message]) -> tuple[list[Message], bool]:
@@ -169,14 +257,18 @@ def cell_of(value: object) -> Any:
 
 
 def one_of(row: Mapping[str, Any], field: str, known: Mapping[Any, Any]) -> Any:
-    """What the table says of the field's value. Raises Unreadable for one that is not in it."""
+    """What the table says of the field's value, also of a number in a text, such as 1.0. Raises
+    Unreadable for one that is not in it."""
     value = row.get(field)
     key = value.strip().lower() if isinstance(value, str) else value
+    if key in (None, ""):
+        raise Unreadable(NO_VERDICT, field=field)
+    if isinstance(key, str) and key not in known and _WHOLE.fullmatch(key):
+        key = int(float(key))
     if isinstance(key, list | dict) or key not in known:
-        shown = json.dumps(value, ensure_ascii=False, default=str)[:40]
-        raise Unreadable(
-            UNKNOWN_VALUE, field=field, value=shown, known=", ".join(str(each) for each in known)
-        )
+        shown = value if isinstance(value, str) else json.dumps(value, default=str)
+        words = ", ".join(dict.fromkeys(map(str, known)))
+        raise Unreadable(UNKNOWN_VALUE, field=field, value=shown[:40], known=words)
     return known[key]
 
 
@@ -196,6 +288,8 @@ def labeler_of(value: object) -> str:
     """The name under which a file's labeler is kept: an address that says who it is, is not."""
     if isinstance(value, dict):
         value = value.get("id") or value.get("username") or value.get("email")
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
     name = name_of(value)
     if "@" in name:
         return hashlib.sha256(name.encode()).hexdigest()[:12]

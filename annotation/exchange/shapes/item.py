@@ -20,6 +20,7 @@ NO_ANSWER = gettext_noop("an answer is missing or no text.")
 NO_TEXT = gettext_noop("there is no text in it.")
 TOO_MANY = gettext_noop("it has more than {most} answers.")
 TOO_MANY_TO_RANK = gettext_noop("people rank {fewest} to {most} answers, and it has {answers}.")
+EMPTY_ANSWER = gettext_noop("an answer is empty")
 EMPTY = gettext_noop("there is nothing in it.")
 
 
@@ -77,6 +78,7 @@ class Item:
     answers_wanted: int | None = None
     group: str = ""
     system_prompt: str = ""
+    tags: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -98,8 +100,8 @@ def item_of(value: dict[str, Any]) -> Item:
     """What `as_json` wrote."""
     candidates = tuple(Candidate(**each) for each in value.get("candidates", ()))
     judgments = tuple(_judged(each) for each in value.get("judgments", ()))
-    notes = tuple(value.get("notes", ()))
-    return Item(**{**value, "candidates": candidates, "judgments": judgments, "notes": notes})
+    lists = {name: tuple(value.get(name, ())) for name in ("notes", "tags")}
+    return Item(**{**value, "candidates": candidates, "judgments": judgments, **lists})
 
 
 def _judged(value: dict[str, Any]) -> Judged:
@@ -124,7 +126,8 @@ def checked(item: Item) -> Item:
         raise Unreadable(NO_ANSWER)
     if len(texts) > MOST_CANDIDATES:
         raise Unreadable(TOO_MANY, most=MOST_CANDIDATES)
-    return replace(item, messages=check_messages(item.messages))
+    notes = item.notes if all(map(str.strip, texts)) else (*item.notes, EMPTY_ANSWER)
+    return replace(item, messages=check_messages(item.messages), notes=notes)
 
 
 def check_for_desk(count: int) -> None:

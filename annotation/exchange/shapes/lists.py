@@ -21,11 +21,12 @@ TOO_GOOD = gettext_noop(
 
 
 def read_nectar(row: Object) -> Item:
-    prompt = fields.text_of(row, "prompt")
-    messages = fields.transcript_of(prompt.rstrip()) or fields.messages_of(prompt, "prompt")
+    prompt = row["prompt"]
+    said = fields.transcript_of(prompt.rstrip()) if isinstance(prompt, str) else []
+    messages = said or fields.messages_of(prompt, "prompt")
     if messages[-1]["role"] == fields.ASSISTANT and not messages[-1]["content"].strip():
         messages = messages[:-1]
-    answers = [part for part in fields.cell_of(row["answers"]) if isinstance(part, dict)]
+    answers = _objects(row, "answers")
     candidates = tuple(
         Candidate(fields.text_of(part, "answer"), fields.name_of(part.get("model")))
         for part in answers
@@ -43,13 +44,17 @@ def dense(ranks: list[float | None]) -> tuple[int | None, ...]:
 
 
 def read_ultrafeedback(row: Object) -> Item:
-    """By the overall score; where there is none, by the mean of the ratings."""
-    answers = [part for part in fields.cell_of(row["completions"]) if isinstance(part, dict)]
+    """By the overall scores, or by the means of the ratings, which some files name
+    `fine-grained_score` alone, where more answers have one: they are on another scale, so that the
+    two are never compared."""
+    answers = _objects(row, "completions")
     candidates = tuple(
         Candidate(fields.text_of(part, "response"), fields.name_of(part.get("model")))
         for part in answers
     )
-    grades = [_overall(part) for part in answers]
+    overall = [fields.number_of(part, "overall_score") for part in answers]
+    means = [_mean_rating(part) for part in answers]
+    grades = min(overall, means, key=lambda numbers: numbers.count(None))
     judged = (Judged(grades=tuple(grades)),) if any(g is not None for g in grades) else ()
     notes = (TOO_GOOD,) if any(map(_is_too_good, answers)) else ()
     messages = fields.messages_of(row["instruction"], "instruction")
@@ -62,16 +67,19 @@ def _is_too_good(part: dict[str, Any]) -> bool:
     return fields.number_of(part, "overall_score") == 10 and fine is not None and fine <= 2
 
 
-def _overall(part: dict[str, Any]) -> float | None:
-    overall = fields.number_of(part, "overall_score")
-    if overall is not None:
-        return overall
+def _mean_rating(part: dict[str, Any]) -> float | None:
     aspects = part.get("annotations")
-    named = (
-        [a for a in aspects.values() if isinstance(a, dict)] if isinstance(aspects, dict) else []
-    )
-    ratings = [r for a in named if (r := fields.number_of(a, "Rating")) is not None]
-    return sum(ratings) / len(ratings) if ratings else None
+    said = list(aspects.values()) if isinstance(aspects, dict) else [aspects]
+    flat = [one for each in said for one in (each if isinstance(each, list) else [each])]
+    named = [one for one in flat if isinstance(one, dict)]
+    ratings = [r for one in named if (r := fields.number_of(one, "Rating")) is not None]
+    if not ratings:
+        return fields.number_of(part, "fine-grained_score")
+    return sum(ratings) / len(ratings)
+
+
+def _objects(row: Object, name: str) -> list[dict[str, Any]]:
+    return [part for part in fields.list_of(row[name], name) if isinstance(part, dict)]
 
 
 def read_tree(row: Object) -> Iterator[Item]:
@@ -85,9 +93,8 @@ def read_tree(row: Object) -> Iterator[Item]:
         node, before = left.pop()
         role = fields.ROLES.get(str(node.get("role")), "")
         messages = [*before, {"role": role, "content": fields.text_of(node, "text")}]
-        replies = [
-            r for r in node.get("replies") or () if isinstance(r, dict) and not r.get("deleted")
-        ]
+        found = _objects(node, "replies") if node.get("replies") else []
+        replies = [reply for reply in found if not reply.get("deleted")]
         if role == fields.USER and len(replies) == 1 and not replies[0].get("synthetic"):
             answer = fields.text_of(replies[0], "text")
             language = fields.name_of(node.get("lang"))[:20]
@@ -120,16 +127,17 @@ def _votes(node: dict[str, Any], ids: list[Any]) -> Iterator[Judged]:
     events = node.get("events")
     votes = events.get("ranking") if isinstance(events, dict) else None
     for vote in votes if isinstance(votes, list) else ():
-        ranked = vote.get("ranked_message_ids")
-        if (
+        if not isinstance(vote, dict):
+            continue
+        labeler, ranked = fields.labeler_of(vote.get("user_id")), vote.get("ranked_message_ids")
+        if vote.get("not_rankable"):
+            yield Judged(labeler, (1,) * len(ids), none_acceptable=True)
+        elif (
             isinstance(ranked, list)
             and set(map(str, ranked)) <= set(map(str, ids))
             and len(ranked) > 1
         ):
-            labeler = fields.labeler_of(vote.get("user_id"))
-            is_bad = bool(vote.get("not_rankable"))
-            order = (1,) * len(ids) if is_bad else fields.ordered(ids, ranked, "ranked_message_ids")
-            yield Judged(labeler, order, none_acceptable=is_bad)
+            yield Judged(labeler, fields.ordered(ids, ranked, "ranked_message_ids"))
 
 
 def read_labelllm(row: Object) -> Item:

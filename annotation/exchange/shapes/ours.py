@@ -1,6 +1,7 @@
 """Our own files: snapshots of groups, and triples as CSV and JSON Lines."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from annotation.exchange.shapes import fields, shape
@@ -8,9 +9,11 @@ from annotation.exchange.shapes.item import Candidate, Item, Judged, Message
 from annotation.exchange.shapes.shape import Object, Shape, has
 from annotation.exchange.triples import FIELDS, FORMULA_STARTS
 from annotation.exchange.wording import Unreadable, gettext_noop
+from annotation.exchange.writing.snapshot_rows import UNRATED, WRITTEN, led_id
 
 
 def read_group(row: Object) -> Item:
+    row = _without_lead(row)
     answers = row["answers"]
     count = len(answers)
     reasons = _list(row, "finish_reasons", count, "")
@@ -30,6 +33,30 @@ def read_group(row: Object) -> Item:
     )
 
 
+def _without_lead(row: Object) -> Object:
+    """A snapshot's row of a ranking that its labeler's own answer leads, as a row of the group."""
+    name, rankings = str(row.get("id", "")), row["rankings"]
+    labeler = rankings[0].get("labeler") if rankings and isinstance(rankings[0], dict) else ""
+    group = name.removesuffix(led_id("", str(labeler)))
+    is_written = isinstance(row.get("finish_reasons"), list) and row["finish_reasons"][-1:] == [
+        WRITTEN
+    ]
+    if group == name or not is_written:
+        return row
+    lists = ("answers", "finish_reasons", "sources")
+    lead = {"better": {"text": row["answers"][-1], "is_first": True}}
+    led = [_without_last(said, ("ranks", *UNRATED)) for said in rankings]
+    led[0] = lead | led[0]
+    return {**_without_last(row, lists), "id": group, "rankings": led}
+
+
+def _without_last(record: Any, lists: Iterable[str]) -> Any:
+    if not isinstance(record, dict):
+        return record
+    shorter = {name: record[name][:-1] for name in lists if isinstance(record.get(name), list)}
+    return {**record, **shorter}
+
+
 def _without_system(row: Object) -> tuple[list[Message], str]:
     """The prompt as it was asked, and the project's system prompt that stood before it."""
     messages, system = fields.messages_of(row["prompt"], "prompt"), row.get("system_prompt")
@@ -41,8 +68,9 @@ def _author(source: object) -> str:
     """Who gave an answer elsewhere, or the policy version that did."""
     if not isinstance(source, dict):
         return ""
-    version = f"{source.get('base_model') or ''} policy {source.get('policy')}".strip()
-    return fields.name_of(source.get("author")) or fields.name_of(version)
+    if source.get("policy") is None:
+        return fields.name_of(source.get("author"))
+    return fields.name_of(f"{source.get('base_model') or ''} policy {source['policy']}".strip())
 
 
 def _ranking(said: Any, count: int) -> Judged:
@@ -52,7 +80,7 @@ def _ranking(said: Any, count: int) -> Judged:
         raise Unreadable(fields.WRONG_LENGTH, field="ranks", count=found, answers=count)
     if not all(rank is None or (type(rank) is int and rank >= 1) for rank in ranks):
         raise Unreadable(fields.NOT_NUMBER, field="ranks")
-    beside = (_list(said, name, count, empty) for name, empty in BESIDE.items())
+    beside = (_list(said, name, count, empty) for name, empty in UNRATED.items())
     ratings = tuple(
         {"quality": quality, "flags": flags, "highlights": highlights}
         for quality, flags, highlights in zip(*beside, strict=True)
@@ -93,9 +121,6 @@ def _better(said: object, count: int) -> dict[str, Any]:
         "source": source if type(source) is int and 0 <= source < count else None,
         "is_first": said.get("is_first") is True,
     }
-
-
-BESIDE: dict[str, Any] = {"ratings": None, "flags": [], "highlights": []}
 
 
 def _list(said: Object, name: str, count: int, empty: Any) -> list[Any]:
@@ -172,6 +197,10 @@ SHAPES = (
         },
         _is_group,
         read_group,
+        loses=gettext_noop(
+            "Of an answer's source its author is kept, not seed, sampling, tokens and SHA-256; a "
+            "ranking's revision and time are not."
+        ),
     ),
     Shape(
         "Laoshi triples",

@@ -16,6 +16,7 @@ CONVERSATION_AND_ANSWER = gettext_noop("the conversation; its last answer is to 
 SYSTEM = gettext_noop("system message")
 BETTER = gettext_noop("the better answer")
 WORSE = gettext_noop("the worse answer")
+BETTER_AND_WORSE = gettext_noop("the better answer and the worse one")
 ANSWER = gettext_noop("an answer")
 ANSWERS = gettext_noop("the answers")
 DEMONSTRATION = gettext_noop("the answer to be learned")
@@ -33,19 +34,24 @@ TEXT = gettext_noop("raw text")
 GROUP = gettext_noop("which rows belong together")
 SECONDS = gettext_noop("seconds, kept beside the ranking")
 WANTED = gettext_noop("how many answers are wanted")
+JUDGED = {VERDICT, RANKS, JUDGMENTS}
+"""Meanings of fields in which people's judgments stand."""
+UNJUDGED = gettext_noop("nobody judged the answers")
 
 
 @dataclass(frozen=True)
 class Shape:
     """`fields`: those that are read, and their meaning; all others are dropped, by name.
 
-    `loses`: what files of this shape cannot say. `refuses`: why none is taken.
+    `reads`: what a row has under names that are anybody's. `loses`: what files of this shape cannot
+    say. `refuses`: why none is taken.
     """
 
     name: str
     fields: Mapping[str, str]
     fits: Callable[[Object], bool]
     read: Callable[[Object], Item | Iterable[Item]] = field(default=lambda _row: ())
+    reads: Callable[[Object], Mapping[str, str]] = field(default=lambda _row: {})
     loses: str = ""
     refuses: str = ""
 

@@ -27,7 +27,7 @@ def _candidate(summary: object) -> Candidate:
 
 
 def read_comparison(row: Object) -> Item:
-    candidates = tuple(map(_candidate, fields.cell_of(row["summaries"])))
+    candidates = tuple(map(_candidate, fields.list_of(row["summaries"], "summaries")))
     table = {0: fields.FIRST, 1: fields.SECOND}
     extra = fields.cell_of(row.get("extra"))
     confidence = fields.number_of(extra, "confidence") if isinstance(extra, dict) else None

@@ -2,10 +2,10 @@
 
 import re
 import string
+from typing import Any
 
 from annotation.exchange.shapes import fields, shape
 from annotation.exchange.shapes.item import Candidate, Item, Judged
-from annotation.exchange.shapes.names import PROMPT, meaning_of
 from annotation.exchange.shapes.shape import Object, Shape
 from annotation.exchange.wording import Unreadable, gettext_noop
 
@@ -14,21 +14,26 @@ NO_ITEMS = gettext_noop(
     "row as the list “items” (Potato's items_key), and the question as “prompt”."
 )
 ITEMS = ("items", "options", "responses", "answers")
+ASKED_AS = ("prompt", "question", "instruction", "query", "text")
 
 
 def _order(row: Object) -> str | None:
-    for value in row.values():
-        if isinstance(value, dict) and isinstance(value.get("rank_order"), str):
-            return str(value["rank_order"])
-    order = row.get("rank_order")
-    return order if isinstance(order, str) else None
+    """At the top, in the answer to a question, or in that among all answers."""
+    answers = [value for value in row.values() if isinstance(value, dict)]
+    deeper = [value for each in answers for value in each.values() if isinstance(value, dict)]
+    orders = (each.get("rank_order") for each in (row, *answers, *deeper))
+    return next((order for order in orders if isinstance(order, str)), None)
 
 
 def read_potato(row: Object) -> Item:
     """Letters name the items; "=" ties: B,D=A,C."""
-    items = fields.cell_of(next(row[name] for name in ITEMS if name in row))
-    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-        raise Unreadable(fields.NOT_TEXT, field="items")
+    name = next(name for name in ITEMS if name in row)
+    items: list[Any] = [
+        item.get("text", item.get("content")) if isinstance(item, dict) else item
+        for item in fields.list_of(row[name], name)
+    ]
+    if not all(isinstance(item, str) for item in items):
+        raise Unreadable(fields.NOT_TEXT, field=name)
     ranks: dict[int, int] = {}
     for rank, tied in enumerate(re.split(r"[,>]", _order(row) or ""), start=1):
         for letter in tied.split("="):
@@ -38,7 +43,7 @@ def read_potato(row: Object) -> Item:
                     fields.UNKNOWN_VALUE, field="rank_order", value=letter[:20], known="A, B, …"
                 )
             ranks[place] = rank
-    prompt = next((row[name] for name in row if meaning_of(name) == PROMPT), None)
+    prompt = next((row[name] for name in ASKED_AS if name in row), None)
     judged = Judged(
         fields.labeler_of(row.get("user", row.get("annotator"))),
         tuple(map(ranks.get, range(len(items)))),
@@ -52,7 +57,8 @@ def read_doccano(row: Object) -> Item:
     answers = (
         [label for label in labels if isinstance(label, str)] if isinstance(labels, list) else []
     )
-    messages = fields.messages_of(fields.text_of(row, "text"), "text")
+    name = "text" if "text" in row else "data"
+    messages = fields.messages_of(fields.text_of(row, name), name)
     if not answers:
         return Item(messages)
     if len(answers) > 1:
@@ -63,7 +69,8 @@ def read_doccano(row: Object) -> Item:
 def _is_doccano(row: Object) -> bool:
     labels = fields.cell_of(row.get("label"))
     is_texts = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
-    return "text" in row and is_texts and set(row) <= {"id", "text", "label", "Comments", "meta"}
+    rest = set(row) - {"id", "label", "Comments", "comments", "meta"}
+    return is_texts and rest in ({"text"}, {"data"})
 
 
 SHAPES = (
@@ -71,7 +78,7 @@ SHAPES = (
         "Potato",
         {
             **dict.fromkeys(ITEMS, shape.ANSWERS),
-            "prompt": shape.PROMPT,
+            **dict.fromkeys(ASKED_AS, shape.PROMPT),
             "rank_order": shape.RANKS,
             "response_quality": shape.RANKS,
             "user": shape.LABELER,
@@ -82,7 +89,7 @@ SHAPES = (
     Shape("Potato without its items", {}, lambda row: _order(row) is not None, refuses=NO_ITEMS),
     Shape(
         "doccano (text to text)",
-        {"text": shape.PROMPT, "label": shape.DEMONSTRATION},
+        {**dict.fromkeys(("text", "data"), shape.PROMPT), "label": shape.DEMONSTRATION},
         _is_doccano,
         read_doccano,
     ),

@@ -10,10 +10,10 @@ from typing import Any
 
 from annotation.exchange.split import prompt_key
 from annotation.exchange.writing.narrowing import is_whole
-from annotation.judgment.agreement import pairs_agreed
+from annotation.exchange.writing.snapshot_rows import WRITTEN
+from annotation.judgment.agreement import AS_SAID, pairs_agreed
 
 Row = Mapping[str, Any]
-WRITTEN = "written"  # the finish reason of an answer that a person wrote
 
 
 @dataclass
@@ -54,7 +54,7 @@ class DataCard:
             self.group_sizes[str(len(answers))] += 1
         self.written += list(row.get("finish_reasons") or []).count(WRITTEN)
         self._add_sources(row.get("sources") or [])
-        self._add_rankings(row.get("rankings") or [])
+        self._add_rankings(row.get("rankings") or [], is_as_said=row.get("picked", "") in AS_SAID)
 
     def _add_sources(self, sources: Iterable[Row]) -> None:
         for source in sources:
@@ -63,7 +63,7 @@ class DataCard:
             elif source.get("author"):
                 self.authors[str(source["author"])] += 1
 
-    def _add_rankings(self, rankings: list[Row]) -> None:
+    def _add_rankings(self, rankings: list[Row], *, is_as_said: bool) -> None:
         labelers = {str(ranking.get("labeler", "")) for ranking in rankings}
         self.labelers |= labelers
         self.rankings += len(labelers)
@@ -71,13 +71,14 @@ class DataCard:
             ranks = [rank for rank in ranking["ranks"] if rank is not None]
             self.pairs += len(ranks) * (len(ranks) - 1) // 2
             self.tied += sum(n * (n - 1) // 2 for n in Counter(ranks).values())
-        whole = [ranking["ranks"] for ranking in rankings if is_whole(ranking)]
+        whole = [ranking["ranks"] for ranking in rankings if is_as_said and is_whole(ranking)]
         for one, other in combinations(whole, 2):
             same, compared = pairs_agreed(one, other)
             self.agreed, self.both_ordered = self.agreed + same, self.both_ordered + compared
 
     def as_json(self) -> dict[str, Any]:
-        """`agreement` is of the pairs that two labelers both put in an order; None: there is none.
+        """`agreement` is of the pairs that two labelers both put in an order, in groups whose
+        answers were not picked for what they tell, or are worth; None: there is none.
         `ties`, of all pairs that somebody compared, is the share that is tied."""
         return {
             "rows": self.rows,

@@ -18,9 +18,10 @@ from annotation.exchange.writing.parquet_schemas import GROUPS, PREFERENCES, TRI
 
 Source = Literal["groups", "triples", "prompts", "demonstrations"]
 
-# What a format may lose; views/words.py says them in words.
+# What a format may lose; forms/exports.py says them in words.
 TIES, LIST, LABELERS, NOTES = "ties", "list", "labelers", "notes"
 SYSTEM, TURNS, VERSIONS = "system", "turns", "versions"
+ABOUT, WRITERS = "about", "writers"
 
 
 def as_it_is(row: Row) -> tuple[Row]:
@@ -47,14 +48,15 @@ def conversation(row: Row) -> Iterator[dict[str, Any]]:
     yield {"messages": row["messages"]}
 
 
-_PAIRS = (TIES, LIST, LABELERS, NOTES, VERSIONS)
-_TOOLS = (TIES, NOTES, VERSIONS)
+_PAIRS = (TIES, LIST, LABELERS, NOTES, VERSIONS, ABOUT)
+_TOOLS = (TIES, NOTES, VERSIONS, ABOUT)
+_TRIPLES = (NOTES, ABOUT)
 _ALL = (
     Format("groups", "Laoshi groups"),
     Format("groups_parquet", "Laoshi groups, Parquet", container=parquet(GROUPS)),
-    Format("triples_csv", "Triples, CSV", as_it_is, CSV, "triples", (NOTES,)),
-    Format("triples", "Triples", as_it_is, JSONL, "triples", (NOTES,)),
-    Format("triples_parquet", "Triples, Parquet", as_it_is, parquet(TRIPLES), "triples", (NOTES,)),
+    Format("triples_csv", "Triples, CSV", as_it_is, CSV, "triples", _TRIPLES),
+    Format("triples", "Triples", as_it_is, JSONL, "triples", _TRIPLES),
+    Format("triples_parquet", "Triples, Parquet", as_it_is, parquet(TRIPLES), "triples", _TRIPLES),
     Format("trl_preference", "TRL preference", pairs.trl_preference, loses=_PAIRS),
     Format(
         "trl_preference_parquet",
@@ -64,8 +66,14 @@ _ALL = (
         loses=_PAIRS,
     ),
     Format("trl_unpaired", "TRL unpaired (KTO)", pairs.trl_unpaired, loses=_PAIRS),
-    Format("trl_prompts", "TRL prompt-only", trl_prompt, source="prompts"),
-    Format("sft", "TRL and OpenAI supervised", conversation, source="demonstrations"),
+    Format("trl_prompts", "TRL prompt-only", trl_prompt, source="prompts", loses=(ABOUT,)),
+    Format(
+        "sft",
+        "TRL and OpenAI supervised",
+        conversation,
+        source="demonstrations",
+        loses=(ABOUT, WRITERS),
+    ),
     Format("openai_preference", "OpenAI preference", pairs.openai_preference, loses=_PAIRS),
     Format("openrlhf", "OpenRLHF", pairs.openrlhf, loses=_PAIRS),
     Format(
@@ -79,7 +87,7 @@ _ALL = (
     Format("ultrafeedback", "UltraFeedback binarised", pairs.ultrafeedback, loses=_PAIRS),
     Format("argilla", "Argilla records", tools.argilla, ARRAY, loses=_TOOLS),
     Format("label_studio", "Label Studio tasks", tools.label_studio, ARRAY, loses=_TOOLS),
-    Format("arena", "Arena battles", tools.arena, ARRAY, loses=(LIST, NOTES)),
+    Format("arena", "Arena battles", tools.arena, ARRAY, loses=(LIST, NOTES, ABOUT)),
     Format(
         "open_assistant",
         "Open-Assistant trees",

@@ -59,6 +59,7 @@ def _group(pa: Any, messages: Any) -> dict[str, Any]:
         "prompt_id": text,
         "lang": text,
         "split": text,
+        "tags": texts,
         "prompt": messages,
         "system_prompt": text,
         "answers": texts,

@@ -14,18 +14,27 @@ Judgments = Literal["each", "consensus"]
 class Wanted:
     """Empty fields leave everything in. `since` and `until` are of rankings, `until` is not in.
 
+    `gold`: only rankings that the imported file marked as gold.
+
     `agreement`: of a group's labelers at least; a group that one alone ranked has none.
     """
 
     labeler: int | None = None
     policy: int | None = None
     language: str = ""
+    tag: str = ""
     split: str = ""
     since: datetime | None = None
     until: datetime | None = None
     agreement: float | None = None
     ties: bool = True
+    gold: bool = False
     judgments: Judgments = "each"
+
+    @property
+    def looks_at_orders(self) -> bool:
+        """Whether only a row itself tells that it is wanted."""
+        return self.agreement is not None or not self.ties
 
     def as_json(self) -> dict[str, Any]:
         found = {name: value for name, value in asdict(self).items() if value not in (None, "")}

@@ -1,17 +1,15 @@
 import time
 import zipfile
-import zlib
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
-from lzma import LZMAError
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotation.exchange.files import NoRoom, require_room
+from annotation.exchange.files import NoRoom
+from annotation.exchange.reading.archives import unpacked
 from annotation.exchange.reading.datasets import Part, parts_of
 from annotation.exchange.reading.mapping import MEANINGS, Mapping
 from annotation.exchange.wording import Unreadable
@@ -19,13 +17,12 @@ from annotation.management.projects import project_to_change
 from annotation.models import Project, PromptUpload
 from annotation.selectors.previews import preview_of
 from annotation.services.hub import NAME, NotFetched, fetch_dataset
-from annotation.services.imports import ImportRefused, begin_to_add, give_up, name_columns
+from annotation.services.imports import ImportRefused, begin_to_add, give_up
+from annotation.services.mappings import name_columns
 from annotation.services.uploads import receive_upload, work_on_upload
 
 Status = PromptUpload.Status
 SHOWN = 20  # bad rows
-UNPACKING = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, LZMAError)
-"""What zipfile raises of archives that it cannot unpack; RuntimeError: of encrypted ones."""
 
 
 class Command(BaseCommand):
@@ -48,6 +45,12 @@ class Command(BaseCommand):
             default=[],
             metavar="NAME=MEANING",
             help=f"what a column means: {', '.join(filter(None, MEANINGS))}",
+        )
+        parser.add_argument(
+            "--counts-from",
+            type=int,
+            choices=(0, 1),
+            help="with --column: the number of the first answer, where numbers say which is better",
         )
         parser.add_argument("--add", action="store_true", help="add it, after what was found")
         parser.add_argument("--source", default="", help="where it is from; needed with --add")
@@ -88,7 +91,7 @@ class Command(BaseCommand):
         upload = _worked(upload)
         try:
             if options["column"] and upload.status in (Status.MAPPING, Status.WAITING):
-                name_columns(upload, _mapping(options["column"]))
+                name_columns(upload, _mapping(options["column"], options["counts_from"]))
                 upload = _worked(upload)
             self._show(upload)
             if options["add"]:
@@ -109,6 +112,8 @@ class Command(BaseCommand):
         report = upload.report
         if upload.status == Status.MAPPING:
             guess = [f"--column '{name}={its}'" for name, its in report["guess"] if its]
+            if report["counts_from"] is not None:
+                guess.append(f"--counts-from {report['counts_from']}")
             columns = ", ".join(name for name, _example in report["columns"])
             raise CommandError(
                 f"Its shape is not known. Columns: {columns}. Say what they mean; a guess: "
@@ -121,7 +126,8 @@ class Command(BaseCommand):
         for name, meaning, _example in preview.columns:
             self.stdout.write(f"  {name}: {meaning}")
         if preview.dropped:
-            self.stdout.write(f"  dropped: {', '.join(preview.dropped)}")
+            more = f" and {preview.more_dropped} more" if preview.more_dropped else ""
+            self.stdout.write(f"  dropped: {', '.join(preview.dropped)}{more}")
         for suspicion in preview.suspicions:
             self.stdout.write(f"  {suspicion}")
         for place, problem in preview.problems[:SHOWN]:
@@ -133,9 +139,16 @@ def _folder_or_file(name: str) -> Iterator[Path]:
     """What is there; an archive unpacked for as long as it is read; a data set of the hub."""
     path = Path(name)
     if path.is_file() and zipfile.is_zipfile(path):
-        with TemporaryDirectory() as folder:
-            _unpack(path, Path(folder))
-            yield Path(folder)
+        try:
+            with unpacked(path) as folder:
+                yield folder
+        except NoRoom as problem:
+            raise CommandError(
+                f"{path} takes {problem.needed / 1e6:.0f} MB unpacked, more than is free in "
+                f"{problem.filename}: unpack it where there is room and name that folder."
+            ) from problem
+        except Unreadable as problem:
+            raise CommandError(f"{path}: {problem}") from problem
     elif not path.exists() and NAME.fullmatch(name):
         try:
             yield fetch_dataset(name)
@@ -143,23 +156,6 @@ def _folder_or_file(name: str) -> Iterator[Path]:
             raise CommandError(str(problem)) from problem
     else:
         yield path
-
-
-def _unpack(path: Path, folder: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            require_room(folder, sum(member.file_size for member in archive.infolist()))
-            archive.extractall(folder)
-    except NoRoom as problem:
-        raise CommandError(
-            f"{path} takes {problem.needed / 1e6:.0f} MB unpacked, more than is free in {folder}: "
-            "unpack it where there is room and name that folder."
-        ) from problem
-    except UNPACKING as problem:
-        raise CommandError(
-            f"{path} cannot be unpacked ({problem}): it is damaged, encrypted, or holds a name "
-            "that no file can have here. Unpack it yourself and name the folder."
-        ) from problem
 
 
 def _worked(upload: PromptUpload) -> PromptUpload:
@@ -177,8 +173,8 @@ def _worked(upload: PromptUpload) -> PromptUpload:
             time.sleep(0.5)  # a worker has it
 
 
-def _mapping(columns: list[str]) -> Mapping:
+def _mapping(columns: list[str], counts_from: int | None) -> Mapping:
     meanings = dict(column.rpartition("=")[::2] for column in columns)
     if unknown := set(meanings.values()) - set(MEANINGS):
         raise CommandError(f"No column can mean {', '.join(sorted(unknown))}.")
-    return Mapping(meanings)
+    return Mapping(meanings, counts_from=counts_from)

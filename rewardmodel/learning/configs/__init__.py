@@ -3,6 +3,7 @@
 from rewardmodel.learning.configs.base import Config, ConfigError
 from rewardmodel.learning.configs.language import LanguageConfig
 from rewardmodel.learning.configs.policy import PolicyConfig
+from rewardmodel.learning.configs.pretraining import PretrainingConfig
 from rewardmodel.learning.configs.reading import (
     AnyConfig,
     changes,
@@ -18,6 +19,7 @@ __all__ = [
     "ConfigError",
     "LanguageConfig",
     "PolicyConfig",
+    "PretrainingConfig",
     "RewardConfig",
     "changes",
     "check_overrides",

@@ -63,10 +63,15 @@ class Config:
     """Of matrices, decoupled (arXiv 1711.05101)."""
 
     def __post_init__(self) -> None:
-        for name, (least, most) in self.RANGES.items():
-            value = getattr(self, name)
-            within = value is None or least <= value <= most
-            require(within, name, f"give {least} to {most}", self)
+        for name in self.RANGES:
+            self.require_in_range(name, getattr(self, name))
+
+    @classmethod
+    def require_in_range(cls, name: str, value: float | None) -> None:
+        """Raises ConfigError where RANGES closes the value out; None is none."""
+        least, most = cls.RANGES[name]
+        within = value is None or least <= value <= most
+        _require(within, name, value, f"give {least} to {most}")
 
     def require_inputs(self) -> None:
         """Raises ConfigError for an input without which a run of this configuration cannot be; what
@@ -74,5 +79,9 @@ class Config:
 
 
 def require(holds: bool, name: str, advice: str, config: Config) -> None:
+    _require(holds, name, getattr(config, name), advice)
+
+
+def _require(holds: bool, name: str, value: object, advice: str) -> None:
     if not holds:
-        raise ConfigError(f"{name} is {getattr(config, name)!r:.100}; {advice}.")
+        raise ConfigError(f"{name} is {value!r:.100}; {advice}.")

@@ -25,6 +25,7 @@ class PolicyConfig(Config):
             "beta",
             "missing_end_penalty",
             "uncertainty_price",
+            "without_length",
             "kl_budget",
             "heldout_prompts",
         ),
@@ -69,8 +70,9 @@ class PolicyConfig(Config):
     """rloo and ppo: peak, of the adapter; None: 6e-4 from the base model on, by experiment with 17
     training prompts, 135M model; 2e-4 from a parent's adapter on, by one with 95 (at 6e-4 the
     divergence of 5 nats had doubled after two steps)."""
-    steps: int = 16
-    """Rounds of sampling, scoring and one update."""
+    steps: int = 32
+    """Rounds of sampling, scoring and one update; 32 by experiment with six teachers
+    (docs/learning.md)."""
     prompts_per_step: int = 6
     """Training prompts answered in one step."""
     answers_per_prompt: int = 4
@@ -84,7 +86,7 @@ class PolicyConfig(Config):
     """Price of one nat of divergence from the reference, in reward; as in TRL 1.16."""
     missing_end_penalty: float = 2.0
     """Most that is taken from the reward of an answer that does not end by itself; only so much is
-    as keeps answers ending as often as the parent's."""
+    as keeps answers ending as often as the base model's."""
     credit: str = "token"
     """rloo: 'token', each word is credited with what it and the words after it are to a reward
     model that reads a mean over them; 'answer', a whole answer is one decision (arXiv
@@ -94,6 +96,9 @@ class PolicyConfig(Config):
     one teacher (docs/learning.md): best of 0.8, 0.9, 0.97 and 1."""
     uncertainty_price: float = 0.0
     """Taken from an answer's reward for each deviation that the reward model is unsure of it."""
+    without_length: bool = False
+    """Leave out of the scores, in training and in the gate, what a reward model with a fitted head
+    gives to an answer's length."""
     kl_budget: float = 20.0
     """Largest mean divergence from the reference, in nats an answer."""
     heldout_prompts: int = 32

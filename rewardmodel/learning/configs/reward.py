@@ -10,6 +10,7 @@ from rewardmodel.learning.configs.base import Config, require
 
 HEAVIEST = 1_000_000  # weight of one labeler
 METHODS = ("probe", "finetune", "distil")
+SECOND_JUDGE = "second"  # its folder, within the reward model's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,7 @@ class RewardConfig(Config):
             "group_tokens",
         ),
         *("label_smoothing", "rating_margin", "labeler_weights", "learning_curve", "half"),
+        "second_judge",
     }
 
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
@@ -75,6 +77,10 @@ class RewardConfig(Config):
     half: int = 0
     """1 or 2: learn from that half of the training prompts only, by a hash, so that two reward
     models have no label in common; 0 for all."""
+    second_judge: bool = False
+    """Learn from one half of the training prompts, by a hash, and fit a probe to the other, kept in
+    the folder `second` of the output: the policy updates that this reward model teaches are judged
+    by it, too."""
     learning_curve: bool = False
     """Also train on a quarter and on half of the groups, to see what more data would bring."""
 
@@ -85,6 +91,14 @@ class RewardConfig(Config):
         advice = "method 'distil' needs the folder of a reward model"
         require(bool(self.teacher) or not distils, "teacher", advice, self)
         require(distils or not self.teacher, "teacher", "it goes with method 'distil' only", self)
+        advice = "second_judge takes both halves, and is not for method 'distil'"
+        divides = self.second_judge and (bool(self.half) or distils)
+        require(not divides, "second_judge", advice, self)
         weights = (self.labeler_weights or {}).values()
         within = all(0 <= weight <= HEAVIEST for weight in weights)
         require(within, "labeler_weights", f"give 0 to {HEAVIEST}", self)
+
+    @property
+    def own_half(self) -> int:
+        """The half of the training prompts that the reward model itself learns from; 0 for all."""
+        return 1 if self.second_judge else self.half

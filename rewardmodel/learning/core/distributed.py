@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedType
@@ -22,6 +24,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from rewardmodel.learning.configs import ConfigError
 
 SUPPORTED = (DistributedType.NO, DistributedType.MULTI_GPU, DistributedType.MULTI_CPU)
+Item = TypeVar("Item")
 ADVICE = "run accelerate with --multi_gpu or --use_fsdp, or on one GPU."
 
 
@@ -44,6 +47,10 @@ class Processes(Accelerator):  # type: ignore[misc]
         )
         if self.distributed_type not in SUPPORTED:
             raise ConfigError(f"{self.distributed_type.value} is not supported; {ADVICE}")
+
+    def own(self, items: Sequence[Item]) -> Sequence[Item]:
+        """This process's part of what all of them share out; none of few items."""
+        return items[self.process_index :: self.num_processes]
 
 
 def _takes(variable: str) -> bool:

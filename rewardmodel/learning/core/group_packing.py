@@ -6,8 +6,7 @@ and itself only, so that the result equals K separate rows at the cost of P + K 
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,16 +15,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from annotation.lm.context import require_causality, window_of
 from annotation.lm.decoding import logits_at
-from annotation.lm.packed_attention import REFUSALS, Packing
-from annotation.lm.shared_prompt_attention import (
-    UNUSED_MASK,
-    group_attention_on,
-    use_group_attention,
-)
-
-logger = logging.getLogger(__name__)
+from annotation.lm.packed_attention import Packing
+from annotation.lm.shared_prompt_attention import UNUSED_MASK
 
 
 @dataclass(frozen=True)
@@ -202,55 +194,6 @@ def cut_of(whole: EncodedGroup, group: EncodedGroup) -> str | None:
     return None if whole == group else "a prompt that lost its start"
 
 
-ALONE = 3
-"""So many times the tokens of a pass may a group have that is read alone, before it is read in
-parts: those cost a reading more. Small passes are the faster ones on a CPU."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some answers of a group with its prompt: all of them (`is_whole`), unless a pass has no room
-    for them. `group` is the place of the group among the others."""
-
-    group: int
-    answers: range
-    encoded: EncodedGroup
-    is_whole: bool
-
-
-def parts_of(groups: Sequence[EncodedGroup], tokens: int, layout: Layout) -> list[Part]:
-    """Each group, or its answers in turn, so many at a time as a row of `tokens` holds.
-
-    At least one at a time.
-    """
-    parts = []
-    for number, group in enumerate(groups):
-        start = 0
-        for stop in range(1, len(group.answers) + 1):
-            more = EncodedGroup(group.prompt, group.answers[start : stop + 1])
-            if stop == len(group.answers) or layout.tokens([more]) > tokens:
-                fits = EncodedGroup(group.prompt, group.answers[start:stop])
-                is_whole = stop - start == len(group.answers)
-                parts.append(Part(number, range(start, stop), fits, is_whole))
-                start = stop
-    return parts
-
-
-def in_budget(groups: Sequence[EncodedGroup], tokens: int, layout: Layout) -> Iterator[list[int]]:
-    """Indices of groups, by length, so many at a time as fill rows of at most `tokens` in all.
-
-    At least one at a time.
-    """
-    batch: list[int] = []
-    for i in sorted(range(len(groups)), key=lambda i: groups[i].tokens):
-        if batch and layout.tokens([groups[j] for j in [*batch, i]]) > tokens:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
-
-
 class AnswerLogProbs(nn.Module):
     """A causal language model that gives log probabilities of the answers' tokens."""
 
@@ -264,68 +207,3 @@ class AnswerLogProbs(nn.Module):
         logits = logits_at(logits, batch.sources).float()
         chosen = logits[batch.slots, batch.targets]
         return chosen - logits.logsumexp(-1)[batch.slots]
-
-
-def choose_layout(
-    read: Callable[[GroupBatch], Tensor], model: PreTrainedModel, longest: int
-) -> Layout:
-    """`pack` for a model that passes `reads_packed_groups`, which is given the attention for groups
-    here; `unpack` for any other, which keeps its own."""
-    if not reads_packed_groups(read, model, longest):
-        return unpack
-    use_group_attention(model)
-    return pack
-
-
-def reads_packed_groups(
-    read: Callable[[GroupBatch], Tensor], model: PreTrainedModel, longest: int
-) -> bool:
-    """Whether packed groups, read with the attention for groups, give what separate rows give with
-    the model's own attention, which it has again afterwards.
-
-    `read` gives what `model`, the network inside, makes of a batch; `longest` is the most tokens
-    of a row to come. Compared on two random groups as in `reads_packed`.
-    """
-    generator = torch.Generator().manual_seed(0)
-    vocabulary = int(model.config.get_text_config().vocab_size)
-    groups = [
-        EncodedGroup(ids[0], ids[1:])
-        for ids in (
-            [torch.randint(vocabulary, (n,), generator=generator).tolist() for n in lengths]
-            for lengths in ((19, 7, 3, 12), (11, 5, 8))
-        )
-    ]
-
-    def both() -> tuple[Tensor, Tensor]:
-        plain = read(unpack(groups, 0).to(model.device))
-        with group_attention_on(model):
-            return read(pack(groups, 0).to(model.device)), plain
-
-    return reads_packed(model, longest, "an answer", both)
-
-
-def reads_packed(
-    model: PreTrainedModel, longest: int, unit: str, both: Callable[[], tuple[Tensor, Tensor]]
-) -> bool:
-    """Whether a model gives packed rows what it gives separate ones, to 1e-4 of the largest value.
-
-    `longest` is the most tokens of a row to come, `both` the results of some random input, packed
-    and one row for each `unit`, such as "an answer"; all 0 they say nothing, and count as "no".
-    One log line says why not. Raises PolicyUnavailable for a model that reads ahead.
-    """
-    require_causality(model)
-    window = window_of(model)
-    if window is not None and window < longest:
-        logger.warning("One row %s: rows are longer than the model's sliding window.", unit)
-        return False
-    try:
-        with torch.no_grad():
-            packed, plain = both()
-    except REFUSALS as error:
-        logger.warning("One row %s: the model refuses packed rows (%s).", unit, error)
-        return False
-    difference = ((packed - plain).abs().max() / plain.abs().max()).item()
-    if difference <= 1e-4:  # not so for NaN
-        return True
-    logger.warning("One row %s: packed rows differ by %.2g.", unit, difference)
-    return False

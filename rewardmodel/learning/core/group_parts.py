@@ -10,14 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardmodel.learning.core.group_packing import (
-    ALONE,
-    EncodedGroup,
-    GroupBatch,
-    Layout,
-    parts_of,
-)
-from rewardmodel.learning.core.passes import read_answers
+from rewardmodel.learning.core.group_packing import EncodedGroup, GroupBatch, Layout
+from rewardmodel.learning.core.passes import ALONE, parts_of, read_answers
 
 Target = TypeVar("Target")
 
@@ -38,15 +32,19 @@ class GroupPart(Generic[Target]):
         """The scores of all of the group's answers, of which these are this part's."""
         return torch.cat([self.before, scores, self.after])
 
+    @property
+    def portion(self) -> float:
+        """This part's answers, of all of the group's."""
+        answers = len(self.group.answers)
+        return answers / (len(self.before) + answers + len(self.after))
+
     def share_of(self, loss: Float[Tensor, ""]) -> Float[Tensor, ""]:
         """This part's share of the whole group's loss, with all of its gradient.
 
         The gradient by a part's scores is the same whether the others' are constants or not (as in
         arXiv 2101.06983), so that the parts have the group's gradient together.
         """
-        answers = len(self.group.answers)
-        elsewhere = 1 - answers / (len(self.before) + answers + len(self.after))
-        return loss - elsewhere * loss.detach()
+        return loss - (1 - self.portion) * loss.detach()
 
 
 def parts_with_scores(

@@ -3,20 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from rewardmodel.learning.core.distributed import autocast
-from rewardmodel.learning.core.group_packing import (
-    ALONE,
-    EncodedGroup,
-    GroupBatch,
-    Layout,
-    Part,
-    in_budget,
-    parts_of,
-)
+from rewardmodel.learning.core.group_packing import EncodedGroup, GroupBatch, Layout
+
+ALONE = 3
+"""So many times the tokens of a pass may a group have that is read alone, before it is read in
+parts: those cost a reading more. Small passes are the faster ones on a CPU."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some answers of a group with its prompt: all of them (`is_whole`), unless a pass has no room
+    for them. `group` is the place of the group among the others."""
+
+    group: int
+    answers: range
+    encoded: EncodedGroup
+    is_whole: bool
+
+
+def parts_of(groups: Sequence[EncodedGroup], tokens: int, layout: Layout) -> list[Part]:
+    """Each group, or its answers in turn, so many at a time as a row of `tokens` holds.
+
+    At least one at a time.
+    """
+    parts = []
+    for number, group in enumerate(groups):
+        start = 0
+        for stop in range(1, len(group.answers) + 1):
+            more = EncodedGroup(group.prompt, group.answers[start : stop + 1])
+            if stop == len(group.answers) or layout.tokens([more]) > tokens:
+                fits = EncodedGroup(group.prompt, group.answers[start:stop])
+                is_whole = stop - start == len(group.answers)
+                parts.append(Part(number, range(start, stop), fits, is_whole))
+                start = stop
+    return parts
+
+
+def in_budget(groups: Sequence[EncodedGroup], tokens: int, layout: Layout) -> Iterator[list[int]]:
+    """Indices of groups, by length, so many at a time as fill rows of at most `tokens` in all.
+
+    At least one at a time.
+    """
+    batch: list[int] = []
+    for i in sorted(range(len(groups)), key=lambda i: groups[i].tokens):
+        if batch and layout.tokens([groups[j] for j in [*batch, i]]) > tokens:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
 
 
 def in_passes(

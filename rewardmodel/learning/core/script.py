@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 from annotation.exchange.files import is_disk_full, read_json, write_json
 from annotation.lm.chat import ChatError
 from annotation.lm.loading import PolicyUnavailable, brief, is_out_of_memory
+from annotation.lm.openai_server import ServerUnavailable
 from rewardmodel.learning.configs import (
     AnyConfig,
     Config,
@@ -31,11 +32,14 @@ from rewardmodel.learning.configs import (
 from rewardmodel.learning.core.checkpoints import changed_inputs, fingerprints
 from rewardmodel.learning.core.gate import Code, Reason, Verdict, word
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure, stop_with_parent
-from rewardmodel.learning.core.snapshot import SnapshotError
+from rewardmodel.learning.core.snapshot_rows import SnapshotError
 
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers")
 INTERRUPTED = 130
-EXPECTED = (TrainingFailure, SnapshotError, PolicyUnavailable, ChatError, ConfigError)
+EXPECTED = (
+    *(TrainingFailure, SnapshotError, PolicyUnavailable, ServerUnavailable),
+    *(ChatError, ConfigError),
+)
 
 
 def run_script(
@@ -52,7 +56,7 @@ def run_script(
         with folder:
             if folder.writes and not flags.stop_with_parent:
                 print(f"Working in {folder.path}: progress.jsonl there says how far.", flush=True)
-            reason = _failure(lambda: _run(read_config(kind, flags), folder, train), folder)
+            reason = _failure(lambda: run_in(read_config(kind, flags), folder, train), folder)
             if reason is not None:
                 folder.fail(reason)
     except TrainingFailure as error:  # the folder is another process's: leave it as it is
@@ -76,9 +80,13 @@ def _outcome(folder: RunFolder) -> str:
     return f"{result['output'] or folder.result}: {result['gate']['reason']}"
 
 
-def _run(
+def run_in(
     config: AnyConfig, folder: RunFolder, train: Callable[[AnyConfig, RunFolder], None]
 ) -> None:
+    """In a folder that is locked: from where it stopped, or not at all where it has its result.
+
+    Raises one of EXPECTED.
+    """
     finished = folder.finished(Path(config.output))
     if folder.writes:
         _claim(config, folder, finished)

@@ -11,12 +11,13 @@ from dataclasses import dataclass, fields, replace
 from typing import cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from annotation.lm.decoding import logits_at
-from rewardmodel.learning.core.group_packing import EncodedGroup, reads_packed
+from rewardmodel.learning.core.group_packing import EncodedGroup
+from rewardmodel.learning.core.packing_check import reads_packed
 
 IGNORED = -100
 
@@ -154,17 +155,39 @@ class TokenLosses(nn.Module):
         self.model = model
 
     def forward(self, batch: TokenBatch) -> Float[Tensor, " T"]:
-        """-log p of the T learned tokens in row order, nats; only they reach the head."""
-        learned = batch.targets != IGNORED
-        logits = self.model(
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
-            position_ids=batch.position_ids,
-            logits_to_keep=learned,
-            use_cache=False,
-        ).logits
-        logits = logits_at(logits, learned)
-        return nn.functional.cross_entropy(logits.float(), batch.targets[learned], reduction="none")
+        """-log p of the T learned tokens in row order, nats."""
+        return nn.functional.cross_entropy(*_learned(self.model, batch), reduction="none")
+
+
+class TokenPredictions(nn.Module):
+    """The same with what a training step can say of it for next to nothing."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: TokenBatch) -> tuple[Float[Tensor, " T"], Bool[Tensor, " T"]]:
+        """-log p of the T learned tokens, and which of them no other token was likelier than."""
+        logits, targets = _learned(self.model, batch)
+        losses = nn.functional.cross_entropy(logits, targets, reduction="none")
+        with torch.no_grad():
+            hits = logits.gather(-1, targets[:, None])[:, 0] >= logits.amax(-1)
+        return losses, hits
+
+
+def _learned(
+    model: PreTrainedModel, batch: TokenBatch
+) -> tuple[Float[Tensor, "T V"], Int[Tensor, " T"]]:
+    """Logits and targets of the learned tokens in row order; only they reach the head."""
+    learned = batch.targets != IGNORED
+    logits = model(
+        input_ids=batch.input_ids,
+        attention_mask=batch.attention_mask,
+        position_ids=batch.position_ids,
+        logits_to_keep=learned,
+        use_cache=False,
+    ).logits
+    return logits_at(logits, learned).float(), batch.targets[learned]
 
 
 def choose_row_layout(module: TokenLosses, longest: int) -> RowLayout:

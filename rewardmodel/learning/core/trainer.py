@@ -93,7 +93,7 @@ class Trainer:
             eps=config.adam_epsilon,
         )
         self._weight = 1.0  # of the present pass in the step's loss
-        self._loss = torch.zeros(1, device=accelerator.device)  # of the step so far
+        self._sums = self._nothing()  # of the step so far
 
     def weights(self) -> Weights:
         """A copy of the trainable parameters, by name."""
@@ -124,7 +124,7 @@ class Trainer:
                 f"A step has {len(items)} of {setting} for {processes} processes: start fewer "
                 f"processes, or raise {setting}."
             )
-        return items[self.accelerator.process_index :: processes]
+        return self.accelerator.own(items)
 
     def passes(self, batches: Sequence[Item]) -> Iterator[Item]:
         """This process's batches of a step, one for each forward and backward pass.
@@ -145,19 +145,33 @@ class Trainer:
         for layer in self.checkpointed:
             layer.training = False
 
-    def backward(self, loss: Tensor) -> None:
-        """Adds the gradient of a pass's part of the step's loss, a sum over all processes."""
+    def backward(self, loss: Tensor, **parts: Tensor) -> None:
+        """Adds the gradient of a pass's part of the step's loss, a sum over all processes.
+
+        `parts` are the pass's parts of further figures of the step, sums over all processes, too.
+        """
         loss = self._weight * loss
         self.accelerator.backward(loss * self.accelerator.num_processes)
-        self._loss += loss.detach()
+        self._add("loss", loss)
+        for name, part in parts.items():
+            self._add(name, self._weight * part)
+
+    def _add(self, name: str, part: Tensor) -> None:
+        part = part.detach().float()
+        self._sums[name] = self._sums[name] + part if name in self._sums else part
+
+    def _nothing(self) -> dict[str, Tensor]:
+        return {"loss": torch.zeros((), device=self.accelerator.device)}
 
     def step(self, step: int) -> dict[str, float]:
         """Clips the gradient, updates the weights, and clears both; `step` sets the learning rate.
 
-        Returns the metrics of the update, with the memory in use in GB. Raises TrainingFailure when
-        loss or gradient are not finite.
+        Returns the metrics of the update: the figures that the passes had parts of, and the memory
+        in use in GB. Raises TrainingFailure when loss or gradient are not finite.
         """
-        loss = float(self.accelerator.reduce(self._loss, reduction="sum"))
+        sums = self.accelerator.reduce(torch.stack(list(self._sums.values())), reduction="sum")
+        figures = dict(zip(self._sums, sums.tolist(), strict=True))
+        loss = figures["loss"]
         clip, parameters = self.config.gradient_clip, self.parameters.values()
         norm = float(gathered(self.accelerator.clip_grad_norm_(parameters, clip)))
         if not math.isfinite(loss) or not math.isfinite(norm):
@@ -172,9 +186,9 @@ class Trainer:
             group["lr"] = rate
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self._loss = torch.zeros_like(self._loss)
+        self._sums = self._nothing()
         self._follow()
-        updated = {"loss": loss, "gradient_norm": norm, "learning_rate": rate}
+        updated = {**figures, "gradient_norm": norm, "learning_rate": rate}
         return {**updated, "memory": memory_in_use(self.accelerator.device) / 1e9}
 
     @torch.no_grad()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -14,6 +18,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from annotation.exchange.wording import gettext_noop
+from annotation.lm.loading import loading, require_causal_lm
 from rewardmodel.learning.configs import ConfigError
 from rewardmodel.learning.language.tokens import DOCUMENT_SEPARATOR
 
@@ -25,6 +31,7 @@ CHAT_TEMPLATE = (
     "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}"
 )
 CONTEXT = 1024
+NOT_ALIKE = gettext_noop("No model could be made like {name}: {problem}")
 
 
 @dataclass(frozen=True)
@@ -99,3 +106,17 @@ def new_model(preset: Preset, tokenizer: PreTrainedTokenizerBase) -> PreTrainedM
             tie_word_embeddings=True,
         )
     )
+
+
+def fresh_like(name: str, seed: int) -> PreTrainedModel:
+    """A model of the same shape as `name`, with the random weights that its kind begins with, in
+    float32. Raises PolicyUnavailable."""
+    require_causal_lm(name)
+    with loading(name, NOT_ALIKE):
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            made = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+                config, dtype=torch.float32, trust_remote_code=False
+            )
+    return cast(PreTrainedModel, made)

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from rewardmodel.learning.core.bootstrap import FEWEST, deciding_interval, more_to_tell
 from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_said
+
+CONTINUED = (Code.LANGUAGE_GAIN, Code.LANGUAGE_NO_GAIN, Code.LANGUAGE_UNDECIDED)
+FROM_SCRATCH = (
+    Code.LANGUAGE_BELOW_ENTROPY,
+    Code.LANGUAGE_NOT_BELOW_ENTROPY,
+    Code.LANGUAGE_ENTROPY_UNDECIDED,
+)
 
 
 @dataclass(frozen=True)
@@ -22,11 +32,11 @@ class LanguageMetrics:
     perplexity: float | None
 
 
-def language_metrics(loss_sum: float, tokens: int) -> LanguageMetrics:
-    """From the sum of -log p over `tokens` tokens."""
+def language_metrics(sums: Sequence[float], tokens: int) -> LanguageMetrics:
+    """From each held-out example's sum of -log p, over `tokens` tokens in all."""
     if not tokens:
         return LanguageMetrics(0, None, None)
-    loss = loss_sum / tokens
+    loss = sum(sums) / tokens
     return LanguageMetrics(tokens, loss, math.exp(min(loss, 700.0)))
 
 
@@ -40,22 +50,44 @@ def unigram_entropy(counts: Iterable[int]) -> float:
     return -sum(count / total * math.log(count / total) for count in seen)
 
 
-def language_gate(
-    parent: LanguageMetrics | None, new: LanguageMetrics, entropy: float | None
-) -> Gate:
-    """A language model serves when its held-out loss fell.
+def sums_of(units: Sequence[Hashable], values: Sequence[float]) -> list[float]:
+    """One sum a unit, from the values of its examples."""
+    sums = dict.fromkeys(units, 0.0)
+    for unit, value in zip(units, values, strict=True):
+        sums[unit] += value
+    return list(sums.values())
 
-    One from scratch, without parent, when its loss is below the unigram entropy of the same
-    tokens.
+
+def language_gate(
+    parent: Sequence[float] | None,
+    new: Sequence[float],
+    counts: Sequence[float],
+    entropy: float | None,
+) -> Gate:
+    """A language model serves when the interval of how far its held-out loss fell lies above 0;
+    one from scratch, without parent, when it does so below the unigram entropy of the same tokens.
+
+    Both are each held-out unit's sum over so many tokens: of a whole prompt, document or stretch of
+    text, since what lies within one falls together. One without tokens says nothing.
     """
-    if new.loss is None:
+    said = np.array(counts) > 0
+    tokens = np.array(counts, dtype=np.float64)[said]
+    if not len(tokens):
         return Gate(False, Verdict(Code.NO_HELDOUT_TEXT))
-    if parent is not None and parent.loss is not None:
-        fell = as_said(new.loss) < as_said(parent.loss)
-        code = Code.LANGUAGE_GAIN if fell else Code.LANGUAGE_NO_GAIN
-        return Gate(fell, Verdict(code, {"before": parent.loss, "after": new.loss}))
-    if entropy is None:
+    if parent is None and entropy is None:
         return Gate(False, Verdict(Code.NO_UNIGRAM_ENTROPY))
-    below = as_said(new.loss) < as_said(entropy)
-    code = Code.LANGUAGE_BELOW_ENTROPY if below else Code.LANGUAGE_NOT_BELOW_ENTROPY
-    return Gate(below, Verdict(code, {"loss": new.loss, "entropy": entropy}))
+    before = (entropy or 0.0) * tokens if parent is None else np.array(parent)[said]
+    after = np.array(new)[said]
+    fell = before - after
+    old, loss = (float(sums.sum() / tokens.sum()) for sums in (before, after))
+    low, high = deciding_interval(fell, tokens) if math.isfinite(loss) else (math.nan, math.nan)
+    gain = old - loss
+    values = {"before": old, "after": loss} if parent else {"loss": loss, "entropy": old}
+    values |= {"gain": gain, "low": low, "high": high}
+    passed, failed, undecided = FROM_SCRATCH if parent is None else CONTINUED
+    if not as_said(loss) < as_said(old):  # nor where it is NaN
+        return Gate(False, Verdict(failed, values))
+    if len(tokens) < FEWEST or not as_said(low) > 0:
+        more = more_to_tell(len(tokens), gain, gain - low)
+        return Gate(False, Verdict(undecided, {**values, "more": more}))
+    return Gate(True, Verdict(passed, values))

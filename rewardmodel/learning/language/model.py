@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from accelerate import Accelerator
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -17,18 +16,15 @@ from annotation.lm.loading import load_causal_lm, require_embeddings
 from annotation.lm.sampler import SamplingParameters, derive_seed, sample_groups, stop_ids
 from rewardmodel.learning.configs import ConfigError, LanguageConfig
 from rewardmodel.learning.core.adapters import save_adapter, with_trainable_adapter
-from rewardmodel.learning.core.distributed import autocast
+from rewardmodel.learning.core.distributed import Processes, autocast
 from rewardmodel.learning.core.text_packing import (
     Example,
     TokenLosses,
+    TokenPredictions,
     choose_row_layout,
     row_batches,
 )
 from rewardmodel.learning.language.from_scratch import new_model, preset_of
-from rewardmodel.learning.language.metrics import (
-    LanguageMetrics,
-    language_metrics,
-)
 from rewardmodel.learning.language.tokens import (
     separator_id,
 )
@@ -49,6 +45,7 @@ class LanguageModel:
             self.network = new_model(preset_of(config.preset), tokenizer)
         self.network.to(device).eval()  # type: ignore[arg-type]  # dropout stays off
         self.losses = TokenLosses(self.network)
+        self.predictions = TokenPredictions(self.network)
         self.row_tokens = within_context(self.network, config.block_tokens, "block_tokens")
         self.layout = choose_row_layout(self.losses, self.row_tokens)
 
@@ -70,16 +67,20 @@ class LanguageModel:
         return sum(p.numel() for p in self.losses.parameters() if p.requires_grad)
 
     @torch.no_grad()
-    def evaluate(self, heldout: Sequence[Example], accelerator: Accelerator) -> LanguageMetrics:
-        """Held-out loss; every process reads its share."""
-        mine = heldout[accelerator.process_index :: accelerator.num_processes]
-        sums = torch.zeros(2, device=self.device, dtype=torch.float64)
+    def evaluate(self, heldout: Sequence[Example], accelerator: Processes) -> list[float]:
+        """The summed loss of each held-out example; every process reads its share."""
+        mine = accelerator.own(heldout)
+        places = {id(part): place for place, example in enumerate(heldout) for part in example}
+        sums = torch.zeros(len(heldout), device=self.device, dtype=torch.float64)
         for batch in row_batches(mine, self.row_tokens, self.config.tokens_per_batch):
             with autocast(self.device):
                 losses = self.losses(self.layout(batch).to(self.device))
-            sums += torch.stack([losses.sum().double(), sums.new_tensor(len(losses))])
-        total, tokens = accelerator.reduce(sums, reduction="sum").tolist()
-        return language_metrics(total, round(tokens))
+            segments = [segment for row in batch for segment in row]
+            parts = losses.double().split([segment.learned for segment in segments])
+            for segment, part in zip(segments, parts, strict=True):
+                sums[places[id(segment)]] += part.sum()
+        found: list[float] = accelerator.reduce(sums, reduction="sum").tolist()
+        return found
 
     @torch.no_grad()
     def go_on(self, opening: list[int]) -> dict[str, str]:

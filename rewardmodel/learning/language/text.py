@@ -11,7 +11,8 @@ from pathlib import Path
 
 from annotation.exchange.files import sha256_of, visible_files
 from annotation.exchange.split import Split, split_of
-from rewardmodel.learning.core.snapshot import SnapshotError, json_rows
+from rewardmodel.learning.core.snapshot import json_rows
+from rewardmodel.learning.core.snapshot_rows import SnapshotError
 
 PIECE_CHARACTERS = 8192
 ROWS_PER_READ = 64
@@ -36,6 +37,12 @@ def text_files(source: Path) -> list[Path]:
     if not found:
         raise SnapshotError(f"There is no file in {source}.")
     return found
+
+
+def is_held_out_by_ends(source: Path) -> bool:
+    """Whether no document is held out whole, so that held-out text is more of what is learned."""
+    files = text_files(source)
+    return len(files) < FEW_FILES and not any(path.suffix in ROWS for path in files)
 
 
 def read_pieces(source: Path, column: str, heldout_percent: int) -> Iterator[Piece]:
@@ -63,11 +70,8 @@ def read_pieces(source: Path, column: str, heldout_percent: int) -> Iterator[Pie
 
 def _rows(path: Path, column: str) -> Iterator[str] | None:
     """The texts of a file of rows; None when it is not one."""
-    if path.suffix in (".jsonl", ".ndjson"):
-        return _jsonl_texts(path, column)
-    if path.suffix == ".parquet":
-        return _parquet_texts(path, column)
-    return None
+    read = ROWS.get(path.suffix)
+    return None if read is None else read(path, column)
 
 
 def _jsonl_texts(path: Path, column: str) -> Iterator[str]:
@@ -97,6 +101,9 @@ def _parquet_texts(path: Path, column: str) -> Iterator[str]:
         if isinstance(error, SnapshotError):
             raise
         raise SnapshotError(f"{path} is not readable as Parquet: {error}") from error
+
+
+ROWS = {".jsonl": _jsonl_texts, ".ndjson": _jsonl_texts, ".parquet": _parquet_texts}
 
 
 def _cut(text: str, split: Split) -> Iterator[Piece]:

@@ -139,6 +139,16 @@ class TextBlocks(Sequence[Example]):
     def __len__(self) -> int:
         return max(0, math.ceil((len(self.tokens) - 1) / self.length))
 
+    def documents_of(self, indices: Sequence[int]) -> list[int]:
+        """The number of the document in which the middle of each block lies; `indices` rise."""
+        middles = [self.length * index + self.length // 2 for index in indices]
+        found, number = [], 0
+        for start, middle in pairwise([-1, *middles]):
+            passed = self.tokens[start + 1 : middle + 1]
+            number += int((passed == self.separator).sum())
+            found.append(number)
+        return found
+
     @overload
     def __getitem__(self, index: int) -> Example: ...
     @overload

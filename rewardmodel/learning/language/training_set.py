@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
-from accelerate import Accelerator
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from annotation.exchange.files import complete_or_absent
+from annotation.exchange.split import prompt_key
 from annotation.lm.chat import Chat, Messages
 from annotation.lm.loading import load_tokenizer
 from rewardmodel.learning.configs import LanguageConfig
+from rewardmodel.learning.core.distributed import Processes
 from rewardmodel.learning.core.group_packing import EncodedGroup, cut_of, truncate
 from rewardmodel.learning.core.row_report import row_counts, row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder
-from rewardmodel.learning.core.snapshot import DemonstrationRow, naming, read_demonstrations
+from rewardmodel.learning.core.snapshot import naming, read_demonstrations
+from rewardmodel.learning.core.snapshot_rows import DemonstrationRow
 from rewardmodel.learning.core.text_packing import (
     IGNORED,
     Example,
@@ -31,7 +33,11 @@ from rewardmodel.learning.language.metrics import (
     LanguageMetrics,
     unigram_entropy,
 )
-from rewardmodel.learning.language.text import read_pieces, text_files
+from rewardmodel.learning.language.text import (
+    is_held_out_by_ends,
+    read_pieces,
+    text_files,
+)
 from rewardmodel.learning.language.tokens import (
     TextBlocks,
     open_tokens,
@@ -41,6 +47,8 @@ from rewardmodel.learning.language.tokens import (
 
 TOKENIZER_BYTES = 32 << 20
 """About how much text a tokenizer from scratch is trained on, spread over the whole."""
+STRETCHES = 10
+"""Units of held-out text that goes on from the training text: its documents are no sample."""
 PROMPT_TOKENS = 32
 """Held-out text that a sample goes on from."""
 Item = TypeVar("Item")
@@ -50,12 +58,14 @@ Item = TypeVar("Item")
 class TrainingSet:
     """Examples to train on and held-out ones, with what is worth reporting of them.
 
+    `units` [held-out examples]: the prompt, document or stretch of text of which each is a part.
     `prompts` are to be answered before and after; `opening` is held-out text to go on from;
     `account` says what became of the rows.
     """
 
     train: Sequence[Example]
     heldout: Sequence[Example]
+    units: Sequence[Hashable]
     facts: dict[str, Any]
     bytes_per_token: float | None = None
     prompts: list[Messages] = field(default_factory=list)
@@ -64,7 +74,7 @@ class TrainingSet:
 
 
 def get_tokenizer(
-    config: LanguageConfig, run: RunFolder, accelerator: Accelerator
+    config: LanguageConfig, run: RunFolder, accelerator: Processes
 ) -> PreTrainedTokenizerBase:
     """The parent's, or a new one, trained on the training text and kept in the run folder."""
     if config.base_model:
@@ -92,7 +102,7 @@ def text_training_set(
     config: LanguageConfig,
     tokenizer: PreTrainedTokenizerBase,
     run: RunFolder,
-    accelerator: Accelerator,
+    accelerator: Processes,
     length: int,
 ) -> TrainingSet:
     """Stage 1's blocks of text; tokenizes the text once, into the run folder."""
@@ -112,10 +122,16 @@ def text_training_set(
     files = open_tokens(folder)
     separator = separator_id(tokenizer)
     blocks = {split: TextBlocks(file.tokens, length, separator) for split, file in files.items()}
-    heldout = _spread(blocks["heldout"], config.heldout_examples)
+    chosen = _spread(range(len(blocks["heldout"])), config.heldout_examples)
+    heldout = [blocks["heldout"][i] for i in chosen]
+    if is_held_out_by_ends(source):
+        units = [i * STRETCHES // len(chosen) for i in range(len(chosen))]
+    else:
+        units = blocks["heldout"].documents_of(chosen)
     return TrainingSet(
         train=blocks["train"],
         heldout=heldout,
+        units=units,
         facts={
             "unigram_entropy": _entropy_of(heldout),
             "train_tokens": len(files["train"].tokens),
@@ -139,6 +155,7 @@ def demonstration_training_set(
     return TrainingSet(
         train=train,
         heldout=heldout,
+        units=[prompt_key(row.prompt) for row in rows],
         facts={
             "unigram_entropy": _entropy_of(heldout),
             "train_conversations": len(train),

@@ -12,15 +12,16 @@ from torch import Tensor, nn
 
 from rewardmodel.learning.configs import ConfigError, PolicyConfig
 from rewardmodel.learning.core.distributed import autocast
-from rewardmodel.learning.core.group_packing import GroupBatch
+from rewardmodel.learning.core.group_packing import GroupBatch, unpack
 from rewardmodel.learning.policy.divergence_price import DivergencePrice
+from rewardmodel.learning.policy.experience import Experience, Reading
 from rewardmodel.learning.policy.losses import (
     clipped_loss,
     ppo_loss,
     rloo_loss,
     rloo_returns,
 )
-from rewardmodel.learning.policy.rollout import AdaptedPolicy, Experience, Reading
+from rewardmodel.learning.policy.model import AdaptedPolicy
 from rewardmodel.learning.policy.value_function import ValueFunction
 
 
@@ -162,6 +163,8 @@ def new_algorithm(config: PolicyConfig, policy: AdaptedPolicy) -> Algorithm:
             "algorithm is 'ppo', but the reward model has another tokenizer than the policy; "
             "use rloo, or a reward model trained from the policy's base."
         )
+    if policy.scorer and policy.scorer.layout is unpack:
+        policy.layout = unpack  # a value function reads the same rows, as a reward model does
     critic = ValueFunction(config.reward_model, config.lora_rank, policy.device)
     return Ppo(config, policy.log_probs, critic)
 

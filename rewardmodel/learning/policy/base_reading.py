@@ -42,17 +42,12 @@ class BaseReading:
         return [found[: len(answer)] for found, answer in both]
 
 
-def has_ended(completion: Completion) -> bool:
-    """By itself, not at the longest length."""
-    return completion.finish_reason == "stop"
-
-
 def finished(group: EncodedGroup, sampled: Sequence[Completion], chat: Chat) -> EncodedGroup:
     """With an end to the answers that were cut: so a reward model reads them, as it learned to."""
     return EncodedGroup(
         group.prompt,
         [
-            answer if has_ended(completion) else [*answer, chat.end_of_turn]
+            answer if completion.has_ended else [*answer, chat.end_of_turn]
             for answer, completion in zip(group.answers, sampled, strict=True)
         ],
     )

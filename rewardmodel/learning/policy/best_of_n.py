@@ -9,9 +9,10 @@ from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.gate import Code, Gate, Verdict
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance
-from rewardmodel.learning.core.snapshot import PromptRow
+from rewardmodel.learning.core.snapshot_rows import PromptRow
 from rewardmodel.learning.policy.losses import best_of_n_divergence, expected_best
-from rewardmodel.learning.policy.rollout import AdaptedPolicy, Rollout, seeds_of
+from rewardmodel.learning.policy.model import AdaptedPolicy
+from rewardmodel.learning.policy.rollout import Rollout, seeds_of
 
 SAMPLES = 8
 

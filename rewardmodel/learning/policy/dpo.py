@@ -19,18 +19,14 @@ from annotation.lm.context import within_context
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.distributed import Processes, autocast
 from rewardmodel.learning.core.gate import Code, Gate, Verdict
-from rewardmodel.learning.core.group_packing import (
-    AnswerLogProbs,
-    EncodedGroup,
-    GroupBatch,
-    in_budget,
-)
+from rewardmodel.learning.core.group_packing import AnswerLogProbs, EncodedGroup, GroupBatch
 from rewardmodel.learning.core.group_parts import parts_with_scores
-from rewardmodel.learning.core.passes import read_answers
+from rewardmodel.learning.core.passes import in_budget, read_answers
 from rewardmodel.learning.core.row_report import require_groups, row_counts, row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.script import provenance
-from rewardmodel.learning.core.snapshot import GroupRow, PreferenceData, read_groups, read_prompts
+from rewardmodel.learning.core.snapshot import PreferenceData, read_groups, read_prompts
+from rewardmodel.learning.core.snapshot_rows import GroupRow
 from rewardmodel.learning.core.speed import Pace
 from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
 from rewardmodel.learning.policy.evaluation import NEW, PARENT, answer_before_and_after
@@ -39,10 +35,10 @@ from rewardmodel.learning.policy.losses import (
     plackett_luce_loss,
     sequence_sums,
 )
-from rewardmodel.learning.policy.rollout import AdaptedPolicy
+from rewardmodel.learning.policy.model import AdaptedPolicy
 from rewardmodel.learning.reward.losses import vote_log_loss
-from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
-from rewardmodel.learning.reward.preferences import ranks_tensor, strict_votes
+from rewardmodel.learning.reward.metrics import PreferenceMetrics, accuracy_of, metrics_of
+from rewardmodel.learning.reward.preferences import ranks_tensor, strict_votes, vote_hits
 from rewardmodel.learning.reward.scorer import RewardScorer
 from rewardmodel.learning.reward.training_set import encode_rows
 
@@ -116,17 +112,19 @@ def fit(
         parts = parts_with_scores(trainer.given, device, layout, asked, mine, pad, tokens)
         read = [part.group for part in parts]  # whole groups, where a pass has room for them
         weight = sum(weight_of(config, targets[i]) for i in drawn)
+        pairs = sum(float(targets[i].votes.sum()) for i in drawn)
         for chosen in trainer.passes(list(in_budget(read, tokens, layout))):
             batch = layout([read[i] for i in chosen], pad).to(device)
             with autocast(device):
                 found = trainer.module(batch).split([len(read[i].answers) for i in chosen])
-                losses = []
+                losses, hits = [], []
                 for part, own in zip([parts[i] for i in chosen], found, strict=True):
                     base, target = reference[part.target].to(device), targets[part.target]
                     rewards = implicit_rewards(part.with_the_rest(own), base, config.dpo_beta)
                     losses.append(part.share_of(preference_loss(config, rewards, target)))
+                    hits.append(part.portion * vote_hits(rewards, target.votes))
                 loss = torch.stack(losses).sum() / weight
-            trainer.backward(loss)
+            trainer.backward(loss, **accuracy_of(hits, pairs))
         yield step + 1, {**trainer.step(step), **pace.step(all_processes * layout.tokens(read))}
 
 

@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 
 from annotation.lm.chat import Messages
 from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.core.distributed import Processes
 from rewardmodel.learning.core.gate import Code, Verdict
 from rewardmodel.learning.core.run_folder import require_finite
 from rewardmodel.learning.core.trainer import Weights
 from rewardmodel.learning.policy.metrics import PolicyMetrics
-from rewardmodel.learning.policy.rollout import AdaptedPolicy, heldout_seeds
+from rewardmodel.learning.policy.model import AdaptedPolicy
+from rewardmodel.learning.policy.rollout import heldout_seeds
 from rewardmodel.learning.reward.scorer import RewardScorer
 
 NEARLY = 0.9
@@ -43,8 +44,8 @@ class Check:
 def alarm(best: Check, now: Check) -> Verdict | None:
     """Why to stop, when training reward rose from `best` to `now` while held-out answers fell.
 
-    A fall counts when the mean of the prompts' changes is more than two of its standard errors
-    below 0: one that chance makes in about one check of forty.
+    A fall counts when the mean of the prompts' changes is more than three of its standard errors
+    below 0: of eight prompts one that chance makes in about one check of a hundred (Student's t).
     """
     if now.training <= best.training:
         return None
@@ -67,7 +68,7 @@ def _fell(changes: Tensor) -> bool:
     if len(changes) < 2:
         return False
     error = changes.std() / len(changes) ** 0.5
-    return bool(changes.mean() < -2 * error) and bool(changes.mean() < -1e-6)
+    return bool(changes.mean() < -3 * error) and bool(changes.mean() < -1e-6)
 
 
 class EarlyStopping:
@@ -80,7 +81,7 @@ class EarlyStopping:
     def __init__(
         self,
         config: PolicyConfig,
-        accelerator: Accelerator,
+        accelerator: Processes,
         policy: AdaptedPolicy,
         heldout: Sequence[Messages],
         parent: Weights,
@@ -133,7 +134,7 @@ class EarlyStopping:
     def _check(self, step: int, training: float) -> Check:
         """Every process answers its share; all of them get the same table."""
         accelerator, config = self.accelerator, self.config
-        mine = range(accelerator.process_index, len(self.prompts), accelerator.num_processes)
+        mine = accelerator.own(range(len(self.prompts)))
         rollouts = self.policy.rollouts(
             [self.prompts[place] for place in mine],
             [heldout_seeds(config, place) for place in mine],

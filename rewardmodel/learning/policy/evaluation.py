@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.gate import Code, Gate, Verdict
 from rewardmodel.learning.core.run_folder import RunFolder
-from rewardmodel.learning.core.snapshot import PromptRow
+from rewardmodel.learning.core.snapshot_rows import PromptRow
 from rewardmodel.learning.core.trainer import Trainer, Weights
+from rewardmodel.learning.policy.distinctness import distinctness
 from rewardmodel.learning.policy.metrics import (
     Changes,
     PolicyMetrics,
+    ends_of_interval,
     gain_of,
     metrics_of,
     policy_gate,
     summarise,
 )
-from rewardmodel.learning.policy.rollout import (
-    AdaptedPolicy,
-    Rollout,
-    heldout_seeds,
-)
+from rewardmodel.learning.policy.model import AdaptedPolicy
+from rewardmodel.learning.policy.rollout import Rollout, heldout_seeds
 
 if TYPE_CHECKING:
     from rewardmodel.learning.reward.scorer import RewardScorer
@@ -53,26 +55,41 @@ class HeldoutAnswers:
         if not self.measured:
             return Gate(False, Verdict(Code.NO_HELDOUT_PROMPTS))
         parent, new = self.measured[PARENT], self.measured[NEW]
-        return policy_gate(parent, new, self._changes(), kl_budget, stopped)
+        return policy_gate(parent, new, self._changes, kl_budget, stopped)
 
+    @cached_property
     def _changes(self) -> Changes:
         both = list(zip(self.rollouts[PARENT], self.rollouts[NEW], strict=True))
         rewards = [new.rewards.mean() - old.rewards.mean() for old, new in both]
         ended = [new.ended.mean() - old.ended.mean() for old, new in both]
-        found = Changes(*(torch.stack(each).double().numpy() for each in (rewards, ended)))
+        found = Changes(
+            reward=torch.stack(rewards).double().numpy(),
+            ended=torch.stack(ended).double().numpy(),
+            tokens=(_lengths(self.rollouts[PARENT]), _lengths(self.rollouts[NEW])),
+            distinct=(self._distinct[PARENT], self._distinct[NEW]),
+        )
         if not self.second:
             return found
         scores = zip(self.second[PARENT], self.second[NEW], strict=True)
         second = torch.stack([new.mean() - old.mean() for old, new in scores])
         return replace(found, second=second.double().numpy())
 
+    @cached_property
+    def _distinct(self) -> dict[str, NDArray[np.float64]]:
+        return {
+            name: distinctness([rollout.group.answers for rollout in rollouts])
+            for name, rollouts in self.rollouts.items()
+        }
+
     def report(self) -> dict[str, dict[str, Any]]:
         """As in `metrics` of result.json."""
-        unknown = () if self.are_judged else ("reward", "score", "of_length")
+        unknown = () if self.are_judged else ("reward", "score", "of_length", "for_doubt")
         figures: dict[str, dict[str, Any]] = {
             name: {key: value for key, value in asdict(found).items() if key not in unknown}
             for name, found in self.measured.items()
         }
+        for name, found in figures.items():
+            found["distinct"] = float(self._distinct[name].mean())
         if not self.measured or not self.are_judged:
             return figures
         if self.second:
@@ -81,12 +98,21 @@ class HeldoutAnswers:
             }
         gain = gain_of(self.measured[PARENT], self.measured[NEW])
         answers = {name: _each_answer(found) for name, found in self.rollouts.items()}
-        return {**figures, "gain": gain, "answers": answers}
+        return {**figures, "gain": gain, "intervals": self._intervals(), "answers": answers}
+
+    def _intervals(self) -> dict[str, list[float]]:
+        """Of what changed from the parent to the new policy, by the name of the figure: the 99 %
+        intervals by which the gate decides."""
+        changes = {"reward": self._changes.reward, "ended": self._changes.ended}
+        return {name: list(ends_of_interval(found)) for name, found in changes.items()}
 
     def samples(self) -> list[dict[str, Any]]:
-        """The first answer to some held-out prompts, from the parent and from the new policy."""
-        both = zip(self.rollouts[PARENT], self.rollouts[NEW], strict=True)
-        return [self._sample(before, after) for before, after in list(both)[:SAMPLES]]
+        """The first answer to some held-out prompts, from the parent and from the new policy: to
+        those whose score changed most, the largest change first, where a reward model judged."""
+        both = list(zip(self.rollouts[PARENT], self.rollouts[NEW], strict=True))
+        if self.are_judged:
+            both.sort(key=lambda pair: -abs(pair[1].scores[0].item() - pair[0].scores[0].item()))
+        return [self._sample(before, after) for before, after in both[:SAMPLES]]
 
     def _sample(self, before: Rollout, after: Rollout) -> dict[str, Any]:
         sample = {"prompt": before.prompt, "before": before.texts[0], "after": after.texts[0]}
@@ -94,6 +120,12 @@ class HeldoutAnswers:
             return sample
         scores = {"score_before": before.scores[0].item(), "score_after": after.scores[0].item()}
         return {**sample, **scores}
+
+
+def _lengths(rollouts: Sequence[Rollout]) -> NDArray[np.float64]:
+    """The mean number of tokens of each prompt's answers."""
+    answers = [rollout.group.answers for rollout in rollouts]
+    return np.array([np.mean([len(answer) for answer in own]) for own in answers])
 
 
 def _each_answer(rollouts: Sequence[Rollout]) -> dict[str, list[float]]:

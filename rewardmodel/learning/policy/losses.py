@@ -74,8 +74,10 @@ def token_credits(
     what hangs on where it ends (`at_end`), which its last token has, and of a rest. A token is
     credited with what it and the tokens after it have, fading by `decay` a token, less the other
     answers' mean of the same, and with all of the rest. With a decay of 1 the first token's credit
-    is RLOO's advantage of the answer.
+    is RLOO's advantage of the answer. An answer alone, from which nothing is learned, has none.
     """
+    if len(lengths) == 1:
+        return [torch.zeros(lengths[0])]
     own = torch.stack([each.sum() for each in words])
     others = own - rloo_advantages(own)
     rest, ends = rloo_advantages(rewards - own - at_end), rloo_advantages(at_end)

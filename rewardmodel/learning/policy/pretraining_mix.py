@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from annotation.lm.context import within_context
 from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.core.distributed import Processes
 from rewardmodel.learning.core.group_packing import GroupBatch
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.text_packing import (
@@ -28,7 +28,7 @@ from rewardmodel.learning.language.tokens import (
     separator_id,
     write_tokens,
 )
-from rewardmodel.learning.policy.rollout import AdaptedPolicy
+from rewardmodel.learning.policy.model import AdaptedPolicy
 
 MADE_FROM = ("pretraining_text", "heldout_percent", "base_model")
 
@@ -61,7 +61,7 @@ class PretrainingMix:
     """
 
     def __init__(
-        self, config: PolicyConfig, run: RunFolder, accelerator: Accelerator, policy: AdaptedPolicy
+        self, config: PolicyConfig, run: RunFolder, accelerator: Processes, policy: AdaptedPolicy
     ) -> None:
         """Raises SnapshotError when the text cannot be read, TrainingFailure when it is empty."""
         self.config, self.accelerator, self.policy = config, accelerator, policy
@@ -88,8 +88,9 @@ class PretrainingMix:
     def batches(self, step: int) -> list[TextBatch]:
         """This process's rows of a step, as many batches as every process has.
 
-        Processes that exchange gradients or shares must read the same kind of batch at a time, so
-        that a process with fewer reads some again, at no price.
+        They are to be read before anything else of the step: processes that exchange gradients or
+        shares must read the same kind of batch at a time, above all in the last pass. So a process
+        with fewer reads some again, at no price.
         """
         count = min(self.config.pretraining_blocks, len(self.blocks))
         order = shuffled(len(self.blocks), self.config.seed, step * count, count)

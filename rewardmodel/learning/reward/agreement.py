@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardmodel.learning.core.snapshot import GroupRow
+from rewardmodel.learning.core.snapshot_rows import GroupRow
 from rewardmodel.learning.reward.preferences import preference_shares, strict_votes, vote_hits
 
 

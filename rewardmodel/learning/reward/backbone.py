@@ -13,12 +13,8 @@ from transformers import PreTrainedModel
 from annotation.exchange.jsonl import canonical
 from annotation.lm.chat import Chat
 from annotation.lm.context import within_context
-from rewardmodel.learning.core.group_packing import (
-    EncodedGroup,
-    Layout,
-    choose_layout,
-    truncate,
-)
+from rewardmodel.learning.core.group_packing import EncodedGroup, Layout, truncate
+from rewardmodel.learning.core.packing_check import choose_layout
 from rewardmodel.learning.reward.choice import layers_to_read
 from rewardmodel.learning.reward.feature_cache import Asked, FeatureCache, Features
 from rewardmodel.learning.reward.features import (

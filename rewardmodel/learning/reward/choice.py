@@ -46,7 +46,7 @@ class Trial:
     recipe: Recipe
     spread: float
     log_loss: float
-    accuracy: float
+    accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def choose_head(
     if only is None:
         every += tried(second_recipes([trial for trial, _, _ in every]))
     trial, outside, folded = min(every, key=lambda each: each[0].log_loss)
-    temperature = _temperature(folded.data, outside)
+    temperature = cautious_temperature(folded.data, outside)
     others = sorted((t for t, _, _ in every if t is not trial), key=lambda t: t.log_loss)
     scores = [
         (temperature * each[: len(own)]).float() for each, own in zip(outside, lengths, strict=True)
@@ -240,27 +240,28 @@ def _best_spread(
     return at(best)
 
 
-def _judged(data: Comparisons, scores: Float[Tensor, "G K"]) -> tuple[float, float]:
-    """Mean log loss and accuracy over the comparisons, as they weigh."""
+def _judged(data: Comparisons, scores: Float[Tensor, "G K"]) -> tuple[float, float | None]:
+    """Mean log loss and accuracy over the comparisons, as they weigh; None where people were of two
+    minds about each."""
     differences = scores[:, :, None] - scores[:, None, :]
     strict = data.weights * (data.shares != 0.5)
     right = (differences.sign() * (2 * data.shares - 1).sign() + 1) / 2
-    loss = _losses(data, scores).sum() / data.weights.sum()
-    accuracy = (strict * right).sum() / strict.sum()
-    return loss.item(), accuracy.item()
+    loss = losses_by_group(data, scores).sum() / data.weights.sum()
+    accuracy = (strict * right).sum() / strict.sum() if strict.any() else None
+    return loss.item(), None if accuracy is None else accuracy.item()
 
 
-def _losses(data: Comparisons, scores: Float[Tensor, "G K"]) -> Float[Tensor, " G"]:
+def losses_by_group(data: Comparisons, scores: Float[Tensor, "G K"]) -> Float[Tensor, " G"]:
     """Each group's log loss, summed over its comparisons as they weigh."""
     differences = scores[:, :, None] - scores[:, None, :]
     losses = torch.nn.functional.softplus(differences) - data.shares * differences
     return (data.weights * losses).sum((1, 2))
 
 
-def _temperature(data: Comparisons, outside: Float[Tensor, "G K"]) -> float:
+def cautious_temperature(data: Comparisons, outside: Float[Tensor, "G K"]) -> float:
     """What makes the scores of the folds most likely (Platt 1999, one parameter); or rather the
     least whose loss lies within CAUTION standard errors of that one's, group by group."""
-    losses = torch.stack([_losses(data, outside * factor) for factor in TEMPERATURES])
+    losses = torch.stack([losses_by_group(data, outside * factor) for factor in TEMPERATURES])
     weights = data.weights.sum((1, 2))
     best = int(losses.sum(1).argmin())
     more = losses[: best + 1] - losses[best]

@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardmodel.learning.configs import RewardConfig
-from rewardmodel.learning.core.snapshot import GroupRow, PreferenceData
+from rewardmodel.learning.core.snapshot import PreferenceData
+from rewardmodel.learning.core.snapshot_rows import GroupRow
 from rewardmodel.learning.reward.agreement import score_agreement
 from rewardmodel.learning.reward.learned import Scores
 from rewardmodel.learning.reward.metrics import metrics_of

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 from annotation.judgment.scores import mid_ranks
 from annotation.lm.chat import Message
-from rewardmodel.learning.core.snapshot import SnapshotError, group_of, is_message, json_rows
+from rewardmodel.learning.core.snapshot import json_rows
+from rewardmodel.learning.core.snapshot_rows import SnapshotError, group_of, is_message
 
 TIES = "Ties"
 

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from annotation.exchange.wording import gettext_noop
 from annotation.lm.loading import PolicyUnavailable
 from rewardmodel.learning.core.group_packing import (
     EncodedGroup,
@@ -25,6 +26,9 @@ from rewardmodel.learning.core.passes import read_answers
 
 POOLINGS = ("mean", "end")
 """The mean over the answer's tokens, and its last token alone."""
+NO_LAYERS = gettext_noop(
+    "{kind} has no list of {count} layers to read: use another base model, or method 'finetune'."
+)
 
 
 class _DeepEnough(Exception):
@@ -46,10 +50,7 @@ def decoder_layers(network: PreTrainedModel) -> list[nn.Module]:
     for module in network.modules():
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return list(module)
-    raise PolicyUnavailable(
-        f"{type(network).__name__} has no list of {count} layers to read: "
-        "use another base model, or method 'finetune'."
-    )
+    raise PolicyUnavailable(NO_LAYERS, kind=type(network).__name__, count=count)
 
 
 class FeatureReader(nn.Module):

@@ -35,17 +35,22 @@ from rewardmodel.learning.reward.training_set import (
 )
 
 
-def fit_probe(
-    config: RewardConfig, run: RunFolder, device: torch.device, rows: PreferenceData
-) -> Learned:
-    """Raises TrainingFailure and the errors of loading."""
+def load_backbone(config: RewardConfig, device: torch.device) -> Backbone:
+    """Raises the errors of loading."""
     chat = Chat(load_tokenizer(config.base_model))
     network = load_causal_lm(config.base_model, torch.float32)
     require_embeddings(network, chat)
     network.to(device).eval()  # type: ignore[arg-type]
     use_onednn(network)
     kept = Path(config.features) if config.features else None
-    backbone = Backbone(config.base_model, network, chat, config.group_tokens, kept)
+    return Backbone(config.base_model, network, chat, config.group_tokens, kept)
+
+
+def fit_probe(
+    config: RewardConfig, run: RunFolder, backbone: Backbone, rows: PreferenceData
+) -> Learned:
+    """Raises TrainingFailure."""
+    chat = backbone.chat
     targets = [target_of(row, config, torch.device("cpu")) for row in rows.train]
     data = encode_training_set(config, rows, targets, chat, backbone.longest)
     used = len(data.groups) + len(data.heldout)
@@ -66,7 +71,7 @@ def fit_probe(
     scores = read.scores(choice.head)
     curve.append(curve_point(len(data.groups), metrics_of(scores.heldout, rows.heldout)))
     run.progress("training", 1, 1)
-    model = LinearProbe(network, backbone.longest, choice.head)
+    model = LinearProbe(backbone.network, backbone.longest, choice.head)
     metrics = {
         "chosen": choice.report(),
         "heldout_without_length": read.without_length(choice.head),
@@ -74,7 +79,12 @@ def fit_probe(
         "steps": 0,
     }
     return Learned(
-        data, scores, metrics, lambda folder, mean, std: model.save(folder, chat, mean, std)
+        data,
+        scores,
+        metrics,
+        lambda folder, mean, std: model.save(folder, chat, mean, std),
+        network=backbone.network,
+        by_head=read.scores,
     )
 
 

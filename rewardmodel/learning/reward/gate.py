@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from annotation.exchange.split import prompt_key
-from rewardmodel.learning.core.bootstrap import interval
+from rewardmodel.learning.core.bootstrap import FEWEST, deciding_interval
 from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_said
-from rewardmodel.learning.core.snapshot import GroupRow
+from rewardmodel.learning.core.snapshot_rows import GroupRow
 from rewardmodel.learning.reward.losses import vote_log_loss
 from rewardmodel.learning.reward.preferences import strict_votes, vote_hits
 
@@ -81,7 +81,7 @@ def reward_gate(
     found = evidence_of(scores, rows)
     if not len(found.pairs):
         return Gate(False, Verdict(Code.NO_HELDOUT_PAIRS))
-    low, high = interval(found.losses, found.pairs)
+    low, high = deciding_interval(found.losses, found.pairs)
     nats = float(found.nats.sum())
     values = {
         "loss": found.loss,
@@ -92,17 +92,18 @@ def reward_gate(
         "prompts": len(found.pairs),
         "accuracy": float(found.hits.sum() / found.pairs.sum()),
     }
-    if not math.isfinite(found.loss) or as_said(low) > as_said(CHANCE):
+    decides = len(found.pairs) >= FEWEST
+    if not math.isfinite(found.loss) or (decides and as_said(low) > as_said(CHANCE)):
         return Gate(False, Verdict(Code.REWARD_NOT_LEARNED, values))
     if nats < EVIDENCE:
         more = math.ceil(_prompts_to_decide(len(found.pairs), nats) / share)
         return Gate(False, Verdict(Code.REWARD_UNDECIDED, {**values, "more": more}))
     others = ((Code.REWARD_WORSE, "served", served), (Code.STUDENT_WORSE, "teacher", teacher))
     for code, name, known in others:
-        if known is None:
+        if known is None or not decides:
             continue
         other = evidence_of(known, rows)
-        least, _ = interval(found.losses - other.losses, found.pairs)
+        least, _ = deciding_interval(found.losses - other.losses, found.pairs)
         if as_said(least) > 0:
             return Gate(False, Verdict(code, {**values, name: other.loss}))
     return Gate(True, Verdict(Code.REWARD_LEARNED, values))

@@ -16,7 +16,7 @@ from torch import Tensor
 from rewardmodel.learning.reward.preferences import Target
 
 SEARCH_STEPS = 200
-SLOWLY = 0.8
+SLOWLY = 0.65
 """Of the largest gradient, what a step may leave before the curvature is computed anew."""
 GRADIENT_TOLERANCE = 1e-6
 
@@ -34,6 +34,10 @@ class Comparisons:
 
     def of(self, groups: Bool[Tensor, " G"]) -> Comparisons:
         return Comparisons(self.features[groups], self.shares[groups], self.weights[groups])
+
+    def roughly(self) -> Comparisons:
+        """In single precision, which is twice as fast and enough for a direction."""
+        return Comparisons(self.features.float(), self.shares.float(), self.weights.float())
 
     def times(self, factor: Float[Tensor, "width w"]) -> Comparisons:
         return Comparisons(self.features @ factor, self.shares, self.weights)
@@ -119,7 +123,7 @@ def minimise(
         if before < tolerance:
             break
         if curvature is None:
-            curvature = curvature_at(data, w)
+            curvature = curvature_at(data.roughly(), w.float()).to(w)
         if factor is None:
             factor = torch.linalg.cholesky(curvature + torch.diag(prior))
         step = torch.cholesky_solve(gradient[:, None], factor)[:, 0]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardmodel.learning.core.snapshot import GroupRow
+from rewardmodel.learning.core.snapshot_rows import GroupRow
 from rewardmodel.learning.reward.calibration import calibration_error, reliability
 from rewardmodel.learning.reward.losses import vote_log_loss
 from rewardmodel.learning.reward.preferences import (
@@ -62,6 +63,12 @@ def preference_metrics(
         ties=round(ties),
         tie_confidence=tie_confidence / ties if ties else None,
     )
+
+
+def accuracy_of(hits: Sequence[Float[Tensor, ""]], pairs: float) -> dict[str, Tensor]:
+    """The part that some groups' hits have in the accuracy of a training step with so many pairs in
+    all; a step of ties alone has none."""
+    return {"accuracy": torch.stack(list(hits)).sum() / pairs} if pairs else {}
 
 
 def metrics_of(

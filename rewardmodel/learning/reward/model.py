@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
+from annotation.exchange.wording import gettext_noop
 from annotation.lm.chat import Chat, Messages
 from annotation.lm.context import within_context
 from annotation.lm.loading import (
@@ -27,18 +28,20 @@ from annotation.lm.loading import (
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.adapters import with_fresh_adapter
 from rewardmodel.learning.core.distributed import float32
-from rewardmodel.learning.core.group_packing import (
-    EncodedGroup,
-    GroupBatch,
-    Layout,
-    choose_layout,
-)
+from rewardmodel.learning.core.group_packing import EncodedGroup, GroupBatch, Layout
+from rewardmodel.learning.core.packing_check import choose_layout
 from rewardmodel.learning.core.passes import read_answers
 
 logger = logging.getLogger(__name__)
 
 GROUP_TOKENS = RewardConfig.group_tokens
 PADDING = "<|padding|>"
+NO_CLASSIFIER = gettext_noop("{name} cannot become a reward model: {problem}")
+NO_REWARD_MODEL = gettext_noop("There is no reward model at {name}: {problem}")
+NO_SCALE = gettext_noop(
+    "The model at {name} is no reward model of stage 3: its configuration has no reward_mean and "
+    "reward_std."
+)
 COMPARED = ("Yes, it is.", "- one\n- two  ", "你好", "<s> </s> <|im_end|>", "")
 
 
@@ -78,9 +81,9 @@ class RewardModel(nn.Module):
         return choose_layout(self.read, self.network, longest)
 
 
-def load_classifier(name: str, problem: str, **settings: Any) -> PreTrainedModel:
-    """The weights in float32 on the CPU. Raises PolicyUnavailable, which names the problem."""
-    with loading(name, problem):
+def load_classifier(name: str, template: str, **settings: Any) -> PreTrainedModel:
+    """The weights in float32 on the CPU. Raises PolicyUnavailable with the template."""
+    with loading(name, template):
         return cast(
             PreTrainedModel,
             AutoModelForSequenceClassification.from_pretrained(
@@ -130,10 +133,10 @@ def new_reward_model(
     scoring alike. Raises PolicyUnavailable.
     """
     kind = require_causal_lm(base_model)
-    problem = f"{base_model} cannot become a reward model"
     if kind not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
-        raise PolicyUnavailable(f"{problem}: transformers has no classifier of the kind {kind!r}.")
-    classifier = load_classifier(base_model, problem, num_labels=1)
+        problem = f"transformers has no classifier of the kind {kind!r}."
+        raise PolicyUnavailable(NO_CLASSIFIER, name=base_model, problem=problem)
+    classifier = load_classifier(base_model, NO_CLASSIFIER, num_labels=1)
     if not isinstance(getattr(classifier, "score", None), nn.Linear):
         raise PolicyUnavailable(
             f"{type(classifier).__name__} has no linear 'score' head; use another base model."
@@ -172,16 +175,13 @@ def load_reward_model(folder: str) -> tuple[RewardModel, float, float]:
 
     Raises PolicyUnavailable when the folder holds no reward model.
     """
-    classifier = load_classifier(folder, f"There is no reward model at {folder}")
+    classifier = load_classifier(folder, NO_REWARD_MODEL)
     config = classifier.config
     config.group_tokens = getattr(config, "group_tokens", GROUP_TOKENS)
     try:
         return RewardModel(classifier), float(config.reward_mean), float(config.reward_std)
     except (AttributeError, TypeError, ValueError) as error:
-        raise PolicyUnavailable(
-            f"The model at {folder} is no reward model of stage 3: its configuration has no "
-            "reward_mean and reward_std."
-        ) from error
+        raise PolicyUnavailable(NO_SCALE, name=folder) from error
 
 
 def encode(chat: Chat, prompt: Messages, answers: Sequence[str]) -> EncodedGroup:

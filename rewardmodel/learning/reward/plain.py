@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import BatchEncoding
 
-from annotation.lm.chat import ChatError, Messages
+from annotation.lm.chat import REFUSES, ChatError, Messages
 from annotation.lm.context import context_of
 from annotation.lm.loading import PolicyUnavailable, load_tokenizer
-from rewardmodel.learning.reward.model import load_classifier
+from rewardmodel.learning.reward.model import NO_REWARD_MODEL, load_classifier
 
 
 class PlainClassifier:
@@ -24,7 +24,7 @@ class PlainClassifier:
         """Raises PolicyUnavailable where the folder holds no such model."""
         self.folder = folder
         self.tokenizer = load_tokenizer(folder)
-        self.model = load_classifier(folder, f"There is no reward model at {folder}")
+        self.model = load_classifier(folder, NO_REWARD_MODEL)
         config, kinds = self.model.config, self.model.config.architectures or []
         if not any(kind.endswith("ForSequenceClassification") for kind in kinds):
             raise PolicyUnavailable(
@@ -58,7 +58,7 @@ class PlainClassifier:
         try:
             read = self.tokenizer.apply_chat_template(said, return_dict=True, return_tensors="pt")
         except (jinja2.TemplateError, TypeError, ValueError, LookupError) as error:
-            raise ChatError(f"The chat template refuses this conversation: {error}") from error
+            raise ChatError(REFUSES, problem=str(error)) from error
         ids = cast(BatchEncoding, read)["input_ids"][:, -(self.longest or 0) :]
         score = self.model(input_ids=ids.to(self.model.device)).logits[0, 0].float().cpu()
         if not score.isfinite():

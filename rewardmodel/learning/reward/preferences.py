@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardmodel.learning.configs import RewardConfig
-from rewardmodel.learning.core.snapshot import GroupRow
+from rewardmodel.learning.core.snapshot_rows import GroupRow
 
 Ranks = Sequence[int | None]
 
@@ -23,6 +23,11 @@ class Target:
     shares: Float[Tensor, "K K"]
     margins: Float[Tensor, "K K"]
     weight: float
+
+    @property
+    def order(self) -> Float[Tensor, "K K"]:
+        """1 where more than half prefer i over j, else 0: as `vote_hits` takes votes."""
+        return (self.shares > 0.5).float()
 
 
 def target_of(row: GroupRow, config: RewardConfig, device: torch.device) -> Target:

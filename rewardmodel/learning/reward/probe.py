@@ -17,9 +17,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from annotation.exchange.wording import gettext_noop
 from annotation.lm.chat import Chat
 from annotation.lm.loading import PolicyUnavailable, brief, load_causal_lm
-from rewardmodel.learning.core.group_packing import EncodedGroup, Layout, choose_layout
+from rewardmodel.learning.configs.reward import SECOND_JUDGE
+from rewardmodel.learning.core.group_packing import EncodedGroup, Layout
+from rewardmodel.learning.core.packing_check import choose_layout
 from rewardmodel.learning.reward.features import (
     POOLINGS,
     FeatureReader,
@@ -30,6 +33,7 @@ from rewardmodel.learning.reward.features import (
 HEAD = "head.json"
 WEIGHTS = "head.safetensors"
 BACKBONE = "backbone"
+DAMAGED = gettext_noop("The reward model at {folder} is damaged ({problem}): train it again.")
 
 
 @dataclass(frozen=True)
@@ -119,8 +123,11 @@ class LinearProbe(nn.Module):
 
     def save(self, folder: Path, chat: Chat, reward_mean: float, reward_std: float) -> None:
         """The backbone is an ordinary Hugging Face model, with its tokenizer."""
-        self.network.save_pretrained(folder / BACKBONE)
-        chat.save(folder / BACKBONE)
+        folder.mkdir(exist_ok=True)
+        backbone = backbone_of(folder)
+        if not backbone.is_dir():
+            self.network.save_pretrained(backbone)
+            chat.save(backbone)
         head = self.head
         save_file(
             {"weights": head.weights.contiguous(), "covariance": head.covariance.contiguous()},
@@ -154,9 +161,16 @@ def is_probe(folder: str) -> bool:
     return Path(folder, HEAD).is_file()
 
 
+def backbone_of(folder: str | Path) -> Path:
+    """A second judge reads the backbone that it lies beside, where there is one."""
+    beside = Path(folder).parent / BACKBONE
+    is_second = Path(folder).name == SECOND_JUDGE and beside.is_dir()
+    return beside if is_second else Path(folder, BACKBONE)
+
+
 def reads(folder: str, network: PreTrainedModel) -> bool:
     """Whether a probe's backbone has exactly the weights of `network`."""
-    weights, files = network.state_dict(), sorted(Path(folder, BACKBONE).glob("*.safetensors"))
+    weights, files = network.state_dict(), sorted(backbone_of(folder).glob("*.safetensors"))
     for file in files:
         with safe_open(file, "pt") as stored:
             for name in stored.keys():  # noqa: SIM118 (no dictionary)
@@ -178,9 +192,7 @@ def load_probe(
         head = Head(recipe, tensors["weights"], tensors["covariance"])
         scale = float(facts["reward_mean"]), float(facts["reward_std"])
         longest = int(facts["group_tokens"])
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise PolicyUnavailable(
-            f"The reward model at {folder} is damaged ({brief(error)}): train it again."
-        ) from error
-    network = network or load_causal_lm(str(Path(folder, BACKBONE)), torch.float32)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise PolicyUnavailable(DAMAGED, folder=folder, problem=brief(error)) from error
+    network = network or load_causal_lm(str(backbone_of(folder)), torch.float32)
     return LinearProbe(network, longest, head), *scale

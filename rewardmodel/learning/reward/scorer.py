@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import torch
@@ -12,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from annotation.exchange.wording import gettext_noop
 from annotation.lm.chat import Chat, Messages
 from annotation.lm.context import within_context
 from annotation.lm.cpu_linear import use_onednn
@@ -24,14 +24,18 @@ from rewardmodel.learning.reward.model import (
     score_groups,
 )
 from rewardmodel.learning.reward.probe import (
-    BACKBONE,
     LinearProbe,
+    backbone_of,
     is_probe,
     load_probe,
     reads,
 )
 
 SMALLEST = 1e-6  # deviation
+NOT_FINITE = gettext_noop(
+    "The reward model at {folder} gives scores that are not finite: train it again, with a lower "
+    "learning_rate."
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,9 @@ class Judged:
     scores: Float[Tensor, " K"]
     deviations: Float[Tensor, " K"]
     of_length: Float[Tensor, " K"]
+
+    def without_length(self) -> Judged:
+        return Judged(self.scores - self.of_length, self.deviations, torch.zeros_like(self.scores))
 
     @staticmethod
     def by_nobody(answers: int) -> Judged:
@@ -70,7 +77,7 @@ class RewardScorer:
         self.model: RewardModel | LinearProbe
         self.reads_base = False
         if is_probe(folder):
-            self.chat = Chat(load_tokenizer(str(Path(folder, BACKBONE))))
+            self.chat = Chat(load_tokenizer(str(backbone_of(folder))))
             self.reads_base = base is not None and (is_its or reads(folder, base))
             found = load_probe(folder, base if self.reads_base else None)
             self.model, self.mean, self.std = found
@@ -117,10 +124,7 @@ class RewardScorer:
 
     def _normalised(self, raw: Tensor, deviations: Tensor, of_length: Tensor) -> Judged:
         if not raw.isfinite().all():
-            raise PolicyUnavailable(
-                f"The reward model at {self.folder} gives scores that are not finite: train "
-                "it again, with a lower learning_rate."
-            )
+            raise PolicyUnavailable(NOT_FINITE, folder=self.folder)
         scale = self.scale
         return Judged((raw - self.mean) / scale, deviations / scale, of_length / scale)
 

@@ -11,13 +11,8 @@ import torch
 from annotation.lm.chat import Chat
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.group_packing import EncodedGroup, cut_of, truncate
-from rewardmodel.learning.core.snapshot import (
-    DemonstrationRow,
-    GroupRow,
-    PreferenceData,
-    naming,
-    read_demonstrations,
-)
+from rewardmodel.learning.core.snapshot import PreferenceData, naming, read_demonstrations
+from rewardmodel.learning.core.snapshot_rows import DemonstrationRow, GroupRow
 from rewardmodel.learning.reward.model import encode
 from rewardmodel.learning.reward.preferences import Target
 

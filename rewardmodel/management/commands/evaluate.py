@@ -6,12 +6,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotation.exchange.files import sha256_of, write_json
-from annotation.lm.loading import PolicyUnavailable
-from rewardmodel.learning.configs import RewardConfig
+from annotation.exchange.files import require_writable, sha256_of, write_json
+from annotation.lm.loading import PolicyUnavailable, require_folder
+from annotation.management.files import writing
+from rewardmodel.learning.configs import ConfigError, RewardConfig
 from rewardmodel.learning.core.row_report import row_sentence
 from rewardmodel.learning.core.script import quieten_libraries
-from rewardmodel.learning.core.snapshot import SnapshotError
+from rewardmodel.learning.core.snapshot_rows import SnapshotError
 from rewardmodel.learning.reward.evaluation import Evaluation, evaluate, score_items
 from rewardmodel.learning.reward.evaluation_items import read_items
 
@@ -46,6 +47,12 @@ class Command(BaseCommand):
         quieten_libraries()
         folder, path = options["folder"], options["set"]
         try:
+            for name in ("heldout_percent", "tokens_per_batch"):
+                RewardConfig.require_in_range(name, options[name])
+            require_folder(folder)
+            if options["json"]:
+                with writing(options["json"]):
+                    require_writable(options["json"])
             items, skipped = read_items(path, options["heldout_percent"])
             self.stdout.write(row_sentence("rows", len(items), skipped, {}))
 
@@ -55,17 +62,14 @@ class Command(BaseCommand):
                     self.stdout.flush()
 
             found = evaluate(items, score_items(folder, items, options["tokens_per_batch"], tell))
-        except (SnapshotError, PolicyUnavailable) as problem:
+        except (ConfigError, SnapshotError, PolicyUnavailable) as problem:
             raise CommandError(str(problem)) from problem
         for line in as_table(found):
             self.stdout.write(line)
         if options["json"]:
             of = {"model": folder, "set": str(path), "set_sha256": sha256_of(path)}
-            try:
+            with writing(options["json"]):
                 write_json(options["json"], {**of, "skipped": dict(skipped), **asdict(found)})
-            except OSError as problem:
-                sentence = f"{options['json']} cannot be written: {problem.strerror}."
-                raise CommandError(sentence) from problem
 
 
 def as_table(found: Evaluation) -> Iterator[str]:

@@ -12,8 +12,8 @@ from rewardmodel.services import RunRefused, start_run, start_text_run
 
 class Command(BaseCommand):
     help = (
-        "Queue a run of a project: text (stage 1), demonstrations (2), reward model (3) or "
-        "policy update (4)."
+        "Queue a run of a project: text (stage 1), demonstrations (2), reward model (3), policy "
+        "update (4), or the report of what pretraining helps to stages 2 and 3."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -23,7 +23,10 @@ class Command(BaseCommand):
             "--text", type=Path, help="file or folder for stage 1; default: var/texts/PROJECT"
         )
         parser.add_argument(
-            "--overrides", type=parse_json, default={}, help="JSON, for the first two stages"
+            "--overrides",
+            type=parse_json,
+            default={},
+            help="JSON, for the first two stages and for pretraining",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

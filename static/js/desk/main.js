@@ -96,7 +96,7 @@ function start(form, { isNext = false } = {}) {
     sayForAWhile(undo);
     history.replaceState(null, "", location.pathname); // what led here is past
     document.getElementById("today").textContent = Number(document.getElementById("today").textContent) + 1;
-    document.querySelector("main > .messages")?.remove(); // they spoke of the group before
+    document.querySelector("main > [role=status] > .messages")?.remove(); // they spoke of the group before
     scrollTo({ top: 0 });
     start(desk, { isNext: true });
     desk.querySelector("#question").focus({ preventScroll: true });

@@ -16,6 +16,9 @@ async function fetchAhead(address, stopping) {
   return response.status === 200 && !response.redirected ? deskIn(await response.text()) : null;
 }
 
+/** The page as whoever comes to rank gets it, without what led here: undone is past. */
+const anew = () => location.replace(location.pathname);
+
 /** A skip without a reason, a flag without a word: the panel says so and stays as it is. */
 function isHalfFilledIn(panel) {
   const field = panel?.querySelector("textarea, input");
@@ -62,13 +65,13 @@ export function startSubmit({ form, say, judged, drafts, next, signal }) {
   async function stored(answer) {
     drafts.finish();
     const desk = await ahead;
-    if (desk?.elements.token.value !== answer.next) return location.reload();
+    if (desk?.elements.token.value !== answer.next) return anew();
     ahead = answer.ahead ? deskIn(answer.ahead) : null;
     try {
       next(desk, answer.expected);
     } catch (error) {
       console.error(error); // it is stored: the next desk comes as a page of its own
-      location.reload();
+      anew();
     }
   }
 }
