@@ -119,7 +119,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_anything_is_played(
     ("arguments", "sentence"),
     [
         (["--answers", "1"], "answers per group: Ensure this value is greater than or equal to 2"),
-        (["--overlap", "0"], "overlap: Ensure this value is greater than or equal to 1"),
+        (["--overlap", "0"], "0: give a whole number from 1 on"),
         (["--policy-settings", "{}", '{"stepz": 1}'], "Unknown field stepz"),
         (["--reward-settings", '{"epochs": 0}'], "epochs is 0; give 1 to 1000"),
         (["--reward-settings", "[]"], "give a JSON object"),
