@@ -30,8 +30,9 @@ from rewardmodel.learning.configs import (
     PretrainingConfig,
     RewardConfig,
 )
+from rewardmodel.learning.core.codes import Code
 from rewardmodel.learning.core.distributed import Processes
-from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_json, read_report
+from rewardmodel.learning.core.gate import Gate, Verdict, as_json, read_report
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance, run_in, run_script
 from rewardmodel.learning.language.from_scratch import fresh_like

@@ -6,7 +6,8 @@ from annotation.models import Comparison
 from annotation.models.policy import ModelVersion
 from annotation.selectors.comparisons import Standing, comparisons_of, standing_of
 from annotation.services.comparisons import end_comparison
-from rewardmodel.learning.core.gate import Code, Verdict, as_json
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Verdict, as_json
 from rewardmodel.services.promotion import let_serve, reject
 
 Status = Comparison.Status

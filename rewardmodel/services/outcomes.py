@@ -17,7 +17,8 @@ from annotation.selectors.policies import champion_policy, next_number
 from annotation.services.calling import call_after_commit
 from annotation.services.comparisons import ComparisonRefused, start_comparison
 from config import space
-from rewardmodel.learning.core.gate import Code, Reason, Verdict, as_json, read_report
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Reason, Verdict, as_json, read_report
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import champion_reward_model, log_tail
 from rewardmodel.services.claims import held

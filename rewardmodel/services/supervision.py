@@ -19,7 +19,8 @@ from django.db import InterfaceError, OperationalError, connection
 
 from annotation.exchange.files import is_disk_full
 from config import space
-from rewardmodel.learning.core.gate import Code, Verdict, read_report
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Verdict, read_report
 from rewardmodel.models import TrainingRun
 from rewardmodel.services.claims import beat, claim_run, is_to_be_cancelled
 from rewardmodel.services.outcomes import (

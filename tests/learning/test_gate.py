@@ -6,9 +6,8 @@ import string
 import numpy as np
 import pytest
 
+from rewardmodel.learning.core.codes import WORDING, Code
 from rewardmodel.learning.core.gate import (
-    WORDING,
-    Code,
     Gate,
     Verdict,
     as_json,

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from rewardmodel.learning.core.gate import Code, Gate
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Gate
 from rewardmodel.learning.language.metrics import (
     language_gate,
     language_metrics,

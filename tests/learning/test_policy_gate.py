@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rewardmodel.learning.core.bootstrap import deciding_interval, interval, more_to_tell
-from rewardmodel.learning.core.gate import Code, word
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import word
 from rewardmodel.learning.policy.distinctness import distinctness
 from rewardmodel.learning.policy.metrics import Changes, PolicyMetrics, gain_of, policy_gate
 

@@ -8,7 +8,8 @@ import torch
 
 from rewardmodel.learning.core import bootstrap
 from rewardmodel.learning.core.bootstrap import deciding_interval
-from rewardmodel.learning.core.gate import Code, word
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import word
 from rewardmodel.learning.core.snapshot_rows import GroupRow, LabelerRanking
 from rewardmodel.learning.reward.gate import evidence_of, reward_gate
 from tests.learning.conftest import user

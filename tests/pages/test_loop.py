@@ -12,7 +12,8 @@ from annotation.judgment.judgment import Judgment
 from annotation.models import PolicyVersion, Project, User
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
-from rewardmodel.learning.core.gate import Code, Verdict, as_json, report
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Verdict, as_json, report
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.services import request_cancel, start_reward_run
 from tests.pages.conftest import As

@@ -23,7 +23,8 @@ from annotation.models import Comparison, PolicyVersion, Project, User
 from annotation.services.jobs import NO_ROOM, NotHeld, Progress, cancel
 from annotation.services.snapshots import take_named_snapshot
 from config import space
-from rewardmodel.learning.core.gate import Code, Verdict, as_json
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Verdict, as_json
 from rewardmodel.model_card import DISTIL, model_card
 from rewardmodel.models import Promotion, Rejection, RewardModelVersion, TrainingRun
 from rewardmodel.selectors import SHOWN_PROMOTIONS

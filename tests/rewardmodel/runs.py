@@ -7,7 +7,8 @@ from typing import Any
 from django.utils import timezone
 
 from annotation.models import Project
-from rewardmodel.learning.core.gate import Code, Gate, Verdict
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Gate, Verdict
 from rewardmodel.models import TrainingRun
 from rewardmodel.services import start_policy_run, start_reward_run
 from rewardmodel.services.claims import claim_run

@@ -10,7 +10,7 @@ from pytest_django import Settings
 from annotation.models import Project
 from bench.disk import Disk
 from config import space
-from rewardmodel.learning.core.gate import Code
+from rewardmodel.learning.core.codes import Code
 from rewardmodel.models import TrainingRun
 from rewardmodel.selectors import SILENCE, runs_to_pick_up
 from rewardmodel.services import RunRefused, request_cancel, start_reward_run

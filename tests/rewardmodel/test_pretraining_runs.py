@@ -11,7 +11,8 @@ from django.urls import reverse
 from annotation.models import PolicyVersion, Project, User
 from annotation.services.demonstrations import write_demonstration
 from annotation.services.policies import promote
-from rewardmodel.learning.core.gate import Code, Gate, Verdict
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Gate, Verdict
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.services import RunRefused, start_run
 from rewardmodel.services.outcomes import complete_run

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from rewardmodel.learning.core.gate import Code, Reason, Verdict
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Reason, Verdict
 
 
 class Outcome(StrEnum):

@@ -30,7 +30,8 @@ from rewardmodel.learning.configs import (
     read_config,
 )
 from rewardmodel.learning.core.checkpoints import changed_inputs, fingerprints
-from rewardmodel.learning.core.gate import Code, Reason, Verdict, word
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Reason, Verdict, word
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure, stop_with_parent
 from rewardmodel.learning.core.snapshot_rows import SnapshotError
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rewardmodel.learning.core.bootstrap import FEWEST, deciding_interval, more_to_tell
-from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_said
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Gate, Verdict, as_said
 
 CONTINUED = (Code.LANGUAGE_GAIN, Code.LANGUAGE_NO_GAIN, Code.LANGUAGE_UNDECIDED)
 FROM_SCRATCH = (

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rewardmodel.learning.configs import PolicyConfig
-from rewardmodel.learning.core.gate import Code, Gate, Verdict
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Gate, Verdict
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance
 from rewardmodel.learning.core.snapshot_rows import PromptRow

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from annotation.lm.context import within_context
 from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.core.codes import Code
 from rewardmodel.learning.core.distributed import Processes, autocast
-from rewardmodel.learning.core.gate import Code, Gate, Verdict
+from rewardmodel.learning.core.gate import Gate, Verdict
 from rewardmodel.learning.core.group_packing import AnswerLogProbs, EncodedGroup, GroupBatch
 from rewardmodel.learning.core.group_parts import parts_with_scores
 from rewardmodel.learning.core.passes import in_budget, read_answers

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from annotation.lm.chat import Messages
 from rewardmodel.learning.configs import PolicyConfig
+from rewardmodel.learning.core.codes import Code
 from rewardmodel.learning.core.distributed import Processes
-from rewardmodel.learning.core.gate import Code, Verdict
+from rewardmodel.learning.core.gate import Verdict
 from rewardmodel.learning.core.run_folder import require_finite
 from rewardmodel.learning.core.trainer import Weights
 from rewardmodel.learning.policy.metrics import PolicyMetrics

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rewardmodel.learning.configs import PolicyConfig
-from rewardmodel.learning.core.gate import Code, Gate, Verdict
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Gate, Verdict
 from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.snapshot_rows import PromptRow
 from rewardmodel.learning.core.trainer import Trainer, Weights

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rewardmodel.learning.core.bootstrap import FEWEST, deciding_interval, more_to_tell
-from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_said
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Gate, Verdict, as_said
 
 if TYPE_CHECKING:
     from rewardmodel.learning.policy.experience import Experience

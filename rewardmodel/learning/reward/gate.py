@@ -13,7 +13,8 @@ from torch import Tensor
 
 from annotation.exchange.split import prompt_key
 from rewardmodel.learning.core.bootstrap import FEWEST, deciding_interval
-from rewardmodel.learning.core.gate import Code, Gate, Verdict, as_said
+from rewardmodel.learning.core.codes import Code
+from rewardmodel.learning.core.gate import Gate, Verdict, as_said
 from rewardmodel.learning.core.snapshot_rows import GroupRow
 from rewardmodel.learning.reward.losses import vote_log_loss
 from rewardmodel.learning.reward.preferences import strict_votes, vote_hits
