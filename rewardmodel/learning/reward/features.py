@@ -64,7 +64,7 @@ class FeatureReader(nn.Module):
 
     def forward(self, batch: GroupBatch) -> Float[Tensor, "N layers poolings hidden"]:
         """Of each answer, layer by layer, what POOLINGS name; in float32."""
-        with keeping(self.network, batch, self.layers) as kept, suppress(_DeepEnough):
+        with keeping(self.network, batch, self.layers) as kept:
             self.network.base_model(**batch.inputs)
         return torch.stack([kept.pooled[layer] for layer in self.layers], dim=1)
 
@@ -101,7 +101,8 @@ def keeping(
     try:
         for layer in layers:
             keep(layer)
-        yield kept
+        with suppress(_DeepEnough):
+            yield kept
     finally:
         for handle in handles:
             handle.remove()
