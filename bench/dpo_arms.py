@@ -31,8 +31,8 @@ from rewardmodel.learning.policy.dpo import (
     AnswerLikelihoods,
     fit,
     likelihoods,
+    ranking_target,
     reference_likelihoods,
-    target_of,
 )
 from rewardmodel.learning.policy.losses import implicit_rewards
 from rewardmodel.learning.policy.model import AdaptedPolicy
@@ -61,7 +61,7 @@ def train_groups(config: PolicyConfig, groups: Encoded, adapter: Path) -> float:
     steps = -(-len(groups) // config.groups_per_step)
     module = AnswerLikelihoods(policy.log_probs)
     trainer = Trainer(accelerator, module, config, config.dpo_learning_rate, steps)
-    targets = [target_of(row, accelerator.device) for row, _ in groups]
+    targets = [ranking_target(row, accelerator.device) for row, _ in groups]
     began = time.perf_counter()
     for _ in fit(config, trainer, policy, [group for _, group in groups], targets):
         pass

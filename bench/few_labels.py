@@ -54,7 +54,7 @@ from rewardmodel.learning.reward.features import (
 )
 from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
 from rewardmodel.learning.reward.model import encode
-from rewardmodel.learning.reward.preferences import target_of
+from rewardmodel.learning.reward.preferences import preference_target
 from rewardmodel.learning.reward.probe import Recipe, chosen_features
 from rewardmodel.rehearsal.teachers import Messages, Teacher, find_teacher
 
@@ -218,7 +218,7 @@ def head_of(read: Read, groups: Sequence[int], recipes: Sequence[Recipe] | None 
         [read.hidden[i] for i in groups],
         read.layers,
         [read.lengths[i] for i in groups],
-        [target_of(read.rows[i], CONFIG, torch.device("cpu")) for i in groups],
+        [preference_target(read.rows[i], CONFIG, torch.device("cpu")) for i in groups],
         [json.dumps(read.rows[i].prompt) for i in groups],
         recipes,
     )

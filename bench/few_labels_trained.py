@@ -46,7 +46,7 @@ from rewardmodel.learning.reward.choice import first_recipes
 from rewardmodel.learning.reward.features import FeatureReader
 from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
 from rewardmodel.learning.reward.model import RewardModel, encode, new_reward_model, score_groups
-from rewardmodel.learning.reward.preferences import target_of
+from rewardmodel.learning.reward.preferences import preference_target
 from rewardmodel.learning.reward.probe import Head, chosen_features
 from rewardmodel.learning.reward.training_set import TrainingSet
 from rewardmodel.learning.train_reward import fit, steps_for
@@ -194,7 +194,7 @@ def encoded(chat: Chat, rows: Sequence[GroupRow], config: RewardConfig) -> Encod
 
 
 def training_set(groups: Encoded, chat: Chat, config: RewardConfig) -> TrainingSet:
-    targets = [target_of(row, config, Processes().device) for row, _ in groups]
+    targets = [preference_target(row, config, Processes().device) for row, _ in groups]
     return TrainingSet([group for _, group in groups], targets, [], [], Counter(), chat.pad)
 
 

@@ -18,7 +18,7 @@ from rewardmodel.learning.reward.choice import (
     losses_by_group,
 )
 from rewardmodel.learning.reward.head import Comparisons, comparisons_of, curvature_at
-from rewardmodel.learning.reward.preferences import Target
+from rewardmodel.learning.reward.preferences import PreferenceTarget
 from rewardmodel.learning.reward.probe import Recipe
 
 Loss = Callable[[Tensor, Comparisons], Tensor]
@@ -34,7 +34,7 @@ class Split:
     learned: list[Tensor]
     test: list[Tensor]
     pool: Tensor
-    targets: list[Target]
+    targets: list[PreferenceTarget]
     rows: list[GroupRow]
     folds: Tensor
 

@@ -49,7 +49,7 @@ from bench.head_arms import ARMS, Split
 from rewardmodel.learning.core.snapshot import read_groups
 from rewardmodel.learning.core.snapshot_rows import GroupRow
 from rewardmodel.learning.reward.choice import folds_of
-from rewardmodel.learning.reward.preferences import target_of
+from rewardmodel.learning.reward.preferences import preference_target
 from rewardmodel.learning.reward.probe import Recipe, chosen_features
 from rewardmodel.rehearsal.teachers import find_teacher
 
@@ -108,7 +108,7 @@ def split_of(
         ]
 
     every = torch.cat([each - each.mean(0) for each in features(pool)])
-    targets = [target_of(read.rows[i], CONFIG, torch.device("cpu")) for i in learned]
+    targets = [preference_target(read.rows[i], CONFIG, torch.device("cpu")) for i in learned]
     folds = folds_of([json.dumps(read.rows[i].prompt) for i in learned])
     rows = [read.rows[i] for i in test]
     return Split(features(learned), features(test), every, targets, rows, folds)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from bench.comparison import machine
 from rewardmodel.learning.reward.choice import choose_head
-from rewardmodel.learning.reward.preferences import Target, preference_shares
+from rewardmodel.learning.reward.preferences import PreferenceTarget, preference_shares
 from rewardmodel.learning.reward.probe import Recipe
 
 LAYERS, HIDDEN, RANK = (5, 10, 15, 20, 25, 30), 576, 600
@@ -46,7 +46,7 @@ def main() -> None:
         print(f"{recipe.name:<36} {took:5.2f} s, {used:5.2f} s of processor time", flush=True)
 
 
-def made_up(groups: int) -> tuple[list[Tensor], list[Tensor], list[Target]]:
+def made_up(groups: int) -> tuple[list[Tensor], list[Tensor], list[PreferenceTarget]]:
     """Features whose directions are ever narrower, as a language model's are."""
     torch.manual_seed(0)
     mix = torch.randn(RANK, HIDDEN) * torch.logspace(0, -2, RANK)[:, None]
@@ -59,7 +59,7 @@ def made_up(groups: int) -> tuple[list[Tensor], list[Tensor], list[Target]]:
         shares = preference_shares([ranks])
         hidden.append(read)
         lengths.append(torch.rand(4) + 3)
-        targets.append(Target(shares, torch.zeros_like(shares), 1.0))
+        targets.append(PreferenceTarget(shares, torch.zeros_like(shares), 1.0))
     return hidden, lengths, targets
 
 

@@ -43,7 +43,7 @@ from rewardmodel.learning.core.snapshot_rows import GroupRow
 from rewardmodel.learning.core.trainer import Trainer
 from rewardmodel.learning.reward.metrics import preference_metrics
 from rewardmodel.learning.reward.model import RewardModel, encode, new_reward_model, score_groups
-from rewardmodel.learning.reward.preferences import target_of
+from rewardmodel.learning.reward.preferences import preference_target
 from rewardmodel.learning.reward.training_set import TrainingSet
 from rewardmodel.learning.train_reward import fit
 
@@ -112,7 +112,7 @@ def train_groups(
     model.to(accelerator.device).eval()
     data = TrainingSet(
         groups=[group for _, group in groups],
-        targets=[target_of(row, config, accelerator.device) for row, _ in groups],
+        targets=[preference_target(row, config, accelerator.device) for row, _ in groups],
         heldout=[],
         demonstrations=[],
         shortened=Counter(),

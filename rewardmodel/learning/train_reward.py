@@ -45,7 +45,7 @@ from rewardmodel.learning.reward.model import (
     save_reward_model,
     score_groups,
 )
-from rewardmodel.learning.reward.preferences import Target, target_of, vote_hits
+from rewardmodel.learning.reward.preferences import PreferenceTarget, preference_target, vote_hits
 from rewardmodel.learning.reward.report import curve_point
 from rewardmodel.learning.reward.training_set import (
     TrainingSet,
@@ -143,10 +143,10 @@ def _scores(
 
 def _to_learn(
     config: RewardConfig, run: RunFolder, device: torch.device, rows: PreferenceData
-) -> tuple[list[Target], Scores | None]:
+) -> tuple[list[PreferenceTarget], Scores | None]:
     """A target for each group: what people said, or what a teacher does, whose scores come too."""
     if config.method != "distil":
-        return [target_of(row, config, device) for row in rows.train], None
+        return [preference_target(row, config, device) for row in rows.train], None
     run.progress("reading", 0, 1)
     teacher = teacher_scores(config, rows, device)
     return [target_of_scores(each, device) for each in teacher.train], teacher

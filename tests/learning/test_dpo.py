@@ -19,7 +19,7 @@ from rewardmodel.learning.core.distributed import Processes
 from rewardmodel.learning.core.group_packing import Layout, pack, unpack
 from rewardmodel.learning.core.snapshot_rows import GroupRow, LabelerRanking
 from rewardmodel.learning.core.trainer import Trainer
-from rewardmodel.learning.policy.dpo import AnswerLikelihoods, fit, target_of
+from rewardmodel.learning.policy.dpo import AnswerLikelihoods, fit, ranking_target
 from rewardmodel.learning.policy.model import AdaptedPolicy
 from rewardmodel.learning.reward.training_set import encode_rows
 from tests.learning.conftest import user
@@ -79,7 +79,7 @@ def step(config: PolicyConfig, layout: Layout = pack) -> tuple[dict[str, Tensor]
     )
     read: list[int] = []
     module.register_forward_pre_hook(lambda _, given: read.append(given[0].input_ids.numel()))
-    targets = [target_of(row, CPU) for row in ROWS]
+    targets = [ranking_target(row, CPU) for row in ROWS]
     [(_, metrics)] = fit(config, trainer, policy, groups, targets)
     return gradients, metrics["loss"], max(read)
 

@@ -9,18 +9,20 @@ from torch import Tensor
 from rewardmodel.learning.reward.choice import choose_head, first_recipes, folds_of
 from rewardmodel.learning.reward.head import Comparisons, comparisons_of, fit_head
 from rewardmodel.learning.reward.losses import listwise_loss
-from rewardmodel.learning.reward.preferences import Target, preference_shares
+from rewardmodel.learning.reward.preferences import PreferenceTarget, preference_shares
 from rewardmodel.learning.reward.probe import Recipe, chosen_features
 
 LAYERS = (1, 2)
 
 
-def target(*rankings: list[int]) -> Target:
+def target(*rankings: list[int]) -> PreferenceTarget:
     shares = preference_shares(rankings)
-    return Target(shares, torch.zeros_like(shares), 1.0)
+    return PreferenceTarget(shares, torch.zeros_like(shares), 1.0)
 
 
-def drawn(seed: int, groups: int = 30, width: int = 6) -> tuple[list[Tensor], list[Target]]:
+def drawn(
+    seed: int, groups: int = 30, width: int = 6
+) -> tuple[list[Tensor], list[PreferenceTarget]]:
     """Random features of groups of 2 to 5 answers, ranked by a line through them, with ties."""
     generator = torch.Generator().manual_seed(seed)
     direction = torch.randn(width, generator=generator)
@@ -103,7 +105,9 @@ def test_groups_of_one_prompt_are_never_on_both_sides_of_a_fold() -> None:
     assert len(set(folds.tolist())) == 5
 
 
-def answers(seed: int, groups: int = 60) -> tuple[list[Tensor], list[Tensor], list[Target]]:
+def answers(
+    seed: int, groups: int = 60
+) -> tuple[list[Tensor], list[Tensor], list[PreferenceTarget]]:
     """Features of two layers, of which the mean in layer 1 holds what decides."""
     generator = torch.Generator().manual_seed(seed)
     hidden, lengths, targets = [], [], []

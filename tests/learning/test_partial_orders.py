@@ -14,7 +14,7 @@ from rewardmodel.learning.reward.head import comparisons_of
 from rewardmodel.learning.reward.losses import listwise_loss
 from rewardmodel.learning.reward.metrics import metrics_of
 from rewardmodel.learning.reward.preferences import (
-    Target,
+    PreferenceTarget,
     preference_shares,
     ranks_tensor,
     strict_votes,
@@ -65,7 +65,7 @@ def test_the_loss_is_over_the_comparisons_that_were_made() -> None:
 def test_the_linear_head_weighs_what_was_not_compared_with_nothing() -> None:
     def weights(*ranks: list[int | None]) -> torch.Tensor:
         shares = preference_shares(list(ranks))
-        target = Target(shares, torch.zeros_like(shares), 1.0)
+        target = PreferenceTarget(shares, torch.zeros_like(shares), 1.0)
         return comparisons_of([torch.eye(len(shares))], [target]).weights[0]
 
     assert weights([1, 2, None])[2].sum() == 0

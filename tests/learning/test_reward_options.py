@@ -12,7 +12,7 @@ import torch
 from annotation.exchange.files import sha256_of
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.snapshot_rows import GroupRow, LabelerRanking
-from rewardmodel.learning.reward.preferences import target_of
+from rewardmodel.learning.reward.preferences import preference_target
 from tests.learning.conftest import Rows, shorter_is_better
 from tests.learning.runs import Killed, kill_at, result_of, train_reward_model
 
@@ -32,7 +32,7 @@ def test_by_default_every_labeler_counts_alike_without_margin_or_smoothing() -> 
     row = with_rankings(
         LabelerRanking("one", [1, 2], [7, 1]), LabelerRanking("two", [1, 2], [7, 1])
     )
-    target = target_of(row, config(), torch.device("cpu"))
+    target = preference_target(row, config(), torch.device("cpu"))
     assert target.shares[0, 1] == 1
     assert not target.margins.any()
     assert target.weight == 1
@@ -42,7 +42,9 @@ def test_options_reach_the_target() -> None:
     row = with_rankings(
         LabelerRanking("one", [1, 2], [7, 1], weight=3.0), LabelerRanking("two", [2, 1])
     )
-    target = target_of(row, config(label_smoothing=0.2, rating_margin=2.0), torch.device("cpu"))
+    target = preference_target(
+        row, config(label_smoothing=0.2, rating_margin=2.0), torch.device("cpu")
+    )
     assert target.shares[0, 1].item() == pytest.approx(0.8 * 0.75 + 0.1)
     assert target.margins[0, 1].item() == pytest.approx(0.75 * 2.0)
     assert target.weight == pytest.approx((9 + 1) / 4)
@@ -52,7 +54,7 @@ def test_options_reach_the_target() -> None:
 def test_a_lone_labelers_weight_scales_the_groups_loss(weight: float) -> None:
     cpu = torch.device("cpu")
     full, scaled = (
-        target_of(with_rankings(LabelerRanking("one", [1, 2], weight=w)), config(), cpu)
+        preference_target(with_rankings(LabelerRanking("one", [1, 2], weight=w)), config(), cpu)
         for w in (1.0, weight)
     )
     assert torch.equal(scaled.shares, full.shares)

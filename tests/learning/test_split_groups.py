@@ -24,7 +24,7 @@ from rewardmodel.learning.reward.model import (
     reward_chat,
     score_groups,
 )
-from rewardmodel.learning.reward.preferences import target_of
+from rewardmodel.learning.reward.preferences import preference_target
 from rewardmodel.learning.reward.training_set import encode_training_set
 from rewardmodel.learning.train_reward import fit
 from tests.learning.conftest import Rows, shorter_is_better, user
@@ -97,7 +97,7 @@ def test_the_gradient_of_a_reward_model_is_the_same_in_parts(
     def step(tokens: int) -> tuple[dict[str, Tensor], dict[str, float]]:
         config = reward_config(snapshot, tokens)
         rows = read_groups(snapshot, 0)
-        targets = [target_of(row, config, CPU) for row in rows.train]
+        targets = [preference_target(row, config, CPU) for row in rows.train]
         data = encode_training_set(config, rows, targets, chat, 512)
         trainer = Trainer(Processes(), model, config, 1e-9, 1)
         hook = model.register_forward_pre_hook(

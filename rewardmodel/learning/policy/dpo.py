@@ -56,7 +56,7 @@ def learn_from_rankings(config: PolicyConfig, run: RunFolder, accelerator: Proce
     cuts = shortened + heldout_shortened
     run.tell(row_sentence("groups", len(groups) + len(heldout), rows.skipped, cuts))
 
-    targets = [target_of(row, accelerator.device) for row in rows.train]
+    targets = [ranking_target(row, accelerator.device) for row in rows.train]
     steps = -(-config.epochs * len(groups) // min(config.groups_per_step, len(groups)))
     module = AnswerLikelihoods(policy.log_probs)
     trainer = Trainer(accelerator, module, config, config.dpo_learning_rate, steps)
@@ -95,7 +95,7 @@ def fit(
     trainer: Trainer,
     policy: AdaptedPolicy,
     groups: Sequence[EncodedGroup],
-    targets: Sequence[Target],
+    targets: Sequence[RankingTarget],
     start: int = 0,
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Learns from the groups; yields finished steps and their metrics."""
@@ -130,7 +130,7 @@ def fit(
 
 
 @dataclass(frozen=True)
-class Target:
+class RankingTarget:
     """What a group's labelers said: ranks, how much each labeler counts, and their `votes`, how
     much of that ranks i strictly better than j."""
 
@@ -139,16 +139,16 @@ class Target:
     votes: Float[Tensor, "K K"]
 
 
-def target_of(row: GroupRow, device: torch.device) -> Target:
+def ranking_target(row: GroupRow, device: torch.device) -> RankingTarget:
     """From the rankings that count."""
     ranks = [ranking.ranks for ranking in row.counted]
     weights = [ranking.weight for ranking in row.counted]
     tensors = ranks_tensor(ranks), torch.tensor(weights), strict_votes(ranks, weights)
-    return Target(*(tensor.to(device) for tensor in tensors))
+    return RankingTarget(*(tensor.to(device) for tensor in tensors))
 
 
 def preference_loss(
-    config: PolicyConfig, rewards: Float[Tensor, " K"], target: Target
+    config: PolicyConfig, rewards: Float[Tensor, " K"], target: RankingTarget
 ) -> Float[Tensor, ""]:
     """Of a group, summed over its pairs or its rankings."""
     if config.preference_loss == "pairwise":
@@ -156,7 +156,7 @@ def preference_loss(
     return plackett_luce_loss(rewards, target.ranks, target.weights)
 
 
-def weight_of(config: PolicyConfig, target: Target) -> float:
+def weight_of(config: PolicyConfig, target: RankingTarget) -> float:
     """How many pairs, or rankings, the group's loss is a sum over, each counting as its labeler."""
     counted = target.votes if config.preference_loss == "pairwise" else target.weights
     return float(counted.sum())

@@ -19,7 +19,7 @@ from rewardmodel.learning.reward.head import (
     fit_head,
     minimise,
 )
-from rewardmodel.learning.reward.preferences import Target
+from rewardmodel.learning.reward.preferences import PreferenceTarget
 from rewardmodel.learning.reward.probe import Head, Recipe, chosen_features
 
 FOLDS = 5
@@ -120,7 +120,7 @@ def choose_head(
     hidden: Sequence[Float[Tensor, "_ layers poolings hidden"]],
     layers: Sequence[int],
     lengths: Sequence[Float[Tensor, " _"]],
-    targets: Sequence[Target],
+    targets: Sequence[PreferenceTarget],
     prompts: Sequence[str],
     only: Sequence[Recipe] | None = None,
     near: float = FIRST_SPREAD,
@@ -164,7 +164,9 @@ def folds_of(prompts: Sequence[str]) -> Int[Tensor, " G"]:
     return torch.tensor([place[prompt] for prompt in prompts])
 
 
-def _folded(recipe: Recipe, features: Sequence[Tensor], targets: Sequence[Target]) -> _Folded:
+def _folded(
+    recipe: Recipe, features: Sequence[Tensor], targets: Sequence[PreferenceTarget]
+) -> _Folded:
     data = comparisons_of(features, targets)
     flat = data.features.flatten(0, 1)
     scale = flat.pow(2).sum(0).div(sum(map(len, features))).sqrt().clamp(min=1e-6)

@@ -19,7 +19,7 @@ from rewardmodel.learning.core.snapshot_rows import GroupRow
 from rewardmodel.learning.reward.agreement import score_agreement
 from rewardmodel.learning.reward.learned import Scores
 from rewardmodel.learning.reward.metrics import metrics_of
-from rewardmodel.learning.reward.preferences import Target
+from rewardmodel.learning.reward.preferences import PreferenceTarget
 from rewardmodel.learning.reward.scorer import RewardScorer
 
 
@@ -33,10 +33,10 @@ def teacher_scores(config: RewardConfig, data: PreferenceData, device: torch.dev
     return Scores(of(data.with_unranked("train")), of(data.with_unranked("heldout")), [])
 
 
-def target_of_scores(scores: Float[Tensor, " K"], device: torch.device) -> Target:
+def target_of_scores(scores: Float[Tensor, " K"], device: torch.device) -> PreferenceTarget:
     """That each answer is preferred as often as the teacher says."""
     shares = (scores[:, None] - scores[None, :]).sigmoid()
-    return Target(shares.to(device), torch.zeros_like(shares).to(device), 1.0)
+    return PreferenceTarget(shares.to(device), torch.zeros_like(shares).to(device), 1.0)
 
 
 def teacher_report(teacher: Scores, student: Scores, data: PreferenceData) -> dict[str, Any]:

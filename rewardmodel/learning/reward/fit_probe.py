@@ -25,7 +25,7 @@ from rewardmodel.learning.reward.choice import FIRST_SPREAD, Choice, choose_head
 from rewardmodel.learning.reward.feature_cache import Features
 from rewardmodel.learning.reward.learned import Learned, Scores
 from rewardmodel.learning.reward.metrics import metrics_of
-from rewardmodel.learning.reward.preferences import target_of
+from rewardmodel.learning.reward.preferences import preference_target
 from rewardmodel.learning.reward.probe import Head, LinearProbe, Recipe, chosen_features
 from rewardmodel.learning.reward.report import curve_point
 from rewardmodel.learning.reward.training_set import (
@@ -51,7 +51,7 @@ def fit_probe(
 ) -> Learned:
     """Raises TrainingFailure."""
     chat = backbone.chat
-    targets = [target_of(row, config, torch.device("cpu")) for row in rows.train]
+    targets = [preference_target(row, config, torch.device("cpu")) for row in rows.train]
     data = encode_training_set(config, rows, targets, chat, backbone.longest)
     used = len(data.groups) + len(data.heldout)
     run.tell(row_sentence("groups", used, rows.skipped, data.shortened))
@@ -128,7 +128,7 @@ class ReadGroups:
             [self.features[i].hidden for i in groups],
             self.layers,
             [self.features[i].log_lengths for i in groups],
-            [target_of(train[i], self.config, torch.device("cpu")) for i in groups],
+            [preference_target(train[i], self.config, torch.device("cpu")) for i in groups],
             [prompt_key(train[i].prompt) for i in groups],
             only,
             near,

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from rewardmodel.learning.reward.preferences import Target
+from rewardmodel.learning.reward.preferences import PreferenceTarget
 
 SEARCH_STEPS = 200
 SLOWLY = 0.65
@@ -44,7 +44,7 @@ class Comparisons:
 
 
 def comparisons_of(
-    features: Sequence[Float[Tensor, "_ width"]], targets: Sequence[Target]
+    features: Sequence[Float[Tensor, "_ width"]], targets: Sequence[PreferenceTarget]
 ) -> Comparisons:
     """A group of K answers counts as K - 1 comparisons, times its weight: so many answers a labeler
     sets apart one after the other. It is less where not all answers were compared, not even by way
@@ -62,7 +62,7 @@ def comparisons_of(
     return Comparisons(x, shares, weights)
 
 
-def _weights(target: Target) -> Float[Tensor, "K K"]:
+def _weights(target: PreferenceTarget) -> Float[Tensor, "K K"]:
     made = (~target.shares.isnan()).double().fill_diagonal_(0)
     count = len(made)
     if made.sum() == count * (count - 1):

@@ -17,7 +17,7 @@ Ranks = Sequence[int | None]
 
 
 @dataclass(frozen=True)
-class Target:
+class PreferenceTarget:
     """From `preference_shares` and `rating_margins`; `weight` of the group among the groups."""
 
     shares: Float[Tensor, "K K"]
@@ -30,7 +30,9 @@ class Target:
         return (self.shares > 0.5).float()
 
 
-def target_of(row: GroupRow, config: RewardConfig, device: torch.device) -> Target:
+def preference_target(
+    row: GroupRow, config: RewardConfig, device: torch.device
+) -> PreferenceTarget:
     """From the rankings that count.
 
     A group weighs as much as its labelers do in the mean, each counted by weight: the sum of w^2
@@ -43,7 +45,7 @@ def target_of(row: GroupRow, config: RewardConfig, device: torch.device) -> Targ
     shares = smoothed(preference_shares(ranks, weights), config.label_smoothing)
     margins = rating_margins(ranks, ratings, config.rating_margin, weights)
     weight = sum(w * w for w in weights) / sum(weights)
-    return Target(shares.to(device), margins.to(device), weight)
+    return PreferenceTarget(shares.to(device), margins.to(device), weight)
 
 
 def preference_shares(

@@ -14,7 +14,7 @@ from rewardmodel.learning.core.group_packing import EncodedGroup, cut_of, trunca
 from rewardmodel.learning.core.snapshot import PreferenceData, naming, read_demonstrations
 from rewardmodel.learning.core.snapshot_rows import DemonstrationRow, GroupRow
 from rewardmodel.learning.reward.model import encode
-from rewardmodel.learning.reward.preferences import Target
+from rewardmodel.learning.reward.preferences import PreferenceTarget
 
 DEMONSTRATIONS = 200
 """Enough for a mean."""
@@ -30,7 +30,7 @@ class TrainingSet:
     """
 
     groups: list[EncodedGroup]
-    targets: list[Target]
+    targets: list[PreferenceTarget]
     heldout: list[EncodedGroup]
     demonstrations: list[EncodedGroup]
     shortened: Counter[str]
@@ -38,7 +38,11 @@ class TrainingSet:
 
 
 def encode_training_set(
-    config: RewardConfig, data: PreferenceData, targets: list[Target], chat: Chat, longest: int
+    config: RewardConfig,
+    data: PreferenceData,
+    targets: list[PreferenceTarget],
+    chat: Chat,
+    longest: int,
 ) -> TrainingSet:
     """Prompts and answers of at most `longest` tokens together."""
     groups, shortened = encode_rows(chat, data.with_unranked("train"), longest)
