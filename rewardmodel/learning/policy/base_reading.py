@@ -53,6 +53,20 @@ def finished(group: EncodedGroup, sampled: Sequence[Completion], chat: Chat) -> 
     )
 
 
+@dataclass(frozen=True)
+class _PassReading:
+    """What one forward pass read of k answers of a group, which begin at its answer `first`.
+
+    `hidden` are pooled states, layer by layer. `shares` is how far each token lies along the head's
+    directions, divided by the answer's tokens: their sum is what the head says of the mean.
+    """
+
+    first: int
+    log_probs: Sequence[Float[Tensor, " _"]]
+    hidden: Float[Tensor, "k layers poolings hidden"]
+    shares: Sequence[Float[Tensor, " _"]]
+
+
 @torch.no_grad()
 def read_base(
     log_probs: AnswerLogProbs,
@@ -66,7 +80,7 @@ def read_base(
     as the reference; `tokens` bounds one forward pass."""
     device, layers = probe.network.device, probe.reader.layers
     directions = probe.head.directions()
-    read: list[dict[int, tuple[list[Tensor], Tensor, list[Tensor]]]] = [{} for _ in groups]
+    read: list[list[_PassReading]] = [[] for _ in groups]
     for chosen, batch in in_passes(layout, groups, pad, tokens, device):
         watching = keeping(probe.network, batch, layers, directions, stop=False)
         with autocast(device), watching as kept:
@@ -79,29 +93,24 @@ def read_base(
         start = 0
         for part in chosen:
             own = slice(start, start + len(part.answers))
-            mine = list(by_answer[own]), hidden[own], shares[own]
-            read[part.group][part.answers.start] = mine
+            mine = _PassReading(part.answers.start, by_answer[own], hidden[own], shares[own])
+            read[part.group].append(mine)
             start = own.stop
-    return [
-        _joined(probe, group, [own for _, own in sorted(each.items())])
-        for group, each in zip(groups, read, strict=True)
-    ]
+    return [_joined(probe, *both) for both in zip(groups, read, strict=True)]
 
 
-def _joined(
-    probe: LinearProbe,
-    group: EncodedGroup,
-    parts: Sequence[tuple[list[Tensor], Tensor, list[Tensor]]],
-) -> BaseReading:
-    hidden = torch.cat([own for _, own, _ in parts])
+def _joined(probe: LinearProbe, group: EncodedGroup, passes: Sequence[_PassReading]) -> BaseReading:
+    """What all passes read of the group, its answers in order."""
+    parts = sorted(passes, key=lambda part: part.first)
+    hidden = torch.cat([part.hidden for part in parts])
     recipe, layers = probe.head.recipe, probe.reader.layers
     features = chosen_features(recipe, layers, hidden, log_lengths(group))
-    shares = [share for *_, shares in parts for share in shares]
+    shares = [share for part in parts for share in part.shares]
     # Every token has the same offset: undivided, it would make a short answer's tokens dear.
     offset = torch.stack([share.sum() for share in shares]).mean()
     shares = [share - offset / len(share) for share in shares]
     return BaseReading(
-        [answer for answers, _, _ in parts for answer in answers],
+        [answer for part in parts for answer in part.log_probs],
         features,
         [share[:-1] for share in shares],
         torch.stack([share[-1] for share in shares]),
