@@ -15,24 +15,19 @@ from rewardmodel.learning.reward.features import POOLINGS
 from rewardmodel.learning.reward.head import (
     Comparisons,
     Minimum,
-    comparisons_of,
     fit_head,
     minimise,
 )
 from rewardmodel.learning.reward.preferences import PreferenceTarget
 from rewardmodel.learning.reward.probe import Head, Recipe, chosen_features
+from rewardmodel.learning.reward.spanned import SpannedFeatures, spanned_features
 
 FOLDS = 5
 SPREADS = (0.1, 0.18, 0.32, 0.56, 1.0, 1.8, 3.2, 5.6, 10.0)
 """Standard deviations, before anything is learned, of what all hidden features say of an answer."""
 FIRST_SPREAD = 1.8
-LENGTH_SPREAD = 1.0
-"""The same for the length, one number that a few rankings tell: a weak prior of its own."""
 ROUGHLY = 1e-3
 """Enough for a comparison: the largest gradient of a fold's fit."""
-MOST_DIRECTIONS = 512
-"""Of hidden features. In the narrower ones answers of one prompt hardly differ, and the prior lets
-hardly anything be learned there; a fit costs their number to the third."""
 TEMPERATURES = torch.logspace(-2, 1, 121, base=4.0, dtype=torch.float64)
 CAUTION = 0.5
 """Standard errors of the folds' log loss that a head gives away to be less sure: of many recipes
@@ -73,20 +68,13 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class _Folded:
-    """A recipe's features of the training groups: within groups each has the deviation 1."""
+class _Tried:
+    """A trial, the features it was made with, and `outside`, each group's scores by a head that did
+    not see its prompt."""
 
-    data: Comparisons
-    scale: Float[Tensor, " width"]
-    basis: Float[Tensor, "width small"]
-    hidden: int
-    spanned: int
-
-    def prior(self, spread: float) -> Float[Tensor, " small"]:
-        """The precision of each weight."""
-        prior = torch.full((self.basis.shape[1],), LENGTH_SPREAD**-2, dtype=torch.float64)
-        prior[: self.spanned] = self.hidden / spread**2
-        return prior
+    trial: Trial
+    features: SpannedFeatures
+    outside: Float[Tensor, "G K"]
 
 
 def layers_to_read(count: int) -> tuple[int, ...]:
@@ -132,26 +120,22 @@ def choose_head(
     """
     folds = folds_of(prompts)
 
-    def tried(recipes: Sequence[Recipe]) -> list[tuple[Trial, Tensor, _Folded]]:
-        found = []
-        for recipe in recipes:
-            features = [
-                chosen_features(recipe, layers, *both) for both in zip(hidden, lengths, strict=True)
-            ]
-            folded = _folded(recipe, features, targets)
-            found.append((*_best_spread(recipe, folded, folds, near), folded))
-        return found
+    def tried(recipe: Recipe) -> _Tried:
+        read = [chosen_features(recipe, layers, *own) for own in zip(hidden, lengths, strict=True)]
+        return _SpreadSearch(recipe, spanned_features(recipe, read, targets), folds).best(near)
 
-    every = tried(only or first_recipes(layers))
+    every = [tried(recipe) for recipe in only or first_recipes(layers)]
     if only is None:
-        every += tried(second_recipes([trial for trial, _, _ in every]))
-    trial, outside, folded = min(every, key=lambda each: each[0].log_loss)
-    temperature = cautious_temperature(folded.data, outside)
-    others = sorted((t for t, _, _ in every if t is not trial), key=lambda t: t.log_loss)
+        every += [tried(recipe) for recipe in second_recipes([each.trial for each in every])]
+    best = min(every, key=lambda each: each.trial.log_loss)
+    others = [each.trial for each in every if each is not best]
+    trials = [best.trial, *sorted(others, key=lambda trial: trial.log_loss)]
+    temperature = cautious_temperature(best.features.data, best.outside)
     scores = [
-        (temperature * each[: len(own)]).float() for each, own in zip(outside, lengths, strict=True)
+        (temperature * filled[: len(own)]).float()
+        for filled, own in zip(best.outside, lengths, strict=True)
     ]
-    return Choice(_head(trial, folded, temperature), [trial, *others], temperature, scores)
+    return Choice(_head(best.trial, best.features, temperature), trials, temperature, scores)
 
 
 def folds_of(prompts: Sequence[str]) -> Int[Tensor, " G"]:
@@ -164,82 +148,48 @@ def folds_of(prompts: Sequence[str]) -> Int[Tensor, " G"]:
     return torch.tensor([place[prompt] for prompt in prompts])
 
 
-def _folded(
-    recipe: Recipe, features: Sequence[Tensor], targets: Sequence[PreferenceTarget]
-) -> _Folded:
-    data = comparisons_of(features, targets)
-    flat = data.features.flatten(0, 1)
-    scale = flat.pow(2).sum(0).div(sum(map(len, features))).sqrt().clamp(min=1e-6)
-    data = Comparisons(data.features / scale, data.shares, data.weights)
-    width = len(scale)
-    hidden = width - int(recipe.length)
-    basis, spanned = _basis(data.features.flatten(0, 1), hidden)
-    return _Folded(data.times(basis), scale, basis, hidden, spanned)
+class _SpreadSearch:
+    """A recipe's trials at one spread and another, each fitted once."""
 
+    def __init__(self, recipe: Recipe, features: SpannedFeatures, folds: Int[Tensor, " G"]) -> None:
+        self.recipe, self.features, self.folds = recipe, features, folds
+        numbers = sorted(set(folds.tolist()))
+        self.without = {fold: features.data.of(folds != fold) for fold in numbers}
+        self.minima: dict[int, Minimum] = {}  # of the last spread, by the fold left out
+        self.tried: dict[int, _Tried] = {}  # by the place of the spread
 
-def _basis(flat: Float[Tensor, "N width"], hidden: int) -> tuple[Tensor, int]:
-    """Directions that the hidden features span, at most MOST_DIRECTIONS of them, the widest; the
-    length stays as it is. The prior is the same in all directions, so any basis of them will do.
-    """
-    width = flat.shape[1]
-    if hidden <= min(len(flat), MOST_DIRECTIONS):
-        return torch.eye(width, dtype=flat.dtype), hidden
-    block = flat[flat.any(1), :hidden].float()  # without what groups were filled up with
-    is_tall = hidden <= len(block)
-    sizes, found = _eigen(block.T @ block if is_tall else block @ block.T)
-    kept = (sizes > sizes.max() * 1e-6).nonzero()[-MOST_DIRECTIONS:, 0]
-    directions = found[:, kept] if is_tall else block.T @ (found[:, kept] / sizes[kept].sqrt())
-    directions = torch.linalg.qr(directions.to(flat.dtype)).Q
-    spanned = directions.shape[1]
-    basis = flat.new_zeros(width, spanned + width - hidden)
-    basis[:hidden, :spanned] = directions
-    basis[hidden:, spanned:] = torch.eye(width - hidden, dtype=flat.dtype)
-    return basis, spanned
+    def best(self, near: float) -> _Tried:
+        """Goes from one spread to the next as long as the folds' log loss falls."""
+        place = SPREADS.index(near)
+        if self.recipe.layers:
+            for step in (1, -1):
+                while 0 <= place + step < len(SPREADS) and self._gains(place + step, place):
+                    place += step
+        return self._at(place)
 
+    def _gains(self, place: int, before: int) -> bool:
+        return self._at(place).trial.log_loss < self._at(before).trial.log_loss
 
-def _eigen(square: Float[Tensor, "n n"]) -> tuple[Float[Tensor, " n"], Float[Tensor, "n n"]]:
-    """Eigenvalues and vectors; in twice the digits, and time, where it does not converge."""
-    try:
-        sizes, found = torch.linalg.eigh(square)
-    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
-        sizes, found = torch.linalg.eigh(square.double())
-    return sizes.to(square), found.to(square)
+    def _at(self, place: int) -> _Tried:
+        if place not in self.tried:
+            outside = self._outside(self.features.prior(SPREADS[place]))
+            trial = Trial(self.recipe, SPREADS[place], *_judged(self.features.data, outside))
+            self.tried[place] = _Tried(trial, self.features, outside)
+        return self.tried[place]
 
-
-def _best_spread(
-    recipe: Recipe, folded: _Folded, folds: Int[Tensor, " G"], near: float
-) -> tuple[Trial, Float[Tensor, "G K"]]:
-    """The trial, and each group's scores by a head that did not see its prompt.
-
-    Goes from one spread to the next as long as the folds' log loss falls.
-    """
-    parts = {fold: folded.data.of(folds != fold) for fold in sorted(set(folds.tolist()))}
-    starts: dict[int, Minimum] = {}
-    known: dict[int, tuple[Trial, Tensor]] = {}
-
-    def at(place: int) -> tuple[Trial, Tensor]:
-        if place not in known:
-            prior = folded.prior(SPREADS[place])
-            outside = torch.zeros(folded.data.shares.shape[:2], dtype=torch.float64)
-            curvature = None  # of other groups, but much like this fold's
-            for fold, others in parts.items():
-                last = starts.get(fold)
-                start, curvature = (last.weights, last.curvature) if last else (None, curvature)
-                starts[fold] = minimise(others, prior, start, curvature, ROUGHLY)
-                curvature = starts[fold].curvature
-                outside[folds == fold] = folded.data.features[folds == fold] @ starts[fold].weights
-            known[place] = Trial(recipe, SPREADS[place], *_judged(folded.data, outside)), outside
-        return known[place]
-
-    def loss(place: int) -> float:
-        return at(place)[0].log_loss
-
-    best = SPREADS.index(near)
-    if recipe.layers:
-        for step in (1, -1):
-            while 0 <= best + step < len(SPREADS) and loss(best + step) < loss(best):
-                best += step
-    return at(best)
+    def _outside(self, prior: Float[Tensor, " small"]) -> Float[Tensor, "G K"]:
+        """Each group's scores by the head of the other folds."""
+        outside = torch.zeros(self.features.data.shares.shape[:2], dtype=torch.float64)
+        curvature = None
+        for fold, others in self.without.items():
+            last = self.minima.get(fold)
+            # At first another fold's curvature: of other groups, but much like this one's.
+            start, curvature = (last.weights, last.curvature) if last else (None, curvature)
+            found = minimise(others, prior, start, curvature, ROUGHLY)
+            self.minima[fold], curvature = found, found.curvature
+            held = self.folds == fold
+            outside[held] = self.features.data.features[held] @ found.weights
+        return outside
 
 
 def _judged(data: Comparisons, scores: Float[Tensor, "G K"]) -> tuple[float, float | None]:
@@ -275,15 +225,14 @@ def cautious_temperature(data: Comparisons, outside: Float[Tensor, "G K"]) -> fl
     return float(TEMPERATURES[int(within)])
 
 
-def _head(trial: Trial, folded: _Folded, temperature: float) -> Head:
+def _head(trial: Trial, features: SpannedFeatures, temperature: float) -> Head:
     """Fitted to all groups, for features as they are read."""
-    prior = folded.prior(trial.spread)
-    fit = fit_head(folded.data, prior)
-    basis, hidden = folded.basis, folded.hidden
+    fit = fit_head(features.data, features.prior(trial.spread))
+    basis, scale, hidden = features.basis, features.scale, features.hidden
     covariance = basis @ torch.cholesky_inverse(torch.linalg.cholesky(fit.precision)) @ basis.T
     if hidden:  # what the groups span nothing of is as uncertain as before
         unseen = torch.eye(hidden, dtype=basis.dtype) - (basis @ basis.T)[:hidden, :hidden]
         covariance[:hidden, :hidden] += unseen * trial.spread**2 / hidden
-    weights = basis @ fit.weights / folded.scale * temperature
-    covariance = covariance / folded.scale / folded.scale[:, None] * temperature**2
+    weights = basis @ fit.weights / scale * temperature
+    covariance = covariance / scale / scale[:, None] * temperature**2
     return Head(trial.recipe, weights.float(), covariance.float())
