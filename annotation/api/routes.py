@@ -18,6 +18,7 @@ from annotation.exchange.wording import Unreadable
 from annotation.exchange.writing.formats import FORMATS
 from annotation.exchange.writing.wanted import Wanted
 from annotation.models import Export, Project
+from annotation.models.job import FileJob
 from annotation.selectors.exports import native_groups
 from annotation.selectors.projects import administered_projects, at_work
 from annotation.selectors.rankings import current_rankings
@@ -141,8 +142,9 @@ def export_file(request: Any, slug: str, pk: int) -> Any:
     """The file itself, or with `Range` a part of it. `link` of the export opens it without a token,
     until it expires."""
     found = found_export(project_for(request, slug), pk)
-    if found.status != Export.Status.DONE or not found.file.is_file():
-        raise Problem(409, "Not ready", f"The export is {found.status}.")
+    if not found.is_there:
+        title = "Not there" if found.is_gone else "Not ready"
+        raise Problem(409, title, found.problem_said or f"The export is {found.status}.")
     return send_export(request, found)
 
 
@@ -154,16 +156,16 @@ def found_export(project: Project, pk: int) -> Export:
 
 
 def shown(request: HttpRequest, export: Export) -> dict[str, Any]:
-    path = reverse("export_link", args=[link_token(export)])
-    link = request.build_absolute_uri(path) if export.status == Export.Status.DONE else None
     fields = {name: getattr(export, name) for name in ("format", "rows", "left_out")}
-    return {
-        **schemas.JobOut.fields_of(export),
-        **fields,
-        "size": export.size,
-        "sha256": export.sha256,
-        "link": link,
-    }
+    return {**shown_file(request, export, "export_link"), **fields}
+
+
+def shown_file(request: HttpRequest, job: FileJob, opened_at: str) -> dict[str, Any]:
+    """The fields of FileJobOut; `opened_at`: the name of the path of such links."""
+    path = reverse(opened_at, args=[link_token(job)])
+    link = request.build_absolute_uri(path) if job.is_there else None
+    fields = {"size": job.size, "sha256": job.sha256, "link": link}
+    return {**schemas.JobOut.fields_of(job), **fields}
 
 
 def salt_of(request: Any) -> uuid.UUID:

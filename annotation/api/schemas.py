@@ -148,13 +148,19 @@ class JobOut(Schema):
         return {**numbers, "status": job.status, "problem": job.problem_said}
 
 
-class ExportOut(JobOut):
-    format: str
-    rows: int
-    left_out: int
+class FileJobOut(JobOut):
+    """`link` opens the file without a token until it expires; null before it is made and once it is
+    gone, which `problem` says then."""
+
     size: int
     sha256: str
     link: str | None
+
+
+class ExportOut(FileJobOut):
+    format: str
+    rows: int
+    left_out: int
 
 
 class ExportPage(Page):

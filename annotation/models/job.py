@@ -6,12 +6,14 @@ from pathlib import Path
 
 from django.db import models
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from annotation.exchange.wording import word
 from annotation.models.people import User
 from annotation.models.project import Project
+
+GONE = gettext_noop("Its file is gone: its week is over, or it was removed. Ask for it again.")
 
 
 class Job(models.Model):
@@ -88,9 +90,18 @@ class FileJob(Job):
 
     @property
     def is_there(self) -> bool:
-        """Whether it can be taken out: made, not too old, its file not removed since."""
-        is_kept = self.status == self.Status.DONE and self.expires_at > timezone.now()
-        return is_kept and self.file.is_file()
+        """Whether it can be taken out, from a page, by a token or by a link."""
+        return self.status == self.Status.DONE and not self.is_gone
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was made, but its week is over, or its file was removed since."""
+        is_kept = self.expires_at > timezone.now() and self.file.is_file()
+        return self.status == self.Status.DONE and not is_kept
+
+    @property
+    def problem_said(self) -> str:
+        return gettext(GONE) if self.is_gone else super().problem_said
 
     @property
     def file_name(self) -> str:

@@ -118,8 +118,8 @@ def send_export(request: HttpRequest, export: Export) -> HttpResponseBase:
 
 
 def send_made(request: HttpRequest, job: FileJob, content_type: str) -> HttpResponseBase:
-    """What a worker made. Raises Http404 where it did not, or the file is gone."""
-    if job.status != FileJob.Status.DONE or not job.file.is_file():
+    """What a worker made. Raises Http404 where it is not there."""
+    if not job.is_there:
         raise Http404
     said = {"X-Content-SHA256": job.sha256}
     name = job.file_name

@@ -5,17 +5,14 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
 from ninja import Router, Schema, Status
 from pydantic import AfterValidator, Field
 
 from annotation.api.access import project_for
 from annotation.api.problems import Problem
-from annotation.api.routes import After, Limit, page
-from annotation.api.schemas import JobOut, Page, storable
-from annotation.models import MergedModel, PolicyVersion, Project
-from annotation.services.jobs import link_token
+from annotation.api.routes import After, Limit, page, shown_file
+from annotation.api.schemas import FileJobOut, Page, storable
+from annotation.models import PolicyVersion, Project
 from annotation.services.policies import label_version
 from rewardmodel.api.snapshots import found_snapshot
 from rewardmodel.models import TrainingRun
@@ -47,14 +44,6 @@ class VersionOut(Schema):
     sha256: str
     metrics: dict[str, Any]
     created_at: datetime
-
-
-class MergedOut(JobOut):
-    """One whole model in a tar archive; `link` opens it without a token until it expires."""
-
-    size: int
-    sha256: str
-    link: str | None
 
 
 class RunOut(Schema):
@@ -119,25 +108,26 @@ def label(
 
 
 @router.get(
-    "/projects/{slug}/versions/policy/{number}/merged", response=MergedOut, tags=["versions"]
+    "/projects/{slug}/versions/policy/{number}/merged", response=FileJobOut, tags=["versions"]
 )
 def merged(request: Any, slug: str, number: int) -> Any:
-    """What was asked for last, or is being made."""
+    """What was asked for last, or is being made: one whole model in a tar archive."""
     found = merged_model_of(_adapter(project_for(request, slug), number))
     if found is None:
         raise Problem(404, "Not found", f"There is no version {number} as one whole model.")
-    return _merged(request, found)
+    return shown_file(request, found, "merged_link")
 
 
 @router.post(
     "/projects/{slug}/versions/policy/{number}/merged",
-    response={202: MergedOut},
+    response={202: FileJobOut},
     tags=["versions"],
 )
 def create_merged(request: Any, slug: str, number: int) -> Any:
     """A policy's adapter in its base model, as one whole model: a worker makes it, once a week."""
     policy = _adapter(project_for(request, slug, to_write=True), number)
-    return Status(202, _merged(request, ask_for_merged(policy, request.token.user)))
+    asked = ask_for_merged(policy, request.token.user)
+    return Status(202, shown_file(request, asked, "merged_link"))
 
 
 def _adapter(project: Project, number: int) -> PolicyVersion:
@@ -145,12 +135,6 @@ def _adapter(project: Project, number: int) -> PolicyVersion:
     if found is None or not may_be_merged(found):
         raise Problem(404, "Not found", f"There is no policy {number} that is an adapter.")
     return found
-
-
-def _merged(request: HttpRequest, job: MergedModel) -> dict[str, Any]:
-    path = reverse("merged_link", args=[link_token(job)])
-    link = request.build_absolute_uri(path) if job.status == job.Status.DONE else None
-    return {**JobOut.fields_of(job), "size": job.size, "sha256": job.sha256, "link": link}
 
 
 def _told(kind: str, version: Any) -> dict[str, Any]:

@@ -71,8 +71,7 @@ def may_be_merged(version: Version) -> bool:
 def merged_model_of(policy: PolicyVersion) -> MergedModel | None:
     """What was asked for last, or is being made; None where its week is over, or its file gone."""
     last = policy.merged.select_related("policy", "project").first()
-    is_gone = last and last.status == MergedModel.Status.DONE and not last.is_there
-    return None if is_gone else last
+    return None if last and last.is_gone else last
 
 
 @dataclass(frozen=True)

@@ -202,6 +202,37 @@ def test_a_link_leads_nowhere_when_its_week_is_over(as_: As, ranked: Project, ow
     assert Client().get(reverse("export_link", args=[link_token(export)])).status_code == 404
 
 
+@pytest.fixture(params=["its week is over", "its file was removed"])
+def gone(as_: As, ranked: Project, owner: User, request: pytest.FixtureRequest) -> Export:
+    export = taken_out(as_(owner), ranked)
+    if request.param == "its file was removed":
+        export.file.unlink()
+    else:
+        Export.objects.update(finished_at=F("finished_at") - Export.KEPT)
+    return export
+
+
+def test_a_file_that_is_gone_is_offered_nowhere(
+    as_: As, ranked: Project, owner: User, gone: Export
+) -> None:
+    link = reverse("export_link", args=[link_token(gone)])
+    file = page(ranked, gone.pk, name="export_file")
+    assert [Client().get(link).status_code, as_(owner).get(file).status_code] == [404, 404]
+    html = as_(owner).get(page(ranked)).content.decode()
+    assert "Its file is gone" in html
+    assert link not in html
+    assert file not in html
+
+
+def test_programs_are_told_that_a_file_is_gone(ranked: Project, owner: User, gone: Export) -> None:
+    api, address = Api(owner, "read"), f"/projects/{ranked.slug}/exports/{gone.pk}"
+    told = api.get(address).json()
+    assert (told["status"], told["link"]) == ("done", None)
+    assert told["problem"].startswith("Its file is gone")
+    refused = api.get(f"{address}/file")
+    assert (refused.status_code, refused.json()["detail"]) == (409, told["problem"])
+
+
 def test_old_files_are_deleted(as_: As, ranked: Project, owner: User) -> None:
     export = taken_out(as_(owner), ranked)
     delete_old(Export)
