@@ -263,6 +263,15 @@ def test_a_folder_that_holds_nothing_to_read_is_refused_in_a_sentence(
         run(project, folder)
 
 
-def test_a_hub_that_cannot_be_reached_is_said_in_a_sentence(project: Project) -> None:
-    with pytest.raises(CommandError, match="could not be fetched from the hub"):
-        run(project, Path("somebody/something"))
+def test_what_may_be_a_path_or_a_data_set_of_the_hub_is_said_to_be_neither(
+    project: Project,
+) -> None:
+    said = "no file or folder 'tests/nothing' here, and no data set of that name can be fetched"
+    with pytest.raises(CommandError, match=said):
+        run(project, Path("tests/nothing"))
+
+
+@pytest.mark.parametrize("path", ["../nothing", "tests/nothing.", "tests/a--b"])
+def test_what_the_hub_cannot_have_is_a_file_that_is_not_there(project: Project, path: str) -> None:
+    with pytest.raises(CommandError, match=f"There is no file or folder '{path}'."):
+        run(project, Path(path))
