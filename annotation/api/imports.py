@@ -6,15 +6,15 @@ from typing import Annotated, Any, Literal
 from django.utils.translation import gettext as _
 from ninja import File, Form, Router, Schema, Status
 from ninja.files import UploadedFile
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from annotation.api.access import project_for
 from annotation.api.problems import Problem
 from annotation.api.routes import After, Limit, page
-from annotation.api.schemas import Language, Page, Source, Text
-from annotation.exchange.reading.mapping import MEANINGS, Mapping
+from annotation.api.schemas import Language, Page, Source, Text, storable
+from annotation.exchange.reading.mapping import MEANINGS, Mapping, mapping_of
 from annotation.exchange.wording import Unreadable
-from annotation.models import Project, PromptUpload
+from annotation.models import Project, PromptUpload, SavedMapping
 from annotation.selectors.previews import preview_of
 from annotation.services.imports import (
     ImportRefused,
@@ -22,7 +22,7 @@ from annotation.services.imports import (
     give_up,
     undo_import,
 )
-from annotation.services.mappings import name_columns
+from annotation.services.mappings import name_columns, use_saved
 from annotation.services.uploads import receive_file
 
 router = Router(tags=["imports"])
@@ -38,6 +38,8 @@ def meaning(name: str) -> str:
     return name
 
 
+LONGEST_CALLED = SavedMapping._meta.get_field("name").max_length
+Called = Annotated[str, Field(max_length=LONGEST_CALLED), AfterValidator(storable)]
 Meaning = Annotated[
     str, AfterValidator(meaning), WithJsonSchema({"type": "string", "enum": list(MEANINGS)})
 ]
@@ -88,12 +90,29 @@ class ImportPage(Page):
 
 
 class ColumnsIn(Schema):
-    """The meaning of each column, as `manage.py import --column` has them. `counts_from`: the
-    number of the first answer, where numbers say which is better; null: as the rows tell."""
+    """The meaning of each column, as `manage.py import --column` has them; or `mapping`, the name
+    of a saved one, which then says all of it. `counts_from`: the number of the first answer, where
+    numbers say which is better; null: as the rows tell. `save_as`: a name to keep it under."""
 
-    columns: dict[str, Meaning]
+    columns: dict[str, Meaning] = {}
     has_header: bool | None = None
     counts_from: Literal[0, 1] | None = None
+    save_as: Called = ""
+    mapping: Called = ""
+
+
+class MappingOut(Schema):
+    """What columns mean, saved under a name; "": the column is not taken."""
+
+    id: int
+    name: str
+    columns: dict[str, str]
+    has_header: bool | None
+    counts_from: int | None
+
+
+class MappingPage(Page):
+    items: list[MappingOut]
 
 
 class AddIn(Schema):
@@ -131,6 +150,14 @@ def create_import(
     return Status(202, {**fields_of(first), "others": [fields_of(each) for each in others]})
 
 
+@router.get("/projects/{slug}/mappings", response=MappingPage)
+def mappings(request: Any, slug: str, after: int = After, limit: int = Limit) -> Any:
+    """What columns mean, saved on the page of an import or with `save_as`; oldest first."""
+    found = project_for(request, slug).saved_mappings.filter(pk__gt=after).order_by("pk")
+    shown_page = page(list(found[: limit + 1]), limit)
+    return {**shown_page, "items": [saved(each) for each in shown_page["items"]]}
+
+
 @router.get("/projects/{slug}/imports/{pk}", response=ImportPreview)
 def one_import(request: Any, slug: str, pk: int) -> Any:
     return previewed(found_import(project_for(request, slug), pk))
@@ -138,10 +165,18 @@ def one_import(request: Any, slug: str, pk: int) -> Any:
 
 @router.post("/projects/{slug}/imports/{pk}/columns", response={202: ImportOut})
 def columns(request: Any, slug: str, pk: int, given: ColumnsIn) -> Any:
-    """Says what the columns of an unknown shape mean; the file is read again."""
-    upload = found_import(project_for(request, slug, to_write=True), pk)
+    """Says what the columns of an unknown shape mean, or by which saved meaning they are read; the
+    file is read again."""
+    project = project_for(request, slug, to_write=True)
+    upload = found_import(project, pk)
+    if given.mapping and given.columns:
+        raise Problem(
+            422, "Not usable", "Send what the columns mean, or a saved meaning: not both."
+        )
+    if given.mapping:
+        return changed(upload, use_saved, found_mapping(project, given.mapping))
     mapping = Mapping(given.columns, given.has_header, counts_from=given.counts_from)
-    return changed(upload, name_columns, mapping)
+    return changed(upload, name_columns, mapping, given.save_as)
 
 
 @router.post("/projects/{slug}/imports/{pk}/add", response={202: ImportOut})
@@ -169,6 +204,13 @@ def found_import(project: Project, pk: int) -> PromptUpload:
     return found
 
 
+def found_mapping(project: Project, name: str) -> SavedMapping:
+    found: SavedMapping | None = project.saved_mappings.filter(name=name).first()
+    if found is None:
+        raise Problem(422, "Not usable", f"There is no saved meaning of columns named {name!r}.")
+    return found
+
+
 def changed(upload: PromptUpload, change: Any, *given: Any, **named: Any) -> Status[Any]:
     """What became of it. Raises Problem where it is not at that point."""
     try:
@@ -177,6 +219,12 @@ def changed(upload: PromptUpload, change: Any, *given: Any, **named: Any) -> Sta
         raise Problem(409, "Not now", str(refusal)) from refusal
     upload.refresh_from_db()
     return Status(202, shown(upload))
+
+
+def saved(kept: SavedMapping) -> dict[str, Any]:
+    mapping = mapping_of(kept.mapping)
+    said = {name: getattr(mapping, name) for name in ("columns", "has_header", "counts_from")}
+    return {"id": kept.pk, "name": kept.name, **said}
 
 
 def storable_name(name: str) -> str:

@@ -37,12 +37,14 @@ from annotation.services.upload_claims import (
 )
 
 Status = PromptUpload.Status
+TO_BE_NAMED = (Status.MAPPING, Status.WAITING)  # when it can be said what columns mean
 GROUPS = 250  # a transaction
 REMEMBERED = 50  # mappings of earlier files
 DECIDED_WITHIN = timedelta(days=14)
 UNDECIDED = gettext_noop(
     "Nobody decided on it within two weeks, so its file was removed: import it again."
 )
+MEANWHILE = gettext_noop("This import has gone on meanwhile: look again.")
 NOTHING = gettext_noop("Nothing in it can be taken: no row says what this program can use.")
 
 
@@ -65,7 +67,7 @@ def work(upload: PromptUpload, until: float) -> bool:
 def read_again(upload: PromptUpload, mapping: Mapping) -> None:
     """By what somebody said of its columns. Raises ImportRefused."""
     values = {"mapping": mapping.as_json(), "lines_done": 0, "report": {}}
-    _start(upload, (Status.MAPPING, Status.WAITING), Status.CHECKING, **values)
+    _start(upload, TO_BE_NAMED, Status.CHECKING, **values)
 
 
 def begin_to_add(
@@ -124,7 +126,7 @@ def _start(
     """Raises ImportRefused when somebody else was faster."""
     found = PromptUpload.objects.filter(pk=upload.pk, status__in=at)
     if not found.update(status=status, claim=None, claimed_until=None, **values):
-        raise ImportRefused(_("This import has gone on meanwhile: look again."))
+        raise ImportRefused(_(MEANWHILE))
     if status == Status.CHECKING:
         remove_staged(upload)
     call_after_commit(call_worker, upload.pk)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from annotation.exchange.reading.mapping import Mapping, mapping_of
 from annotation.exchange.wording import Unreadable
 from annotation.models import Project, PromptUpload, SavedMapping
-from annotation.services.imports import ImportRefused, read_again
+from annotation.services.imports import MEANWHILE, TO_BE_NAMED, ImportRefused, read_again
 
 
 def name_columns(upload: PromptUpload, mapping: Mapping, save_as: str = "") -> None:
@@ -26,6 +26,8 @@ def name_columns(upload: PromptUpload, mapping: Mapping, save_as: str = "") -> N
 
 def use_saved(upload: PromptUpload, saved: SavedMapping) -> None:
     """Of the file's columns those that it names; the others are not taken. Raises ImportRefused."""
+    if upload.status not in TO_BE_NAMED:
+        raise ImportRefused(_(MEANWHILE))
     mapping, names = mapping_of(saved.mapping), _columns_of(upload)
     columns = {name: mapping.columns.get(name, "") for name in names}
     name_columns(upload, replace(mapping, columns=columns))

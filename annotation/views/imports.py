@@ -16,6 +16,7 @@ from annotation.models import Project, PromptUpload, SavedMapping
 from annotation.selectors.previews import preview_of
 from annotation.selectors.uploads import imports_of
 from annotation.services.imports import (
+    TO_BE_NAMED,
     ImportRefused,
     begin_to_add,
     give_up,
@@ -90,7 +91,7 @@ def _page(
     context = {"project": project, "section": "imports", "upload": upload}
     if request.htmx:
         return render(request, "annotation/_import_state.html", context)
-    if upload.status in (Status.WAITING, Status.MAPPING):
+    if upload.status in TO_BE_NAMED:
         first = request.GET.get("problems", "")
         first_problem = int(first[:9]) if first.isdecimal() else 0
         context |= {
@@ -120,7 +121,7 @@ def _columns_form(upload: PromptUpload, data: object = None) -> ColumnsForm:
 def columns(request: Request, slug: str, pk: int) -> HttpResponse:
     project = project_for_admin(request.user, slug)
     upload = _upload(project, pk)
-    if upload.status not in (Status.WAITING, Status.MAPPING):
+    if upload.status not in TO_BE_NAMED:
         return redirect("import", slug, pk)
     form = _columns_form(upload, request.POST)
     if form.is_valid():
@@ -140,7 +141,7 @@ def saved(request: Request, slug: str, pk: int) -> HttpResponse:
     project = project_for_admin(request.user, slug)
     upload = _upload(project, pk)
     form = SavedForm(project, request.POST)
-    if not form.is_valid() or upload.status not in (Status.WAITING, Status.MAPPING):
+    if not form.is_valid() or upload.status not in TO_BE_NAMED:
         return redirect("import", slug, pk)
     chosen: SavedMapping | None = form.cleaned_data["saved"]
     try:

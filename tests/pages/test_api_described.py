@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from annotation.exchange.reading.mapping import Mapping
 from annotation.exchange.writing.formats import FORMATS
 from annotation.exchange.writing.wanted import Wanted
 from annotation.models import PolicyVersion, Project, User
@@ -89,6 +90,8 @@ def lived_in(project: Project, owner: User, labeler: User) -> dict[str, int]:
     rows = b'{"prompt": "Why?", "chosen": "So.", "rejected": "No."}\n'
     upload = receive_upload(project, owner, [rows], "rows.jsonl", with_preview=True)
     work_on_upload(upload.pk)
+    meant = Mapping({"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"})
+    project.saved_mappings.create(name="Ours", mapping=meant.as_json())
     adapter = PolicyVersion.objects.create(project=project, number=1, base_model="b", path="models")
     ask_for_merged(adapter, owner)
     return {

@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from annotation.exchange.reading.mapping import Mapping
 from annotation.models import Export, IdempotentRequest, Project, PromptUpload, User
 from annotation.services.idempotency import (
     ABANDONED,
@@ -20,6 +21,7 @@ from annotation.services.idempotency import (
     delete_old_requests,
     keep_answer,
 )
+from annotation.services.projects import create_project
 from annotation.services.uploads import work_on_upload
 from tests.pages.test_api import EGG, ROOT, Api
 
@@ -119,6 +121,47 @@ def test_the_columns_of_an_unknown_shape_are_named(project: Project, owner: User
     assert api.post(f"{one}/columns", {"columns": meant}).status_code == 202
     work_on_upload(made.json()["id"])
     assert api.get(one).json()["counts"]["rankings"] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_saved_meaning_of_columns_is_listed_and_reads_another_file(
+    project: Project, owner: User
+) -> None:
+    api = Api(owner)
+
+    def asked(content: bytes, **said: object) -> Any:
+        made = send(api, content)
+        one = f"{IMPORTS}/{made.json()['id']}"
+        early = api.post(f"{one}/columns", said)
+        work_on_upload(made.json()["id"])
+        response = api.post(f"{one}/columns", said)
+        work_on_upload(made.json()["id"])
+        return early.status_code, response.status_code, api.get(one).json()
+
+    meant = {"x": "prompt", "y": "chosen", "z": "rejected"}
+    asked(b'{"x": "Why?", "y": "So.", "z": "No."}\n', columns=meant, save_as="Ours")
+    other = b'{"a": 1, "x": "Who?", "y": "I.", "z": "You."}\n'
+    early, _, found = asked(other, mapping="Ours")
+    assert (early, found["status"], found["counts"]["rankings"]) == (409, "waiting", 1)
+    assert asked(b'{"b": 1}\n', mapping="Ours")[1] == 409
+    assert asked(other, mapping="Theirs")[1] == 422
+    assert asked(other, mapping="Ours", columns=meant)[1] == 422
+    [saved] = Api(owner, "read").get("/projects/kitchen/mappings").json()["items"]
+    assert (saved["name"], saved["columns"], saved["counts_from"]) == ("Ours", meant, None)
+
+
+def test_saved_meanings_of_others_are_not_there(
+    project: Project, owner: User, labeler: User, stranger: User
+) -> None:
+    garden = create_project(Project(name="Garden", slug="garden"), owner)
+    garden.saved_mappings.create(name="Theirs", mapping=Mapping().as_json())
+    assert Api(owner).get("/projects/kitchen/mappings").json()["items"] == []
+    for user in (labeler, stranger):
+        assert Api(user).get("/projects/kitchen/mappings").status_code == 404
+    made = send(Api(owner), PAIR).json()["id"]
+    work_on_upload(made)
+    theirs = {"mapping": "Theirs"}
+    assert Api(owner).post(f"{IMPORTS}/{made}/columns", theirs).status_code == 422
 
 
 def test_bad_rows_are_named_and_keep_all_out_unless_left_out(project: Project, owner: User) -> None:
