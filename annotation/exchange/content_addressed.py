@@ -1,9 +1,11 @@
 """Content-addressed files: the same rows or texts give the same bytes under the same name."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from annotation.exchange.files import (
     copy_files,
@@ -15,19 +17,40 @@ from annotation.exchange.files import (
 from annotation.exchange.jsonl import canonical
 
 
-def write_rows(rows: Iterable[Mapping[str, Any]], folder: Path) -> tuple[Path, str, int]:
-    """Writes the rows to `folder`/<sha256>.jsonl, whole or not at all; (file, sha256, rows)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    digest, count = hashlib.sha256(), 0
-    with write_aside(folder) as (aside, file):
+class RowsAside:
+    """Rows on their way to `folder`/<sha256>.jsonl."""
+
+    def __init__(self, folder: Path, aside: Path, file: IO[bytes]) -> None:
+        self._folder, self._aside, self._file = folder, aside, file
+        self._digest, self.count = hashlib.sha256(), 0
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    @property
+    def target(self) -> Path:
+        return self._folder / f"{self.sha256}.jsonl"
+
+    def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
         for row in rows:
             line = f"{canonical(row)}\n".encode()
-            digest.update(line)
-            file.write(line)
-            count += 1
-        target = folder / f"{digest.hexdigest()}.jsonl"
-        put_in_place(file, aside, target)
-    return target, digest.hexdigest(), count
+            self._digest.update(line)
+            self._file.write(line)
+            self.count += 1
+        self._file.flush()
+        os.fsync(self._file.fileno())  # takes a while of a large one, before anybody waits for it
+
+    def put_in_place(self) -> None:
+        put_in_place(self._file, self._aside, self.target)
+
+
+@contextmanager
+def rows_aside(folder: Path) -> Iterator[RowsAside]:
+    """A new file for rows, which is gone afterwards unless it was put in place."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with write_aside(folder) as (aside, file):
+        yield RowsAside(folder, aside, file)
 
 
 def copy_texts(source: Path, folder: Path) -> tuple[Path, str, int]:

@@ -16,7 +16,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
 from django.utils.translation import gettext_noop
 
-from annotation.exchange.content_addressed import copy_texts, write_rows
+from annotation.exchange.content_addressed import RowsAside, copy_texts, rows_aside
 from annotation.exchange.wording import Worded
 from annotation.models import Project, Snapshot, User
 from annotation.selectors.demonstrations import demonstration_rows
@@ -40,41 +40,39 @@ class SnapshotRefused(Worded):
 
 def take_groups_snapshot(project: Project, seen: Seen = iter) -> Snapshot:
     """Every ranked group with its current rankings, oldest first."""
-    with at_one_moment():
-        last = current_rankings(project).aggregate(Max("id"))["id__max"] or 0
-        rankings = current_rankings(project).filter(id__lte=last).count()
-        fields = _write(project, seen(group_rows(project, last)))
-    return Snapshot.objects.create(
-        project=project,
-        kind=Kind.GROUPS,
-        rankings=rankings,
-        last_ranking_id=last,
-        **fields,
-    )
+    snapshot = Snapshot(project=project, kind=Kind.GROUPS)
+    with rows_aside(folder_of(project)) as file:
+        with at_one_moment():
+            last = current_rankings(project).aggregate(Max("id"))["id__max"] or 0
+            snapshot.rankings = current_rankings(project).filter(id__lte=last).count()
+            snapshot.last_ranking_id = last
+            file.write(seen(group_rows(project, last)))
+        keep_rows(snapshot, file)
+    return snapshot
 
 
 def take_prompts_snapshot(project: Project, seen: Seen = iter) -> Snapshot:
-    with at_one_moment():
-        fields = _write(project, seen(prompt_rows(project)))
-    return Snapshot.objects.create(project=project, kind=Kind.PROMPTS, **fields)
+    return _take(Snapshot(project=project, kind=Kind.PROMPTS), seen(prompt_rows(project)))
 
 
 def take_demonstrations_snapshot(project: Project, seen: Seen = iter) -> Snapshot:
-    with at_one_moment():
-        fields = _write(project, seen(demonstration_rows(project)))
-    return Snapshot.objects.create(project=project, kind=Kind.DEMONSTRATIONS, **fields)
+    rows = seen(demonstration_rows(project))
+    return _take(Snapshot(project=project, kind=Kind.DEMONSTRATIONS), rows)
 
 
 def take_text_snapshot(project: Project, source: Path) -> Snapshot:
     """A copy of the text file or folder, named by its content."""
-    folder, sha256, count = copy_texts(source, settings.VAR_FOLDER / "snapshots" / project.slug)
-    return Snapshot.objects.create(
-        project=project,
-        kind=Kind.TEXT,
-        path=str(folder.relative_to(settings.VAR_FOLDER)),
-        sha256=sha256,
-        rows=count,
-    )
+    while True:
+        folder, sha256, count = copy_texts(source, folder_of(project))
+        with files_held(project):
+            if folder.exists():  # or one as it was there before was cleaned away meanwhile
+                return Snapshot.objects.create(
+                    project=project,
+                    kind=Kind.TEXT,
+                    path=str(folder.relative_to(settings.VAR_FOLDER)),
+                    sha256=sha256,
+                    rows=count,
+                )
 
 
 def take_snapshot(project: Project, kind: str, seen: Seen = iter) -> Snapshot:
@@ -106,9 +104,10 @@ def take_named_snapshot(project: Project, kind: str, name: str, by: User) -> Sna
 
 def discard(snapshot: Snapshot) -> None:
     """One that is not to be, with its file unless another is of the same bytes."""
-    snapshot.delete()
-    if not Snapshot.objects.filter(path=snapshot.path).exists():
-        snapshot.file.unlink(missing_ok=True)
+    with files_held(snapshot.project):
+        snapshot.delete()
+        if not Snapshot.objects.filter(path=snapshot.path).exists():
+            snapshot.file.unlink(missing_ok=True)
 
 
 def _require_file(snapshot: Snapshot, name: str) -> None:
@@ -173,6 +172,7 @@ def at_one_moment() -> Iterator[None]:
         yield
     elif connection.vendor == "sqlite":
         sqlite: Any = connection
+        sqlite.ensure_connection()  # which sets the mode
         mode = sqlite.transaction_mode  # which takes the write lock at once
         sqlite.transaction_mode = None
         try:
@@ -186,7 +186,31 @@ def at_one_moment() -> Iterator[None]:
             yield
 
 
-def _write(project: Project, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The file; what its snapshot says of it."""
-    file, sha256, count = write_rows(rows, settings.VAR_FOLDER / "snapshots" / project.slug)
-    return {"path": str(file.relative_to(settings.VAR_FOLDER)), "sha256": sha256, "rows": count}
+def folder_of(project: Project) -> Path:
+    return settings.VAR_FOLDER / "snapshots" / project.slug
+
+
+@contextmanager
+def files_held(project: Project) -> Iterator[None]:
+    """A file and the row that names it come together, and go together: equal content is one file,
+    which one may be taking while another removes it."""
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).filter(pk=project.pk).first()
+        yield
+
+
+def keep_rows(snapshot: Snapshot, file: RowsAside) -> None:
+    """Its row, and its file in place."""
+    snapshot.path = str(file.target.relative_to(settings.VAR_FOLDER))
+    snapshot.sha256, snapshot.rows = file.sha256, file.count
+    with files_held(snapshot.project):
+        snapshot.save()
+        file.put_in_place()
+
+
+def _take(snapshot: Snapshot, rows: Iterable[Mapping[str, Any]]) -> Snapshot:
+    with rows_aside(folder_of(snapshot.project)) as file:
+        with at_one_moment():
+            file.write(rows)
+        keep_rows(snapshot, file)
+    return snapshot

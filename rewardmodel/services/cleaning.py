@@ -1,27 +1,30 @@
 """Files that no version needs and nobody waits for are removed from the var folder.
 
-Only what rows name is ever touched, and what was read of answers, which can be read again: two
-installations may share the folder, and people may lay files of their own there. What stays for good
-are a version's folder, the snapshot that it learned from, every other file that its run read, and
-each snapshot with a name.
+Only what rows name is ever touched, what was read of answers, which can be read again, and merged
+models that are too old for a row: two installations may share the folder, and people may lay files
+of their own there. What stays for good are a version's folder, the snapshot that it learned from,
+every other file that its run read, and each snapshot with a name.
 """
 
 import logging
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from annotation.models import PolicyVersion, Snapshot
+from annotation.models import MergedModel, PolicyVersion, Snapshot
+from annotation.services.snapshots import files_held
 from rewardmodel.models import RewardModelVersion, TrainingRun
 from rewardmodel.selectors import KEPT, cancelled_lately, features_folder
 
 FEATURES_KEPT = 2_000_000_000  # bytes: of SmolLM2-135M's, some 35,000 groups of four answers
+MERGED = re.compile(r"\.?([0-9a-f]{32})(\..+)?")  # by the key of a job, or of one that is gone
 WORKED_ON = ("checkpoints", "parts")  # parts: the models that a report trains on its way
 
 logger = logging.getLogger(__name__)
@@ -34,12 +37,13 @@ def clean_up() -> list[Path]:
         *(run.folder / name for run in _left_for_good() for name in WORKED_ON),
         *(path for run in _forgotten() for path in _made_by(run)),
         *_surplus_features(),
+        *_old_merged_models(),
     ]
     removed = [path for path in dict.fromkeys(wanted) if path.exists()]
     for path in removed:
         _remove(path)
     for snapshot in list(_unneeded_snapshots()):
-        with transaction.atomic():  # nobody names it, or takes it for a run, in between
+        with files_held(snapshot.project):  # nobody names it, or takes it for a run, in between
             Snapshot.objects.select_for_update().filter(path=snapshot.path).first()
             if snapshot.file.exists() and snapshot.file not in set(_needed_files()):
                 _remove(snapshot.file)
@@ -78,7 +82,11 @@ def _unneeded_snapshots() -> Iterator[Snapshot]:
     """Old enough, and read by no run but those that are forgotten."""
     needed = set(_needed_files())
     old = Snapshot.objects.filter(created_at__lt=timezone.now() - KEPT)
-    return (snapshot for snapshot in old.iterator() if snapshot.file not in needed)
+    return (
+        snapshot
+        for snapshot in old.select_related("project").iterator()
+        if snapshot.file not in needed
+    )
 
 
 def _surplus_features() -> list[Path]:
@@ -88,6 +96,16 @@ def _surplus_features() -> list[Path]:
     )
     total = list(accumulate(file.stat().st_size for file in files))
     return [file for file, size in zip(files, total, strict=True) if size > FEATURES_KEPT]
+
+
+def _old_merged_models() -> Iterator[Path]:
+    """What no job names, and what no other installation's can any more, as a job has its week."""
+    keys = {key.hex for key in MergedModel.objects.values_list("key", flat=True)}
+    long_ago = time.time() - MergedModel.KEPT.total_seconds()
+    for path in (settings.VAR_FOLDER / "merged").glob("*"):
+        named = MERGED.fullmatch(path.name)
+        if named and named[1] not in keys and path.stat().st_mtime < long_ago:
+            yield path
 
 
 def _needed_files() -> Iterator[Path]:

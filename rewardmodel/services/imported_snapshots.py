@@ -6,16 +6,15 @@ from itertools import islice
 from json import JSONDecodeError
 from typing import Any
 
-from django.conf import settings
 from django.utils.translation import gettext_noop
 
-from annotation.exchange.content_addressed import write_rows
+from annotation.exchange.content_addressed import rows_aside
 from annotation.exchange.prompts import unreadable_line
 from annotation.exchange.split import prompt_key, split_of
 from annotation.exchange.untrusted_json import StrictDecoder, parse_json
 from annotation.models import Project, Snapshot
 from annotation.selectors.snapshots import card_of
-from annotation.services.snapshots import SnapshotRefused
+from annotation.services.snapshots import SnapshotRefused, folder_of, keep_rows
 from rewardmodel.learning.core.snapshot import sort_demonstrations, sort_groups, sort_prompts
 from rewardmodel.learning.core.snapshot_rows import SnapshotError
 
@@ -55,18 +54,12 @@ def import_snapshot(project: Project, lines: Iterable[bytes], origin: Origin) ->
     SnapshotRefused, SnapshotError.
     """
     reading = Reading(project)
-    folder = settings.VAR_FOLDER / "snapshots" / project.slug
-    file, sha256, count = write_rows(reading.rows(lines), folder)
-    snapshot = Snapshot.objects.create(
-        project=project,
-        kind=reading.kind,
-        path=str(file.relative_to(settings.VAR_FOLDER)),
-        sha256=sha256,
-        rows=count,
-        rankings=reading.rankings,
-        is_imported=True,
-    )
-    snapshot.card = {**card_of(snapshot), "sources": [{**asdict(origin), "rows": count}]}
+    with rows_aside(folder_of(project)) as file:
+        file.write(reading.rows(lines))
+        snapshot = Snapshot(project=project, kind=reading.kind, is_imported=True)
+        snapshot.rankings = reading.rankings
+        keep_rows(snapshot, file)
+    snapshot.card = {**card_of(snapshot), "sources": [{**asdict(origin), "rows": snapshot.rows}]}
     return snapshot
 
 

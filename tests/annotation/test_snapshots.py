@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 
 from annotation.judgment.judgment import Judgment
-from annotation.models import Project, Ranking, User
+from annotation.models import Project, Ranking, Snapshot, User
 from annotation.services.assignments import take_assignment
 from annotation.services.rankings import submit_ranking
-from annotation.services.snapshots import take_groups_snapshot, take_prompts_snapshot
+from annotation.services.snapshots import discard, take_groups_snapshot, take_prompts_snapshot
 from tests.annotation.desk import rank
 from tests.people import answer_everything, ask, member
 
@@ -121,3 +121,29 @@ def while_answers_are_read(act: Callable[[], None]) -> Iterator[None]:
     with connection.execute_wrapper(execute):
         yield
     assert not acts
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_taken_while_another_of_the_same_bytes_is_discarded_keeps_its_file(
+    project: Project,
+) -> None:
+    ask(project, "a")
+    discarded = take_prompts_snapshot(project)
+    others: list[threading.Thread] = []
+
+    def take_the_same() -> None:
+        take_prompts_snapshot(project)
+        connection.close()
+
+    def execute(send: Any, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        found = send(sql, params, many, context)
+        if sql.startswith("SELECT") and '"annotation_snapshot"."path" = ' in sql:
+            others.append(threading.Thread(target=take_the_same))
+            others[0].start()
+            others[0].join(1)  # or it waits
+        return found
+
+    with connection.execute_wrapper(execute):
+        discard(discarded)
+    others[0].join(10)
+    assert Snapshot.objects.get().is_there

@@ -1,8 +1,11 @@
 """Old files are removed, and never one that a version needs."""
 
+import os
 import random
+import time
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.db.models import F
@@ -22,7 +25,7 @@ from rewardmodel.services import cleaning, start_policy_run, start_reward_run, s
 from rewardmodel.services.cleaning import clean_up
 from rewardmodel.services.outcomes import cancel_run, complete_run, fail_run
 from rewardmodel.tasks import clean_up as clean_up_daily
-from tests.people import ready_group
+from tests.people import champion, ready_group
 from tests.rewardmodel.runs import claimed, result
 
 DAY = timedelta(days=1)
@@ -158,6 +161,26 @@ def start_any(project: Project, generator: random.Random, folder: Path) -> Train
     if kind == "text":
         return start_text_run(project, folder / "texts" / project.slug)
     return start_policy_run(project) if kind == "policy" else start_reward_run(project)
+
+
+def test_merged_models_that_no_job_names_are_removed_once_a_job_of_theirs_would_be(
+    project: Project, tmp_path: Path
+) -> None:
+    folder, policy = tmp_path / "merged", champion(project)
+    kept = policy.merged.create(project=project).key.hex
+    gone, old = uuid4().hex, time.time() - KEPT.total_seconds() - 60
+    partial = folder / f".{gone}.1.partial"
+    partial.mkdir(parents=True)
+    (partial / "model").write_text("content")
+    left = [folder / f"{gone}.tar", partial]
+    others = [folder / f"{kept}.tar", folder / f".{kept}.2.partial", folder / "notes.tar"]
+    for path in (left[0], *others):
+        path.write_text("content")
+    assert clean_up() == []
+    for path in (*left, *others):
+        os.utime(path, (old, old))
+    assert sorted(clean_up()) == sorted(left)
+    assert all(path.exists() for path in others)
 
 
 def test_a_snapshot_with_a_name_is_never_removed(ranked: Project, owner: User) -> None:
