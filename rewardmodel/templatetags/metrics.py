@@ -78,6 +78,8 @@ NAMES = {
     "heldout_conversations": _("held-out conversations"),
     "heldout_documents": _("held-out documents"),
     "heldout_loss": _("held-out loss"),
+    "heldout_entropy": _("held-out entropy of the next token"),
+    "next_token_entropy": _("entropy of the next token"),
     "method": _("method"),
     "perplexity": _("perplexity"),
     "pretrained_loss": _("loss of the pretrained model"),

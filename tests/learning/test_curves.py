@@ -27,11 +27,15 @@ from tests.learning.runs import (
 COST = {"learning_rate", "tokens_per_second", "memory"}
 
 
-def steps_of(output: Path) -> list[dict[str, float]]:
-    """What was said of each step that was done, in order."""
+def said_of(output: Path) -> list[dict[str, float]]:
+    """What was said of the training, in order."""
     lines = map(json.loads, Path(f"{output}.run", "progress.jsonl").read_text().splitlines())
-    said = [line["metrics"] for line in lines if line["phase"] == "training"]
-    return [metrics for metrics in said if "loss" in metrics]
+    return [line["metrics"] for line in lines if line["phase"] == "training"]
+
+
+def steps_of(output: Path) -> list[dict[str, float]]:
+    """What was said of each step that was done."""
+    return [metrics for metrics in said_of(output) if "loss" in metrics]
 
 
 def test_raw_text_has_curves_of_loss_and_accuracy(text: Path, tmp_path: Path) -> None:
@@ -39,6 +43,18 @@ def test_raw_text_has_curves_of_loss_and_accuracy(text: Path, tmp_path: Path) ->
     steps = steps_of(tmp_path / "model")
     assert all({"loss", "accuracy", *COST} <= step.keys() for step in steps)
     assert 0 <= steps[0]["accuracy"] < steps[-1]["accuracy"] <= 1
+
+
+def test_a_language_model_says_its_doubt_at_each_evaluation_and_in_its_result(
+    text: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "model"
+    assert from_scratch(output, text, steps=20, evaluations=2) == 0
+    said = [m["heldout_entropy"] for m in said_of(output) if "heldout_entropy" in m]
+    new = json.loads(Path(f"{output}.run", "result.json").read_text())["metrics"]["new"]
+    assert len(said) == 2
+    assert 0 < said[1] < said[0]
+    assert said[1] == new["next_token_entropy"]
 
 
 def test_demonstrations_have_curves_of_loss_and_accuracy(

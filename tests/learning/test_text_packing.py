@@ -1,4 +1,5 @@
 import logging
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from torch import Tensor
 from transformers import MambaConfig, MambaForCausalLM
 
 from annotation.lm.loading import load_causal_lm
+from rewardmodel.learning.core import text_packing
 from rewardmodel.learning.core.group_packing import EncodedGroup
 from rewardmodel.learning.core.text_packing import (
     IGNORED,
@@ -54,6 +56,26 @@ def test_a_loss_is_minus_the_log_of_the_next_tokens_probability(losses: TokenLos
     by_hand = [-logits[i].log_softmax(-1)[ids[0, i + 1]] for i in (1, 2)]
     found = loss_of(losses, *conversation(EncodedGroup([10, 20], [[30, 40]])))
     assert torch.allclose(found, torch.stack(by_hand), atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_entropy_is_that_of_the_next_tokens_distribution(
+    losses: TokenLosses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = torch.tensor([[10, 20, 30, 40, 50]])
+    p = losses.model(ids).logits[0, 1:4].softmax(-1)
+    batch = pack([conversation(EncodedGroup([10, 20], [[30, 40, 50]]))])
+    monkeypatch.setattr(text_packing, "AT_ONCE", 2 * losses.model.config.vocab_size)
+    found, entropies = losses.with_entropies(batch)
+    assert torch.allclose(entropies, -(p * p.log()).sum(-1), atol=1e-5)
+    assert torch.allclose(found, losses(batch), atol=1e-6)
+
+
+@torch.no_grad()
+def test_a_token_that_is_ruled_out_adds_nothing_to_the_entropy() -> None:
+    logits = torch.tensor([[0.0, 0.0, -torch.inf]])
+    _, [entropy] = text_packing._told(logits, torch.tensor([0]))
+    assert entropy == pytest.approx(math.log(2))
 
 
 def test_positions_restart_and_attention_stops_at_each_segment() -> None:

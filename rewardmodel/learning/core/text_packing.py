@@ -20,6 +20,7 @@ from rewardmodel.learning.core.group_packing import EncodedGroup
 from rewardmodel.learning.core.packing_check import reads_packed
 
 IGNORED = -100
+AT_ONCE = 2**20  # logits whose distribution is looked at together: few enough to stay in a cache
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,15 @@ class TokenLosses(nn.Module):
         """-log p of the T learned tokens in row order, nats."""
         return nn.functional.cross_entropy(*_learned(self.model, batch), reduction="none")
 
+    def with_entropies(self, batch: TokenBatch) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"]]:
+        """The same, and the entropy of the distribution that each of the T tokens has, nats:
+        -sum p log p (Shannon 1948, section 6). For evaluations, without a gradient."""
+        logits, targets = _learned(self.model, batch)
+        rows = max(1, AT_ONCE // logits.shape[-1])
+        parts = zip(torch.split(logits, rows), torch.split(targets, rows), strict=True)
+        losses, entropies = zip(*(_told(*part) for part in parts), strict=True)
+        return torch.cat(losses), torch.cat(entropies)
+
 
 class TokenPredictions(nn.Module):
     """The same with what a training step can say of it for next to nothing."""
@@ -173,6 +183,16 @@ class TokenPredictions(nn.Module):
         with torch.no_grad():
             hits = logits.gather(-1, targets[:, None])[:, 0] >= logits.amax(-1)
         return losses, hits
+
+
+def _told(
+    logits: Float[Tensor, "T V"], targets: Int[Tensor, " T"]
+) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"]]:
+    log_p = nn.functional.log_softmax(logits, dim=-1)
+    losses = -log_p.gather(-1, targets[:, None])[:, 0]
+    p = log_p.exp()
+    least = torch.finfo(log_p.dtype).min  # a token that a model rules out adds 0
+    return losses, -p.mul_(log_p.clamp_(min=least)).sum(-1)
 
 
 def _learned(

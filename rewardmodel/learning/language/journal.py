@@ -39,6 +39,7 @@ class Journal:
         self.parent: dict[str, Any] | None = None
         self.notes: list[dict[str, Any]] = []
         self.sums: list[float] = []  # of the newest note
+        self.entropy: float | None = None  # of the same, summed
         self.tokens, self.seconds = 0, 0.0
 
     def before(self) -> None:
@@ -52,8 +53,8 @@ class Journal:
             return
         self.notes = kept.get("notes", [])  # of an earlier version, which kept no sums
         self.run.progress("evaluating", 0, 1)
-        sums = self.model.evaluate(self.data.heldout, self.accelerator)
-        self.parent = {"sums": sums, "answers": []}
+        sums, entropy = self.model.evaluate(self.data.heldout, self.accelerator)
+        self.parent = {"sums": sums, "entropy": entropy, "answers": []}
         if self.accelerator.is_main_process:
             self.parent["answers"] = self.model.answers(self.data.prompts)
         self._keep()
@@ -63,9 +64,9 @@ class Journal:
         if self.file.exists():
             kept = read_json(self.file)
             self.notes = [note for note in kept["notes"] if note["step"] <= start]
-            self.sums = kept.get("sums", [])
+            self.sums, self.entropy = kept.get("sums", []), kept.get("entropy")
         if start == steps and not self.sums:  # no note is to come
-            self.sums = self.model.evaluate(self.data.heldout, self.accelerator)
+            self._evaluate()
 
     def learned(self, tokens: int, seconds: float) -> float:
         """Counts a step's tokens and seconds; returns its tokens a second."""
@@ -75,26 +76,32 @@ class Journal:
     def note(self, step: int, steps: int) -> None:
         """Held-out loss after `step` steps, and with raw text a sample."""
         self.run.progress("evaluating", step, steps)
-        self.sums = self.model.evaluate(self.data.heldout, self.accelerator)
-        metrics = self._metrics(self.sums)
+        self._evaluate()
+        metrics = self._metrics(self.sums, self.entropy)
         note: dict[str, Any] = {"step": step, **asdict(metrics)}
         if self.data.opening and self.accelerator.is_main_process:
             note |= self.model.go_on(self.data.opening)
         self.notes.append(note)
         self._keep()
-        if metrics.loss is not None:
-            self.run.progress("training", step, steps, {"heldout_loss": metrics.loss})
+        if metrics.loss is not None and metrics.next_token_entropy is not None:
+            told = {"heldout_loss": metrics.loss, "heldout_entropy": metrics.next_token_entropy}
+            self.run.progress("training", step, steps, told)
+
+    def _evaluate(self) -> None:
+        self.sums, self.entropy = self.model.evaluate(self.data.heldout, self.accelerator)
 
     def result(self, steps: int, learning_rate: float) -> dict[str, Any]:
         """Everything of result.json but the output."""
         data = self.data
-        parent = None if self.parent is None else self.parent["sums"]
-        before = None if parent is None else metrics_to_report(self._metrics(parent), data)
+        before = parent = None
+        if self.parent is not None:
+            parent = self.parent["sums"]
+            before = self._report(parent, self.parent.get("entropy"))
         return {
             "metrics": {
                 "stage": self.config.stage,
                 "parent": before,
-                "new": metrics_to_report(self._metrics(self.sums), data),
+                "new": self._report(self.sums, self.entropy),
                 **data.facts,
                 "steps": steps,
                 "learning_rate": learning_rate,
@@ -116,8 +123,11 @@ class Journal:
             self.data.facts["unigram_entropy"],
         )
 
-    def _metrics(self, sums: list[float]) -> LanguageMetrics:
-        return language_metrics(sums, learned_in(self.data.heldout))
+    def _metrics(self, sums: list[float], entropy: float | None) -> LanguageMetrics:
+        return language_metrics(sums, learned_in(self.data.heldout), entropy)
+
+    def _report(self, sums: list[float], entropy: float | None) -> dict[str, Any]:
+        return metrics_to_report(self._metrics(sums, entropy), self.data)
 
     def _samples(self) -> list[dict[str, Any]]:
         """Text along the way, or the same prompts answered before and after."""
@@ -131,5 +141,5 @@ class Journal:
 
     def _keep(self) -> None:
         if self.run.writes:
-            kept = {"parent": self.parent, "notes": self.notes, "sums": self.sums}
-            write_json(self.file, kept)
+            newest = {"sums": self.sums, "entropy": self.entropy}
+            write_json(self.file, {"parent": self.parent, "notes": self.notes, **newest})

@@ -24,21 +24,27 @@ FROM_SCRATCH = (
 class LanguageMetrics:
     """How well a model predicts held-out tokens.
 
-    `loss` is the mean of -log p(next token) in nats, `perplexity` its exponential; both are None
-    without tokens.
+    `loss` is the mean of -log p(next token) in nats, `perplexity` its exponential,
+    `next_token_entropy` the mean entropy of the distribution over each token, nats: what the loss
+    would be if the model were right about its doubt. All are None without tokens.
     """
 
     tokens: int
     loss: float | None
     perplexity: float | None
+    next_token_entropy: float | None = None
 
 
-def language_metrics(sums: Sequence[float], tokens: int) -> LanguageMetrics:
-    """From each held-out example's sum of -log p, over `tokens` tokens in all."""
+def language_metrics(
+    sums: Sequence[float], tokens: int, entropy: float | None = None
+) -> LanguageMetrics:
+    """From each held-out example's sum of -log p, and the sum of all entropies if it is known, over
+    `tokens` tokens in all."""
     if not tokens:
         return LanguageMetrics(0, None, None)
     loss = sum(sums) / tokens
-    return LanguageMetrics(tokens, loss, math.exp(min(loss, 700.0)))
+    mean = None if entropy is None else entropy / tokens
+    return LanguageMetrics(tokens, loss, math.exp(min(loss, 700.0)), mean)
 
 
 def unigram_entropy(counts: Iterable[int]) -> float:

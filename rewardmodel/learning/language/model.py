@@ -67,20 +67,24 @@ class LanguageModel:
         return sum(p.numel() for p in self.losses.parameters() if p.requires_grad)
 
     @torch.no_grad()
-    def evaluate(self, heldout: Sequence[Example], accelerator: Processes) -> list[float]:
-        """The summed loss of each held-out example; every process reads its share."""
+    def evaluate(
+        self, heldout: Sequence[Example], accelerator: Processes
+    ) -> tuple[list[float], float]:
+        """The summed loss of each held-out example, and the summed entropy of the next token of
+        them all; every process reads its share."""
         mine = accelerator.own(heldout)
         places = {id(part): place for place, example in enumerate(heldout) for part in example}
-        sums = torch.zeros(len(heldout), device=self.device, dtype=torch.float64)
+        sums = torch.zeros(len(heldout) + 1, device=self.device, dtype=torch.float64)
         for batch in row_batches(mine, self.row_tokens, self.config.tokens_per_batch):
             with autocast(self.device):
-                losses = self.losses(self.layout(batch).to(self.device))
+                losses, entropies = self.losses.with_entropies(self.layout(batch).to(self.device))
             segments = [segment for row in batch for segment in row]
-            parts = losses.double().split([segment.learned for segment in segments])
+            parts = torch.split(losses.double(), [segment.learned for segment in segments])
             for segment, part in zip(segments, parts, strict=True):
                 sums[places[id(segment)]] += part.sum()
+            sums[-1] += entropies.double().sum()
         found: list[float] = accelerator.reduce(sums, reduction="sum").tolist()
-        return found
+        return found[:-1], found[-1]
 
     @torch.no_grad()
     def go_on(self, opening: list[int]) -> dict[str, str]:
