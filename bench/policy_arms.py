@@ -55,8 +55,8 @@ def our_step(config: PolicyConfig, prompts: Prompts) -> Callable[[int, Prompts],
     def step(number: int, prompts: Prompts) -> None:
         places = range(len(prompts))
         seeds = [seeds_of(config, number, i, config.answers_per_prompt) for i in places]
-        experiences = list(policy.experiences(policy.rollouts(prompts, seeds)))
-        algorithm.prepare(experiences)
+        rollouts = policy.rollouts(prompts, seeds)
+        experiences = algorithm.prepare(list(policy.experiences(rollouts)))
         answers = len(prompts) * config.answers_per_prompt
         for experience in trainer.passes(experiences):
             with autocast(policy.device):

@@ -114,8 +114,7 @@ def fit(
         run.progress("sampling", step, config.steps)
         rollouts = _answer(config, policy, trainer, prompts, step)
         run.progress("training", step, config.steps)
-        experiences = list(policy.experiences(rollouts))
-        algorithm.prepare(experiences)
+        experiences = algorithm.prepare(list(policy.experiences(rollouts)))
         batches: list[Batch] = [*(text.batches(step) if text else []), *experiences]
         for epoch in range(config.inner_epochs):
             for batch in trainer.passes(batches):
@@ -124,8 +123,7 @@ def fit(
                         loss = batch.price * trainer.module(batch.rows).sum()
                     else:
                         new = algorithm.read(trainer.module, batch.batch)
-                        batch.old = batch.old or new.detached()  # its first reader sampled it
-                        loss = algorithm.loss(new, batch.old, batch) / answers
+                        loss = algorithm.loss(new, batch.old_or(new), batch) / answers
                 trainer.backward(loss)
             if epoch == 0:  # no weight has moved yet
                 sums = summarise(experiences).to(policy.device)

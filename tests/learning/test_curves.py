@@ -102,8 +102,8 @@ def test_the_entropy_of_a_policy_without_a_preference_is_the_logarithm_of_its_ch
     group = EncodedGroup([1, 2], [[5, 6], [7]])
     values = torch.zeros(2)
     rollout = Rollout(user("Hi"), ["", ""], group, values, torch.ones(2), values, values)
-    experience = Experience([rollout], pack([group], 0), torch.zeros(3))
-    experience.old = Reading(torch.full((3,), -math.log(8)))
+    read = Reading(torch.full((3,), -math.log(8)))
+    experience = Experience([rollout], pack([group], 0), torch.zeros(3), old=read)
     assert metrics_of(summarise([experience])).entropy == pytest.approx(math.log(8))
 
 

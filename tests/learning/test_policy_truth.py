@@ -118,11 +118,11 @@ def test_two_answers_by_hand(config: PolicyConfig, policy: AdaptedPolicy) -> Non
         torch.ones(2),
         torch.tensor([2.0, 1.0]),
     )
-    experience = Experience([rollout], pack([group], 0), torch.tensor([-3.0, -4.0, -1.0]))
-    experience.old = Reading(torch.tensor([-1.5, -2.5, -2.0]))
+    old = Reading(torch.tensor([-1.5, -2.5, -2.0]))
+    experience = Experience([rollout], pack([group], 0), torch.tensor([-3.0, -4.0, -1.0]), old=old)
     assert experience.divergence.tolist() == [3.0, -1.0]
     later = torch.tensor([-1.5, -2.5 + math.log(1.5), -2.0 + math.log(0.9)], requires_grad=True)
-    loss = Rloo(config, policy.log_probs).loss(Reading(later), experience.old, experience)
+    loss = Rloo(config, policy.log_probs).loss(Reading(later), old, experience)
     loss.backward()  # type: ignore[no-untyped-call]
     assert loss.item() == pytest.approx(-(1.2 * 0.6 + 0.9 * -0.6), rel=1e-5)
     assert later.grad is not None
@@ -233,8 +233,8 @@ def test_the_optimum_of_a_two_token_problem_is_reached(
         for _ in range(epochs):
             optimizer.zero_grad()
             new = algorithm.read(algorithm.module, experience.batch)
-            experience.old = experience.old or new.detached()
-            (algorithm.loss(new, experience.old, experience) / 64).backward()  # type: ignore[no-untyped-call]
+            loss = algorithm.loss(new, experience.old_or(new), experience) / 64
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     best = 1 / (1 + math.exp(-1 / 0.5))
     assert toy.logits.softmax(0)[1].item() == pytest.approx(best, abs=0.03)

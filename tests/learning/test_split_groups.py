@@ -158,8 +158,7 @@ def test_the_gradient_of_a_policy_is_the_same_in_parts(
                 parameter.data = 0.05 * torch.randn(parameter.shape)
         made = new_algorithm(config, policy)
         trainer = Trainer(Processes(), made.module, config, 1e-3, 1)
-        experiences = list(policy.experiences(rollouts(policy)))
-        made.prepare(experiences)
+        experiences = made.prepare(list(policy.experiences(rollouts(policy))))
         for experience in trainer.passes(experiences):
             new = made.read(trainer.module, experience.batch)
             trainer.backward(made.loss(new, new.detached(), experience) / 15)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol, cast, runtime_checkable
 
 import torch
@@ -31,8 +32,8 @@ class Algorithm(Protocol):
 
     module: nn.Module
 
-    def prepare(self, experiences: Sequence[Experience]) -> None:
-        """What is to be known of all of a step's answers before the first pass."""
+    def prepare(self, experiences: Sequence[Experience]) -> list[Experience]:
+        """A step's answers before the first pass, with what is to be known of all of them."""
 
     def read(self, module: nn.Module, batch: GroupBatch) -> Reading:
         """One forward pass of `module`, which is this one's, prepared for training."""
@@ -49,8 +50,8 @@ class Rloo:
         self.config, self.module = config, actor
 
     @torch.no_grad()
-    def prepare(self, experiences: Sequence[Experience]) -> None:
-        """Of a group in parts, each is told what the other answers are worth: its baseline."""
+    def prepare(self, experiences: Sequence[Experience]) -> list[Experience]:
+        """Of a group in parts, each has with it what the other answers are worth: its baseline."""
         worth: dict[int, dict[int, Tensor]] = defaultdict(dict)
         for experience in experiences:
             if not all(part.is_whole for part in experience.parts):
@@ -59,14 +60,18 @@ class Rloo:
                 returns = rloo_returns(read, *self._judged(experience), self.config.beta)
                 for part, own in zip(experience.parts, returns, strict=True):
                     worth[part.group][part.answers.start] = own
-        for experience in experiences:
-            none = experience.reference[:0]
-            experience.others = [
-                torch.cat(
-                    [none, *(r for s, r in worth[part.group].items() if s != part.answers.start)]
-                )
-                for part in experience.parts
-            ]
+        return [replace(each, others=self._others(each, worth)) for each in experiences]
+
+    def _others(
+        self, experience: Experience, worth: dict[int, dict[int, Tensor]]
+    ) -> list[Float[Tensor, " _"]]:
+        """For each rollout what its group's answers in other parts are worth; `worth` holds each
+        part's by the group and the part's first answer."""
+        none = experience.reference[:0]
+        return [
+            torch.cat([none, *(r for s, r in worth[part.group].items() if s != part.answers.start)])
+            for part in experience.parts
+        ]
 
     def _judged(self, experience: Experience) -> tuple[Tensor, list[Tensor], Tensor]:
         """The reference's log probabilities, the rewards by group, and whose each token is."""
@@ -96,8 +101,9 @@ class TokenRloo:
         """`actor` gives the log probabilities of a batch's answer tokens."""
         self.config, self.module, self.price = config, actor, price
 
-    def prepare(self, experiences: Sequence[Experience]) -> None:
-        """Nothing: credits are of whole groups already."""
+    def prepare(self, experiences: Sequence[Experience]) -> list[Experience]:
+        """As they are: credits are of whole groups already."""
+        return list(experiences)
 
     def read(self, module: nn.Module, batch: GroupBatch) -> Reading:
         return Reading(module(batch))
@@ -120,8 +126,9 @@ class Ppo:
         self.config = config
         self.module: nn.Module = ActorCritic(actor, critic)
 
-    def prepare(self, experiences: Sequence[Experience]) -> None:
-        """Nothing: an answer is judged by itself."""
+    def prepare(self, experiences: Sequence[Experience]) -> list[Experience]:
+        """As they are: an answer is judged by itself."""
+        return list(experiences)
 
     def read(self, module: nn.Module, batch: GroupBatch) -> Reading:
         return Reading(*module(batch))

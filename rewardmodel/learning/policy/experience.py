@@ -46,6 +46,12 @@ class Experience:
     parts: list[Part] = field(default_factory=list)
     others: list[Tensor] = field(default_factory=list)
 
+    def old_or(self, new: Reading) -> Reading:
+        """The reading of the policy that sampled: the first one there is, kept as constants."""
+        if self.old is None:
+            self.old = new.detached()
+        return self.old
+
     @property
     def lengths(self) -> list[int]:
         """Tokens of each answer, in order."""

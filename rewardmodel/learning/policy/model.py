@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -215,11 +216,12 @@ class AdaptedPolicy:
     @torch.no_grad()
     def measured(self, rollouts: Sequence[Rollout]) -> list[Experience]:
         """The rollouts of this policy, read by the reference and by itself."""
-        experiences = list(self.experiences(rollouts))
-        for experience in experiences:
+        measured = []
+        for experience in self.experiences(rollouts):
             with autocast(self.device):
-                experience.old = Reading(self.log_probs(experience.batch))
-        return experiences
+                own = Reading(self.log_probs(experience.batch))
+            measured.append(replace(experience, old=own))
+        return measured
 
     def save(self, folder: Path) -> None:
         """The adapter and the tokenizer."""
