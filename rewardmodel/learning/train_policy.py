@@ -39,9 +39,10 @@ from rewardmodel.learning.policy.early_stopping import EarlyStopping
 from rewardmodel.learning.policy.evaluation import answer_before_and_after
 from rewardmodel.learning.policy.experience import Experience
 from rewardmodel.learning.policy.metrics import metrics_of, summarise
-from rewardmodel.learning.policy.model import AdaptedPolicy, share_that_ends
+from rewardmodel.learning.policy.model import AdaptedPolicy
 from rewardmodel.learning.policy.pretraining_mix import PretrainingMix, TextBatch, WithText
 from rewardmodel.learning.policy.rollout import Rollout, seeds_of
+from rewardmodel.learning.policy.sampling import share_that_ends
 
 Batch = TextBatch | Experience
 
@@ -85,7 +86,7 @@ def _update(
     for each in stateful:
         each.restore(state)
     if not start and config.missing_end_penalty:
-        policy.end_penalty.begin(share_that_ends(policy, accelerator, heldout or prompts))
+        policy.end_penalty.begin(share_that_ends(policy.sampler, accelerator, heldout or prompts))
     for done, metrics in fit(
         config, run, trainer, policy, algorithm, text, stopping, prompts, start
     ):

@@ -13,7 +13,7 @@ from annotation.lm.loading import PolicySource, load_policy
 from annotation.lm.sampler import SamplingParameters, sample_groups, sample_with_seeds
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.snapshot_rows import PromptRow
-from rewardmodel.learning.policy import model
+from rewardmodel.learning.policy import sampling
 from rewardmodel.learning.policy.end_penalty import EndPenalty
 from rewardmodel.learning.policy.model import AdaptedPolicy
 from rewardmodel.learning.policy.rollout import Rollout
@@ -142,7 +142,7 @@ def test_what_ends_is_counted_of_the_base_model_also_where_a_parent_ends_otherwi
     child = AdaptedPolicy(replace(config, adapter=str(trained)), torch.device("cpu"), rows)
     base = AdaptedPolicy(config, torch.device("cpu"), rows)
     [answered] = base.rollouts([user("Hi")], seeds)
-    assert child.base_endings([user("Hi")], seeds) == answered.ended.bool().tolist()
+    assert child.sampler.base_endings([user("Hi")], seeds) == answered.ended.bool().tolist()
 
 
 def test_what_the_base_model_says_to_a_held_out_prompt_is_sampled_once(
@@ -155,7 +155,7 @@ def test_what_the_base_model_says_to_a_held_out_prompt_is_sampled_once(
         sampled.update(map(tuple, given[3]))
         return sample_with_seeds(*given)
 
-    monkeypatch.setattr(model, "sample_with_seeds", sample)
+    monkeypatch.setattr(sampling, "sample_with_seeds", sample)
     assert train_a_policy(tmp_path / "out", snapshot, tiny, reward_model, steps=1) == 0
     heldout = [seeds for seeds in sampled if len(seeds) == 4 and sampled[seeds] > 1]
     assert len(heldout) == 6
