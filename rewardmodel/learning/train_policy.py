@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,20 +29,14 @@ from rewardmodel.learning.core.row_report import row_counts, row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder, TrainingFailure
 from rewardmodel.learning.core.script import provenance, run_script
 from rewardmodel.learning.core.snapshot import read_prompts
-from rewardmodel.learning.core.snapshot_rows import PromptRow
 from rewardmodel.learning.core.speed import Pace
-from rewardmodel.learning.core.trainer import Trainer, Weights, shuffled
-from rewardmodel.learning.policy.algorithms import Algorithm, new_algorithm
 from rewardmodel.learning.policy.best_of_n import report_best_of_n
 from rewardmodel.learning.policy.dpo import learn_from_rankings
-from rewardmodel.learning.policy.early_stopping import EarlyStopping
 from rewardmodel.learning.policy.evaluation import answer_before_and_after
 from rewardmodel.learning.policy.experience import Experience
-from rewardmodel.learning.policy.metrics import metrics_of, summarise
 from rewardmodel.learning.policy.model import AdaptedPolicy
-from rewardmodel.learning.policy.pretraining_mix import PretrainingMix, TextBatch, WithText
-from rewardmodel.learning.policy.rollout import Rollout, seeds_of
-from rewardmodel.learning.policy.sampling import share_that_ends
+from rewardmodel.learning.policy.pretraining_mix import TextBatch
+from rewardmodel.learning.policy.update import PolicyUpdate, new_update
 
 Batch = TextBatch | Experience
 
@@ -60,60 +54,27 @@ def train(config: PolicyConfig, run: RunFolder) -> None:
         raise TrainingFailure(f"No prompt to train on in {config.snapshot}.")
     policy = AdaptedPolicy(config, accelerator.device, [*prompts, *heldout])
     run.tell(row_sentence("prompts", len(prompts) + len(heldout), {}, policy.cuts))
-    if config.algorithm != "best_of_n":
-        _update(config, run, accelerator, policy, prompts, heldout)
-    elif accelerator.is_main_process:
-        report_best_of_n(config, run, policy, heldout)
-
-
-def _update(
-    config: PolicyConfig,
-    run: RunFolder,
-    accelerator: Processes,
-    policy: AdaptedPolicy,
-    prompts: Sequence[PromptRow],
-    heldout: Sequence[PromptRow],
-) -> None:
-    """Learns from its own answers to the prompts; the held-out ones say whether it got better."""
-    algorithm = new_algorithm(config, policy)
-    text = PretrainingMix(config, run, accelerator, policy) if config.pretraining_text else None
-    module = WithText(algorithm.module, text.losses) if text else algorithm.module
-    trainer = Trainer(accelerator, module, config, config.peak_learning_rate, config.steps)
-    parent = trainer.weights()
-    stopping = EarlyStopping(config, accelerator, policy, [row.prompt for row in heldout], parent)
-    stateful = (stopping, policy.end_penalty, policy.price)
-    start, state = trainer.resume(run.checkpoints)
-    for each in stateful:
-        each.restore(state)
-    if not start and config.missing_end_penalty:
-        policy.end_penalty.begin(share_that_ends(policy.sampler, accelerator, heldout or prompts))
-    for done, metrics in fit(
-        config, run, trainer, policy, algorithm, text, stopping, prompts, start
-    ):
+    if config.algorithm == "best_of_n":
+        if accelerator.is_main_process:
+            report_best_of_n(config, run, policy, heldout)
+        return
+    update = new_update(config, run, accelerator, policy, prompts, heldout)
+    for done, metrics in fit(update, update.resume()):
         run.progress("training", done, config.steps, metrics)
-        kept = {name: tensor for each in stateful for name, tensor in each.state().items()}
-        trainer.save(run.checkpoints, done, kept)
+        update.save(done)
     if accelerator.is_main_process:
-        _judge_and_publish(config, run, policy, trainer, parent, heldout, stopping)
+        _judge_and_publish(update)
 
 
-def fit(
-    config: PolicyConfig,
-    run: RunFolder,
-    trainer: Trainer,
-    policy: AdaptedPolicy,
-    algorithm: Algorithm,
-    text: PretrainingMix | None,
-    stopping: EarlyStopping,
-    prompts: Sequence[PromptRow],
-    start: int,
-) -> Iterator[tuple[int, dict[str, float]]]:
+def fit(update: PolicyUpdate, start: int) -> Iterator[tuple[int, dict[str, float]]]:
     """Samples, scores, updates, until the steps are done or a check says stop; yields finished
     steps and their metrics."""
-    pace, answers = Pace(), min(config.prompts_per_step, len(prompts)) * config.answers_per_prompt
+    config, run, policy, trainer = update.config, update.run, update.policy, update.trainer
+    algorithm, text, stopping = update.algorithm, update.text, update.stopping
+    pace, answers = Pace(), update.prompts_per_step * config.answers_per_prompt
     for step in range(start, config.steps):
         run.progress("sampling", step, config.steps)
-        rollouts = _answer(config, policy, trainer, prompts, step)
+        rollouts = update.answer(step)
         run.progress("training", step, config.steps)
         experiences = algorithm.prepare(list(policy.experiences(rollouts)))
         batches: list[Batch] = [*(text.batches(step) if text else []), *experiences]
@@ -127,8 +88,7 @@ def fit(
                         loss = algorithm.loss(new, batch.old_or(new), batch) / answers
                 trainer.backward(loss)
             if epoch == 0:  # no weight has moved yet
-                sums = summarise(experiences).to(policy.device)
-                metrics = metrics_of(trainer.accelerator.reduce(sums, reduction="sum"))
+                metrics = update.measure(experiences)
                 policy.follow(metrics)
                 if stopping.stops(step, metrics, trainer.weights()):
                     trainer.set_weights(stopping.kept)  # the gradient is dropped
@@ -137,35 +97,13 @@ def fit(
         yield step + 1, {**asdict(metrics), **updated, **pace.step(answers * metrics.tokens)}
 
 
-def _answer(
-    config: PolicyConfig,
-    policy: AdaptedPolicy,
-    trainer: Trainer,
-    prompts: Sequence[PromptRow],
-    step: int,
-) -> list[Rollout]:
-    """This process's share of the step's prompts, answered; the same seeds in any share."""
-    per_step = min(config.prompts_per_step, len(prompts))
-    order = shuffled(len(prompts), config.seed, step * per_step, per_step)
-    mine = trainer.shard(list(enumerate(order)), "prompts_per_step")
-    return policy.rollouts(
-        [prompts[i].prompt for _, i in mine],
-        [seeds_of(config, step, place, config.answers_per_prompt) for place, _ in mine],
-    )
-
-
-def _judge_and_publish(
-    config: PolicyConfig,
-    run: RunFolder,
-    policy: AdaptedPolicy,
-    trainer: Trainer,
-    parent: Weights,
-    heldout: Sequence[PromptRow],
-    stopping: EarlyStopping,
-) -> None:
+def _judge_and_publish(update: PolicyUpdate) -> None:
     """Answers the held-out prompts with the same seeds before and after, and judges."""
+    config, run, policy, stopping = update.config, update.run, update.policy, update.stopping
     second = stopping.judge if config.heldout_reward_model else None
-    answers = answer_before_and_after(config, run, policy, trainer, parent, heldout, second)
+    answers = answer_before_and_after(
+        config, run, policy, update.trainer, update.parent, update.heldout, second
+    )
     result = {
         "metrics": {
             **answers.report(),
