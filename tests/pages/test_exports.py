@@ -278,6 +278,15 @@ def claimed(ranked: Project, owner: User) -> Export:
     return export
 
 
+def test_how_far_one_is_is_shown_once_its_length_is_known(
+    as_: As, ranked: Project, owner: User
+) -> None:
+    claimed(ranked, owner)
+    assert '<progress aria-label="Progress">' in as_(owner).get(page(ranked)).content.decode()
+    Export.objects.update(read=1, total=4)
+    assert '<progress max="4" value="1"' in as_(owner).get(page(ranked)).content.decode()
+
+
 def test_a_worker_that_was_late_leaves_the_file_of_another_alone(
     ranked: Project, owner: User
 ) -> None:
