@@ -29,6 +29,7 @@ from rewardmodel.learning.reward.choice import FIRST_SPREAD, Choice
 from rewardmodel.learning.reward.feature_cache import Asked
 from rewardmodel.learning.reward.fit_probe import ReadGroups, read_groups_with, score_with
 from rewardmodel.learning.reward.gate import reward_gate
+from rewardmodel.learning.reward.learning_curve import fitted_curve
 from rewardmodel.learning.reward.metrics import metrics_of
 from rewardmodel.learning.reward.probe import Recipe
 from rewardmodel.models import LiveHead, TrainingRun
@@ -155,7 +156,9 @@ def _remember(live: LiveHead, choice: Choice, read: ReadGroups, rankings: int) -
     live.history = thinned([*(p for p in live.history if p["rankings"] < rankings), point])
     share = len(heldout) / (len(heldout) + len(train))
     scores = read.scores(choice.head).heldout
-    live.verdict = reward_gate(scores, heldout, share=share).report() if heldout else None
+    curve = fitted_curve((each["rankings"], each["log_loss"]) for each in live.history)
+    gate = reward_gate(scores, heldout, share=share, curve=curve)
+    live.verdict = gate.report() if heldout else None
 
 
 def thinned(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

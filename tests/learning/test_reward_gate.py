@@ -11,7 +11,8 @@ from rewardmodel.learning.core.bootstrap import deciding_interval
 from rewardmodel.learning.core.codes import Code
 from rewardmodel.learning.core.gate import word
 from rewardmodel.learning.core.snapshot_rows import GroupRow, LabelerRanking
-from rewardmodel.learning.reward.gate import evidence_of, reward_gate
+from rewardmodel.learning.reward.gate import EVIDENCE, evidence_of, reward_gate
+from rewardmodel.learning.reward.learning_curve import CHANCE, LossCurve
 from tests.learning.conftest import user
 
 Scored = tuple[list[torch.Tensor], list[GroupRow]]
@@ -74,6 +75,30 @@ def test_where_the_interval_holds_chance_more_rankings_are_asked_for() -> None:
     assert isinstance(more := gate.verdict.values["more"], int)
     assert 5 <= more <= 1000
     assert "Rank about" in word(gate.verdict)
+
+
+def test_how_many_more_are_asked_for_follows_the_curve_of_what_they_taught() -> None:
+    scores, rows = pairs(20, 0.6, 2)
+    curve = LossCurve(floor=0.5, slope=1.5, last=100)
+    more = reward_gate(scores, rows, share=0.2, curve=curve).verdict.values["more"]
+    assert isinstance(more, int)
+
+    def foretold(prompts: int) -> float:
+        then = 1 + 0.2 * prompts / 20  # times as many as the 20 held-out prompts, each of one pair
+        gained = then * (CHANCE - curve.loss(100 * then)) - (CHANCE - curve.loss(100))
+        return float(evidence_of(scores, rows).nats.sum()) + 20 * gained
+
+    assert foretold(more) >= EVIDENCE > foretold(more - 5)
+
+
+def test_where_the_curve_ends_at_chance_more_rankings_are_not_asked_for() -> None:
+    flat = LossCurve(floor=0.7, slope=0.1, last=100)
+    gate = reward_gate(*pairs(20, 0.6, 2), share=0.2, curve=flat)
+    assert (gate.passed, gate.verdict.code) == (False, Code.REWARD_NOT_TAUGHT)
+    assert "More rankings like these do not seem to teach it" in word(gate.verdict)
+    few = reward_gate(*pairs(4, 0.6, 2), share=0.2, curve=flat)
+    assert few.verdict.code == Code.REWARD_UNDECIDED
+    assert few.verdict.values["more"] == 9 * 4 / 0.2
 
 
 def test_two_prompts_decide_nothing_however_well_they_are_predicted() -> None:

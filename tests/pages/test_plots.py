@@ -169,6 +169,25 @@ def test_the_loss_by_the_number_of_rankings_is_a_table_and_a_csv_file(
     assert as_(labeler).get(path).status_code == 403
 
 
+def test_from_three_points_on_a_fitted_curve_leads_to_twice_as_many_rankings(
+    as_: As, project: Project, owner: User
+) -> None:
+    points = [
+        {"rankings": n, "accuracy": 0.7, "log_loss": 0.5 + n**-0.5, "calibration_error": 0.1}
+        for n in (16, 36, 64)
+    ]
+    history = [{**point, "pairs": 100} for point in points]
+    LiveHead.objects.create(project=project, base_model="b", rankings=64, history=history)
+    browser, path = as_(owner), reverse("live_plot", args=[project.slug, "live-log_loss"])
+    found = list(csv.DictReader(io.StringIO(browser.get(path).content.decode())))
+    assert [row["rankings"] for row in found] == ["16", "36", "64", "128"]
+    fitted = [float(row["fitted"]) for row in found]
+    assert fitted == pytest.approx([0.5 + n**-0.5 for n in (16, 36, 64, 128)])
+    assert found[-1]["log_loss"] == ""
+    page = browser.get(reverse("project", args=[project.slug]))
+    assert "Dashed: 0.500 + 1.00 / √n" in page.content.decode()
+
+
 def test_a_run_draws_what_it_reported_itself(
     as_: As, project: Project, taught: PolicyVersion, owner: User
 ) -> None:

@@ -22,6 +22,7 @@ class Code(StrEnum):
     REWARD_LEARNED = "reward_learned"
     REWARD_NOT_LEARNED = "reward_not_learned"
     REWARD_UNDECIDED = "reward_undecided"
+    REWARD_NOT_TAUGHT = "reward_not_taught"
     REWARD_WORSE = "reward_worse"
     STUDENT_WORSE = "student_worse"
     NO_HELDOUT_PROMPTS = "no_heldout_prompts"
@@ -93,6 +94,11 @@ WORDING = {
     Code.REWARD_UNDECIDED: gettext_noop(
         "Not decided yet: held-out log loss {loss:.3f}, where a coin has 0.693, over {pairs} pairs "
         "of {prompts} prompts; accuracy {accuracy:.2f}. Rank about {more} more prompts."
+    ),
+    Code.REWARD_NOT_TAUGHT: gettext_noop(
+        "Not decided yet: held-out log loss {loss:.3f}, where a coin has 0.693, over {pairs} pairs "
+        "of {prompts} prompts; accuracy {accuracy:.2f}. More rankings like these do not seem to "
+        "teach it: their curve levels off at {floor:.3f}."
     ),
     Code.REWARD_WORSE: gettext_noop(
         "Learned, but worse than the reward model that serves: held-out log loss {loss:.3f} "

@@ -44,6 +44,7 @@ OUTCOMES = {
     Outcome.UNDECIDED: {
         Code.NO_HELDOUT_PAIRS,
         Code.REWARD_UNDECIDED,
+        Code.REWARD_NOT_TAUGHT,
         Code.NO_HELDOUT_PROMPTS,
         Code.POLICY_UNDECIDED,
         Code.POLICY_ENDS_UNDECIDED,

@@ -16,25 +16,29 @@ from rewardmodel.learning.core.bootstrap import FEWEST, deciding_interval
 from rewardmodel.learning.core.codes import Code
 from rewardmodel.learning.core.gate import Gate, Verdict, as_said
 from rewardmodel.learning.core.snapshot_rows import GroupRow
+from rewardmodel.learning.reward.learning_curve import CHANCE, LossCurve
 from rewardmodel.learning.reward.losses import vote_log_loss
 from rewardmodel.learning.reward.preferences import strict_votes, vote_hits
 
-CHANCE = math.log(2)
 EVIDENCE = math.log(20)
 """Nats against chance: what knows nothing comes so far once in twenty times, or less."""
+MOST_MORE = 9
+"""Times as many prompts as there are: the most that is foretold."""
 
 
 @dataclass(frozen=True)
 class Evidence:
     """Of each held-out prompt with pairs: their summed log loss, their number, and the hits.
 
-    `nats` is the logarithm of how much likelier its rankings are by the scores than by chance.
+    `nats` is the logarithm of how much likelier its rankings are by the scores than by chance, and
+    `trials` how many pairs count in it.
     """
 
     losses: NDArray[np.float64]
     pairs: NDArray[np.float64]
     hits: NDArray[np.float64]
     nats: NDArray[np.float64]
+    trials: NDArray[np.float64]
 
     @property
     def loss(self) -> float:
@@ -56,11 +60,11 @@ def evidence_of(scores: Sequence[Float[Tensor, " _"]], rows: Sequence[GroupRow])
             value.item()
             for value in (vote_log_loss(group, votes), votes.sum(), vote_hits(group, votes))
         )
-        rounds = len(group) - 1 + len(group) % 2
-        nats = (CHANCE * pairs - loss) / rounds / len(row.counted)
+        share = 1 / (len(group) - 1 + len(group) % 2) / len(row.counted)
+        sums = [loss, pairs, hits, (CHANCE * pairs - loss) * share, pairs * share]
         key = prompt_key(row.prompt)
-        found[key] = found.get(key, np.zeros(4)) + np.array([loss, pairs, hits, nats])
-    table = np.array([sums for sums in found.values() if sums[1]]).reshape(-1, 4)
+        found[key] = found.get(key, np.zeros(5)) + np.array(sums)
+    table = np.array([sums for sums in found.values() if sums[1]]).reshape(-1, 5)
     return Evidence(*table.T)
 
 
@@ -70,6 +74,7 @@ def reward_gate(
     served: Sequence[Float[Tensor, " _"]] | None = None,
     share: float = 1.0,
     teacher: Sequence[Float[Tensor, " _"]] | None = None,
+    curve: LossCurve | None = None,
 ) -> Gate:
     """Learned where the held-out rankings are twenty times likelier by the scores than by chance;
     not learned where the interval of their log loss lies above chance; else not decided yet.
@@ -77,7 +82,8 @@ def reward_gate(
     `served` are the scores of the reward model that serves now, on the same groups: one that has
     learned, but predicts them worse, the interval of the difference above 0, does not replace it.
     Nor does it stand for its `teacher`, if it learned from that one's scores. `share` of all ranked
-    prompts is held out.
+    prompts is held out. How many more would decide follows the `curve` of what the rankings taught
+    so far, if there is one.
     """
     found = evidence_of(scores, rows)
     if not len(found.pairs):
@@ -97,7 +103,9 @@ def reward_gate(
     if not math.isfinite(found.loss) or (decides and as_said(low) > as_said(CHANCE)):
         return Gate(False, Verdict(Code.REWARD_NOT_LEARNED, values))
     if nats < EVIDENCE:
-        more = math.ceil(_prompts_to_decide(len(found.pairs), nats) / share)
+        if decides and curve and as_said(curve.floor) >= as_said(CHANCE):
+            return Gate(False, Verdict(Code.REWARD_NOT_TAUGHT, {**values, "floor": curve.floor}))
+        more = math.ceil(_prompts_to_decide(found, curve) / share)
         return Gate(False, Verdict(Code.REWARD_UNDECIDED, {**values, "more": more}))
     others = ((Code.REWARD_WORSE, "served", served), (Code.STUDENT_WORSE, "teacher", teacher))
     for code, name, known in others:
@@ -110,9 +118,14 @@ def reward_gate(
     return Gate(True, Verdict(Code.REWARD_LEARNED, values))
 
 
-def _prompts_to_decide(prompts: int, nats: float) -> int:
-    """How many more held-out prompts would bring the evidence, if they are like those; as many
-    again where nothing speaks against chance yet."""
-    if nats <= 0:
-        return prompts
-    return max(1, min(math.ceil(prompts * EVIDENCE / nats) - prompts, 9 * prompts))
+def _prompts_to_decide(found: Evidence, curve: LossCurve | None) -> int:
+    """How many more held-out prompts would bring the evidence. Without a curve, if they are like
+    those; as many again where nothing speaks against chance yet."""
+    prompts, nats = len(found.pairs), float(found.nats.sum())
+    if curve:
+        times = curve.growth((EVIDENCE - nats) / float(found.trials.sum())) - 1
+    elif nats > 0:
+        times = EVIDENCE / nats - 1
+    else:
+        times = 1.0
+    return max(1, math.ceil(min(times, MOST_MORE) * prompts))

@@ -18,6 +18,7 @@ from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.script import provenance
 from rewardmodel.learning.core.snapshot import PreferenceData
 from rewardmodel.learning.reward.gate import reward_gate
+from rewardmodel.learning.reward.learning_curve import fitted_curve
 from rewardmodel.learning.reward.metrics import metrics_of
 from rewardmodel.learning.reward.probe import Head, LinearProbe
 from rewardmodel.learning.reward.report import (
@@ -85,6 +86,9 @@ def judge_and_publish(
         served_rewards = [normalised(each, scorer.mean, scorer.std) for each in served]
     others = len(second.data.targets) if second else 0
     share = len(rows.heldout) / max(1, len(rows.heldout) + len(rows.train) + others)
+    points = learned.metrics.get("learning_curve", [])
+    curve = fitted_curve((point["groups"], point["log_loss"]) for point in points)
+    gate = reward_gate(ranked.heldout, rows.heldout, served, share, teacher, curve)
     mean, std = learned.scores.scale
     result = {
         "metrics": {
@@ -100,7 +104,7 @@ def judge_and_publish(
             **({"second_judge": _heldout(second, rows)} if second else {}),
             **row_counts(rows.skipped, data.shortened),
         },
-        "gate": reward_gate(ranked.heldout, rows.heldout, served, share, teacher).report(),
+        "gate": gate.report(),
         "samples": samples(
             rows.heldout,
             [normalised(each, mean, std) for each in ranked.heldout],
