@@ -85,6 +85,13 @@ class Ranking(models.Model):
     comment = models.TextField(_("comment"), blank=True)
     marks = models.JSONField(_("remarks on the question"), default=list, blank=True)
     none_acceptable = models.BooleanField(_("none is acceptable"), default=False)
+    is_informed = models.BooleanField(
+        _("informed"),
+        default=False,
+        help_text=_(
+            "Said anew, and otherwise, by a labeler who had read what the teacher model expected."
+        ),
+    )
     seconds = models.FloatField(_("seconds"), null=True, blank=True)
     idempotency_key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)

@@ -144,14 +144,15 @@ def ranked_today(project: Project, labeler: User) -> int:
 
 
 def progress_of(project: Project, labeler: User) -> Progress:
-    """Four queries, whatever was ranked."""
+    """Four queries, whatever was ranked. Agreement is of what nobody said after they had read what
+    the teacher model expected."""
     own = own_rankings(project, labeler)
-    recent = list(own.values_list("group_id", "ranks", "seconds")[:RECENT])
-    ranks = {group: own_ranks for group, own_ranks, _seconds in recent}
+    recent = list(own.values_list("group_id", "ranks", "is_informed", "seconds")[:RECENT])
+    ranks = {group: said for group, said, is_informed, _seconds in recent if not is_informed}
     others = Ranking.objects.filter(
-        group_id__in=ranks, group__picked__in=AS_SAID, is_current=True
+        group_id__in=ranks, group__picked__in=AS_SAID, is_current=True, is_informed=False
     ).exclude(labeler=labeler)
-    seconds = [spent for _group, _ranks, spent in recent if spent is not None]
+    seconds = [spent for *_said, spent in recent if spent is not None]
     return Progress(
         today=ranked_today(project, labeler),
         in_all=own.count(),

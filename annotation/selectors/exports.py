@@ -183,6 +183,7 @@ def _native_ranking(ranking: Ranking, salt: UUID) -> dict[str, Any]:
         "shown_order": ranking.shown_order,
         "letters": _letters(ranking.shown_order),
         "given": ranking.given,
+        "informed": ranking.is_informed,
         "seconds": ranking.seconds,
         "ranked_at": ranking.created_at.isoformat(),
     }
@@ -218,13 +219,14 @@ def _kept(project: Project, wanted: Wanted) -> set[int] | None:
     if not wanted.looks_at_orders:
         return None
     chosen = wanted_rankings(project, wanted).order_by("group_id", "labeler_id")
-    read = chosen.values_list("group_id", "pk", "ranks", "compared").iterator(chunk_size=2000)
+    columns = ("group_id", "pk", "ranks", "compared", "is_informed")
+    read = chosen.values_list(*columns).iterator(chunk_size=2000)
     each = replace(wanted, judgments="each")
     kept: set[int] = set()
     for _group, rows in groupby(read, key=itemgetter(0)):
         rankings = [
-            {"id": pk, "ranks": ranks if compared is None else [*ranks, None]}
-            for _pk, pk, ranks, compared in rows
+            {"id": pk, "ranks": ranks if compared is None else [*ranks, None], "informed": informed}
+            for _pk, pk, ranks, compared, informed in rows
         ]
         group = each.of({"rankings": rankings})
         kept |= {ranking["id"] for ranking in group["rankings"]} if group else set()

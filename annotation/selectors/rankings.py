@@ -36,7 +36,8 @@ def group_rows(project: Project, last_ranking_id: int) -> Iterator[dict[str, Any
         current: list[Ranking] = getattr(group, WANTED)
         judged = [(f"labeler-{one.labeler_id}", prefetched_judgment(one)) for one in current]
         compared = {f"labeler-{one.labeler_id}": one.compared for one in current}
-        yield from snapshot_rows(_group_row(group), judged, compared)
+        informed = {f"labeler-{one.labeler_id}" for one in current if one.is_informed}
+        yield from snapshot_rows(_group_row(group), judged, compared, informed)
 
 
 def with_answers(

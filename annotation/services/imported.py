@@ -188,7 +188,7 @@ def _store_better(
 
 def _ranking(labeler: User, said: Said, answers: list[Answer]) -> Ranking:
     given = dict(said.given)
-    seconds = given.pop("seconds", None)
+    seconds, is_informed = given.pop("seconds", None), given.pop("informed", None) is True
     return Ranking(
         group_id=answers[0].group_id,
         labeler=labeler,
@@ -200,6 +200,7 @@ def _ranking(labeler: User, said: Said, answers: list[Answer]) -> Ranking:
         comment=said.comment,
         marks=[mark for mark in said.marks if mark in PromptMark.values],
         none_acceptable=said.none_acceptable,
+        is_informed=is_informed,
         seconds=seconds if isinstance(seconds, int | float) else None,
     )
 

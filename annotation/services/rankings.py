@@ -133,6 +133,7 @@ def store_ranking(ranking: Ranking, judgment: Judgment, *, project_id: int) -> N
     ranking.ranks = [judgment.ranks[answer.position] for answer in answers]
     ranking.comment, ranking.marks = judgment.comment, list(judgment.marks)
     ranking.none_acceptable = judgment.none_acceptable
+    ranking.is_informed = ranking.revision > 1 and _is_informed(ranking)
     ranking.save(force_insert=True)
     Rating.objects.bulk_create(
         Rating(
@@ -150,6 +151,17 @@ def store_ranking(ranking: Ranking, judgment: Judgment, *, project_id: int) -> N
     _store_triples(ranking, answers, qualities, written, project_id)
     if getattr(answers[0], "is_told"):  # noqa: B009 (annotated)
         tell_of_ranking(ranking)
+
+
+def _is_informed(ranking: Ranking) -> bool:
+    """Whether it says something else than the revision before it, after whose submit the labeler
+    read what the teacher model expected, or before which they had."""
+    own = Ranking.objects.filter(group_id=ranking.group_id, labeler_id=ranking.labeler_id)
+    before = own.select_related("group__project").get(revision=ranking.revision - 1)
+    if before.ranks == ranking.ranks:
+        return before.is_informed
+    is_shown = before.group.project.shows_expectation and bool(before.group.expected)
+    return before.is_informed or (is_shown and len(set(before.ranks)) > 1)
 
 
 def _write_better(

@@ -503,6 +503,7 @@ def test_what_was_taken_out_whole_comes_back_the_same_judgments(
     better = BetterAnswer("Boil it.", 1, is_first=True)
     said = {"comment": "Clear.", "ratings": {0: rating}, "marks": ("ambiguous",), "better": better}
     rank(project, labeler, {0: 1, 1: 1, 2: 2}, **said)
+    Ranking.objects.update(is_informed=True)
     salt = uuid.uuid4()
     [native] = native_groups(project, current_rankings(project), salt)
     other = Project.objects.create(name="Other", slug="other")

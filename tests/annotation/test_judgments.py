@@ -7,7 +7,7 @@ import pytest
 
 from annotation.judgment.agreement import agreement
 from annotation.judgment.judgment import AnswerRating, BetterAnswer, Highlight, Judgment
-from annotation.models import PromptGroup, User
+from annotation.models import PromptGroup, Ranking, User
 from annotation.selectors.desks import progress_of
 from annotation.selectors.rankings import group_rows
 from annotation.selectors.stored_judgments import says_the_same, stored_judgment
@@ -100,3 +100,17 @@ def test_progress_knows_own_rankings_and_agreement_with_others(
     assert (progress.today, progress.in_all) == (1, 1)
     assert progress.agreement == pytest.approx(2 / 3)
     assert progress.seconds is not None
+
+
+@pytest.mark.parametrize("name", ["labeler", "other"])
+def test_what_somebody_said_who_had_read_what_was_expected_is_no_agreement(
+    name: str, group: PromptGroup, labeler: User
+) -> None:
+    group.project.overlap = 2
+    group.project.save()
+    fit_assignments(group.project)
+    rank(group.project, labeler)
+    rank(group.project, member(group.project, "other"))
+    assert progress_of(group.project, labeler).agreement == 1
+    Ranking.objects.filter(labeler__username=name).update(is_informed=True)
+    assert progress_of(group.project, labeler).agreement is None

@@ -89,6 +89,65 @@ def test_an_undone_revision_gives_the_one_before_it_back(group: PromptGroup, lab
     assert Assignment.objects.get().is_done
 
 
+OTHERWISE = {0: 2, 1: 1, 2: 3}
+
+
+@pytest.fixture
+def expected(group: PromptGroup) -> PromptGroup:
+    """A group of which labelers read, after a submit, what the teacher model expected."""
+    group.expected = [0.1, 0.5, -0.5]
+    group.save()
+    Project.objects.update(shows_expectation=True)
+    return group
+
+
+def undone_and_said_anew(project: Project, labeler: User, *said: dict[int, int]) -> Ranking:
+    for ranks in said[:-1]:
+        rank(project, labeler, ranks)
+        undo_last(project, labeler)
+    return rank(project, labeler, said[-1])
+
+
+def test_who_read_what_was_expected_and_then_says_otherwise_is_informed(
+    expected: PromptGroup, labeler: User
+) -> None:
+    first = rank(expected.project, labeler)
+    assert not first.is_informed
+    undo_last(expected.project, labeler)
+    assert rank(expected.project, labeler, OTHERWISE).is_informed
+    [row] = group_rows(expected.project, Ranking.objects.latest("id").pk)
+    assert [said["informed"] for said in row["rankings"]] == [True]
+
+
+def test_who_changes_a_ranking_after_reading_is_informed_and_stays_so(
+    expected: PromptGroup, labeler: User
+) -> None:
+    old = rank(expected.project, labeler)
+    new = revise_ranking(labeler, old.pk, Judgment(OTHERWISE), key=uuid.uuid4())
+    back = revise_ranking(labeler, new.pk, Judgment(BEST_FIRST), key=uuid.uuid4())
+    assert (new.is_informed, back.is_informed) == (True, True)
+
+
+def test_the_order_of_before_with_another_comment_was_said_uninformed(
+    expected: PromptGroup, labeler: User
+) -> None:
+    old = rank(expected.project, labeler)
+    new = revise_ranking(labeler, old.pk, Judgment(BEST_FIRST, "Clear."), key=uuid.uuid4())
+    assert not new.is_informed
+
+
+def test_a_tie_of_all_told_its_labeler_nothing(expected: PromptGroup, labeler: User) -> None:
+    all_alike = {0: 1, 1: 1, 2: 1}
+    assert not undone_and_said_anew(expected.project, labeler, all_alike, BEST_FIRST).is_informed
+
+
+def test_where_a_project_shows_nothing_nobody_is_informed(
+    expected: PromptGroup, labeler: User
+) -> None:
+    Project.objects.update(shows_expectation=False)
+    assert not undone_and_said_anew(expected.project, labeler, BEST_FIRST, OTHERWISE).is_informed
+
+
 def test_a_revision_sent_twice_is_stored_once(group: PromptGroup, labeler: User) -> None:
     old, key = rank(group.project, labeler), uuid.uuid4()
     first = revise_ranking(labeler, old.pk, Judgment(BEST_FIRST), key=key)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from annotation.exchange.reading.folding import Group, Said, fold
 from annotation.exchange.shapes.ours import read_group
+from annotation.exchange.snapshots.data_card import DataCard
 from annotation.exchange.writing.formats import FORMATS
 from annotation.exchange.writing.narrowing import CONSENSUS, agreement_in, with_consensus
 from annotation.exchange.writing.native import judgment_of, judgment_row
@@ -44,6 +45,7 @@ def ranking(labeler: str, *ranks: int, **said: Any) -> dict[str, Any]:
         "shown_order": list(range(len(ranks))),
         "letters": list("ABCDEFGHI"[: len(ranks)]),
         "given": {},
+        "informed": False,
         "seconds": 12.5,
         "ranked_at": "2026-11-26T08:00:00+00:00",
     }
@@ -174,6 +176,21 @@ def test_pairs_that_nobody_compared_stay_so_in_a_snapshot(better: BetterAnswer |
     assert judgment_in(said) == judgment
 
 
+@pytest.mark.parametrize("compared", [None, [[0, 1], [0, 2]]])
+@pytest.mark.parametrize("better", [None, BetterAnswer("Boil it well.", 1, is_first=True)])
+def test_who_was_informed_stays_so_in_a_snapshot(
+    better: BetterAnswer | None, compared: list[list[int]] | None
+) -> None:
+    base = {
+        name: value for name, value in group(ranking("a", 1, 2, 3)).items() if name != "rankings"
+    }
+    judgment = Judgment({0: 1, 1: 2, 2: 2}, better=better)
+    rows = [*snapshot_rows(base, [("a", judgment)], {"a": compared}, {"a"})]
+    assert all(said["informed"] for row in rows for said in row["rankings"])
+    [said] = read_back(rows).judgments
+    assert said.given == {"informed": True}
+
+
 def test_parquet_holds_what_json_lines_hold() -> None:
     row = group(ranking("a", 1, 2, 2, comment="Clear.", better=FULL.better), ranking("b", 3, 2, 1))
     [read] = pyarrow.parquet.read_table(io.BytesIO(file_of("groups_parquet", [row]))).to_pylist()
@@ -282,6 +299,14 @@ def test_groups_are_narrowed_by_agreement_and_by_ties() -> None:
     assert Wanted(agreement=0.0).of(group(ranking("a", 1, 2, 3))) is None
     assert Wanted(ties=False).of(group(ranking("a", 1, 1, 2))) is None
     assert Wanted(ties=False, judgments="consensus").of(row) is None
+
+
+def test_who_was_informed_has_no_part_in_agreement() -> None:
+    row = group(ranking("a", 1, 2, 3), {**ranking("b", 1, 2, 3), "informed": True})
+    assert agreement_in(row) is None
+    card = DataCard()
+    card.add(row)
+    assert card.as_json()["agreement"] is None
 
 
 def test_answers_that_a_ranking_leaves_out_are_compared_with_none() -> None:

@@ -141,6 +141,15 @@ def test_a_weight_for_somebody_who_ranked_nothing_is_told(
     assert caplog.messages == [f"labeler_weights names uno, who ranked nothing in {path}."]
 
 
+def test_who_was_informed_is_learned_from_and_judges_nothing(write_rows: Write) -> None:
+    told = [ranked(), ranked("told", informed=True)]
+    rows = [group(rankings=told, split=split) for split in ("train", "heldout")]
+    data = read_groups(write_rows([*rows, group(rankings=told[1:], split="heldout")]), 0)
+    for read, labelers in ((data.train, ["one", "told"]), (data.heldout, ["one"])):
+        assert [ranking.labeler for row in read for ranking in row.rankings] == labelers
+    assert data.skipped == {"not ranked": 1}
+
+
 def test_a_labeler_of_weight_0_does_not_count(write_rows: Write) -> None:
     rows = [group(rankings=[ranked(), ranked("bot")]), group(rankings=[ranked("bot")])]
     data = read_groups(write_rows(rows), 0, labeler_weights={"bot": 0})

@@ -101,7 +101,11 @@ def _ranking(said: Any, count: int) -> Judged:
         ratings=ratings if any(any(rating.values()) for rating in ratings) else (),
         better=_better(said.get("better"), count),
         shown_order=tuple(at for at in said.get("shown_order") or () if at in range(count)),
-        given=kept if seconds is None else {**kept, "seconds": seconds},
+        given={
+            **kept,
+            **({} if seconds is None else {"seconds": seconds}),
+            **({"informed": True} if said.get("informed") is True else {}),
+        },
     )
 
 

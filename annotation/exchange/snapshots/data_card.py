@@ -9,7 +9,7 @@ from statistics import fmean, median
 from typing import Any
 
 from annotation.exchange.split import prompt_key
-from annotation.exchange.writing.narrowing import is_whole
+from annotation.exchange.writing.narrowing import is_uninformed, is_whole
 from annotation.exchange.writing.snapshot_rows import WRITTEN
 from annotation.judgment.agreement import AS_SAID, pairs_agreed
 
@@ -71,14 +71,16 @@ class DataCard:
             ranks = [rank for rank in ranking["ranks"] if rank is not None]
             self.pairs += len(ranks) * (len(ranks) - 1) // 2
             self.tied += sum(n * (n - 1) // 2 for n in Counter(ranks).values())
-        whole = [ranking["ranks"] for ranking in rankings if is_as_said and is_whole(ranking)]
+        counted = [each for each in rankings if is_as_said and is_uninformed(each)]
+        whole = [ranking["ranks"] for ranking in counted if is_whole(ranking)]
         for one, other in combinations(whole, 2):
             same, compared = pairs_agreed(one, other)
             self.agreed, self.both_ordered = self.agreed + same, self.both_ordered + compared
 
     def as_json(self) -> dict[str, Any]:
         """`agreement` is of the pairs that two labelers both put in an order, in groups whose
-        answers were not picked for what they tell, or are worth; None: there is none.
+        answers were not picked for what they tell, or are worth, and who had not read before what
+        the teacher model expected; None: there is none.
         `ties`, of all pairs that somebody compared, is the share that is tied."""
         return {
             "rows": self.rows,

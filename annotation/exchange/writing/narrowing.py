@@ -16,14 +16,23 @@ def is_whole(ranking: Row) -> bool:
     return None not in ranking["ranks"]
 
 
+def is_uninformed(ranking: Row) -> bool:
+    """Whether its labeler had not read before what the teacher model expected."""
+    return not ranking.get("informed")
+
+
 def is_strict(ranking: Row) -> bool:
     """Whether it puts all answers in an order, none beside another."""
     return is_whole(ranking) and len(set(ranking["ranks"])) == len(ranking["ranks"])
 
 
 def agreement_in(group: Row) -> float | None:
-    """Of its labelers, pair by pair; None where fewer than two put all answers in any order."""
-    ranks = [ranking["ranks"] for ranking in group["rankings"] if is_whole(ranking)]
+    """Of its labelers, pair by pair; None where fewer than two put all answers in any order.
+
+    Who had read before what the teacher model expected does not count.
+    """
+    counted = filter(is_uninformed, group["rankings"])
+    ranks = [ranking["ranks"] for ranking in counted if is_whole(ranking)]
     return agreement(combinations(ranks, 2))
 
 

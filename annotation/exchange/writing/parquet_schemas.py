@@ -93,6 +93,7 @@ def _ranking(pa: Any) -> dict[str, Any]:
         "comment": text,
         "better": pa.struct({"text": text, "source": whole, "is_first": truth}),
         "given": text,
+        "informed": truth,
         "seconds": pa.float64(),
         "ranked_at": text,
         "labelers": whole,

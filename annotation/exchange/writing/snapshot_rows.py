@@ -5,7 +5,7 @@ answers: nobody else saw that answer. Everything a judgment says is in them, so 
 that is imported holds the same judgments (`exchange/shapes/ours.py`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from annotation.exchange.writing.native import judgment_row
@@ -20,13 +20,20 @@ Compared = Mapping[str, list[list[int]] | None]
 
 
 def snapshot_rows(
-    group: Mapping[str, Any], judged: Iterable[tuple[str, Judgment]], compared: Compared
+    group: Mapping[str, Any],
+    judged: Iterable[tuple[str, Judgment]],
+    compared: Compared,
+    informed: Container[str] = (),
 ) -> Iterator[dict[str, Any]]:
-    """Of a row without rankings, each labeler's judgment, and the pairs that each compared."""
+    """Of a row without rankings, each labeler's judgment, the pairs that each compared, and which
+    of them had read before what the teacher model expected."""
     alike: list[dict[str, Any]] = []
     led: list[dict[str, Any]] = []
     for labeler, judgment in judged:
-        (led if judgment.is_led else alike).append(_ranking_row(labeler, judgment))
+        row = _ranking_row(labeler, judgment)
+        (led if judgment.is_led else alike).append(
+            {**row, "informed": True} if labeler in informed else row
+        )
     if alike:
         yield {**group, "rankings": [*in_parts(alike, compared)]}
     for number, ranking in enumerate(led):
@@ -83,4 +90,4 @@ def in_parts(rankings: Iterable[dict[str, Any]], compared: Compared) -> Iterator
             order = dense_ranks([row["ranks"][place] for place in part])
             ranks = dict(zip(part, order, strict=True))
             yield {**said, "ranks": [ranks.get(place) for place in range(len(row["ranks"]))]}
-            said = {name: said[name] for name in ("labeler", "ratings") if name in said}
+            said = {name: said[name] for name in ("labeler", "ratings", "informed") if name in said}

@@ -113,13 +113,19 @@ def group_of(
     heldout_percent: int,
     weights: Mapping[str, float] | None = None,
 ) -> GroupRow:
-    """The group of a row that stands `where`, with labelers' weights. Raises SnapshotError."""
+    """The group of a row that stands `where`, with labelers' weights. Raises SnapshotError.
+
+    Held-out figures are of what people say by themselves: rankings of who had read before what the
+    teacher model expected are left out of a held-out group.
+    """
     prompt = prompt_of(where, row, heldout_percent)
     answers, rankings = row.get("answers"), row.get("rankings")
     if not isinstance(answers, list) or not all(isinstance(answer, str) for answer in answers):
         raise SnapshotError(ANSWERS, where=where)
     if not isinstance(rankings, list) or not all(isinstance(r, dict) for r in rankings):
         raise SnapshotError(RANKINGS, where=where)
+    if prompt.split == "heldout":
+        rankings = [said for said in rankings if said.get("informed") is not True]
     read = [_ranking(where, ranking, len(answers), weights or {}) for ranking in rankings]
     return GroupRow(
         prompt.id, prompt.prompt, prompt.split, answers, read, _policies(row, len(answers))
