@@ -157,7 +157,8 @@ def _remember(live: LiveHead, choice: Choice, read: ReadGroups, rankings: int) -
     share = len(heldout) / (len(heldout) + len(train))
     scores = read.scores(choice.head).heldout
     curve = fitted_curve((each["rankings"], each["log_loss"]) for each in live.history)
-    gate = reward_gate(scores, heldout, share=share, curve=curve)
+    lengths = read.heldout_log_lengths
+    gate = reward_gate(scores, heldout, share=share, curve=curve, lengths=lengths)
     live.verdict = gate.report() if heldout else None
 
 

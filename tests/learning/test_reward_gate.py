@@ -54,8 +54,9 @@ def test_of_a_thousand_models_that_know_nothing_fewer_than_one_in_twenty_passes(
 
 
 def test_a_model_that_is_right_on_65_in_100_of_200_pairs_passes_nine_times_in_ten() -> None:
-    passed = sum(reward_gate(*pairs(200, 0.65, seed)).passed for seed in range(100))
-    assert passed >= 90
+    lengths = [(number % 7, number % 5) for number in range(200)]
+    found = (reward_gate(*pairs(200, 0.65, seed), lengths=lengths) for seed in range(100))
+    assert sum(gate.passed for gate in found) >= 90
 
 
 def test_one_that_predicts_well_has_learned() -> None:
@@ -118,6 +119,48 @@ def test_one_that_predicts_worse_than_what_serves_does_not_replace_it() -> None:
     assert (gate.passed, gate.verdict.code) == (False, Code.REWARD_WORSE)
     assert reward_gate(better, rows, weaker).passed
     assert reward_gate(better, rows, better).passed
+
+
+def test_one_that_is_surer_than_right_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 400)
+    gate = reward_gate(*pairs(1000, 0.82, 1, logit=3.2))
+    assert (gate.passed, gate.verdict.code) == (False, Code.REWARD_TOO_SURE)
+    assert "Learned, but too sure: 96% sure" in word(gate.verdict)
+
+
+def test_one_that_may_be_too_sure_by_chance_passes() -> None:
+    assert reward_gate(*pairs(100, 0.8, 2, logit=2.2)).passed
+
+
+def by_length(prompts: int, prefer_longer: float) -> tuple[Scored, list[tuple[int, int]]]:
+    """Scored by the length alone, as sure of it as people prefer the longer one."""
+    return pairs(prompts, prefer_longer, 0), [(20, 10)] * prompts
+
+
+def test_one_that_knows_only_the_length_is_refused_where_people_hardly_go_by_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 400)
+    scored, lengths = by_length(2000, 0.55)
+    gate = reward_gate(*scored, lengths=lengths)
+    assert (gate.passed, gate.verdict.code) == (False, Code.REWARD_LIKES_LENGTH)
+    assert gate.verdict.values["longer"] == 1
+    assert gate.verdict.values["people"] == pytest.approx(0.55, abs=0.03)
+    assert "it prefers the longer in 100% of cases" in word(gate.verdict)
+    assert reward_gate(*scored).passed
+    shorter = [(first, second) for second, first in lengths]
+    assert reward_gate(*scored, lengths=shorter).verdict.code == Code.REWARD_LIKES_LENGTH
+
+
+def test_where_people_do_prefer_longer_answers_so_may_the_model() -> None:
+    scored, lengths = by_length(200, 0.85)
+    assert reward_gate(*scored, lengths=lengths).passed
+
+
+def test_answers_of_one_length_and_few_prompts_say_nothing_of_it() -> None:
+    scored, _lengths = by_length(400, 0.6)
+    alike = [(10, 10)] * 396
+    assert reward_gate(*scored, lengths=[*alike, *[(20, 10)] * 4]).passed
 
 
 def told_apart(seed: int, prompts: int) -> bool:

@@ -23,6 +23,8 @@ class Code(StrEnum):
     REWARD_NOT_LEARNED = "reward_not_learned"
     REWARD_UNDECIDED = "reward_undecided"
     REWARD_NOT_TAUGHT = "reward_not_taught"
+    REWARD_TOO_SURE = "reward_too_sure"
+    REWARD_LIKES_LENGTH = "reward_likes_length"
     REWARD_WORSE = "reward_worse"
     STUDENT_WORSE = "student_worse"
     NO_HELDOUT_PROMPTS = "no_heldout_prompts"
@@ -99,6 +101,15 @@ WORDING = {
         "Not decided yet: held-out log loss {loss:.3f}, where a coin has 0.693, over {pairs} pairs "
         "of {prompts} prompts; accuracy {accuracy:.2f}. More rankings like these do not seem to "
         "teach it: their curve levels off at {floor:.3f}."
+    ),
+    Code.REWARD_TOO_SURE: gettext_noop(
+        "Learned, but too sure: {confidence:.0%} sure, in the mean, of {pairs} held-out pairs of "
+        "{prompts} prompts, and right in {accuracy:.0%}. Ten points more than right are allowed."
+    ),
+    Code.REWARD_LIKES_LENGTH: gettext_noop(
+        "Learned, but length weighs otherwise with it than with people: of two held-out answers it "
+        "prefers the longer in {longer:.0%} of cases, people do in {people:.0%} ({pairs} pairs of "
+        "{prompts} prompts). 25 points more or less are allowed."
     ),
     Code.REWARD_WORSE: gettext_noop(
         "Learned, but worse than the reward model that serves: held-out log loss {loss:.3f} "

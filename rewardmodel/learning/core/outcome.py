@@ -28,6 +28,8 @@ OUTCOMES = {
     Outcome.FAILED: {
         Code.REWARD_NOT_BELOW_CHANCE,
         Code.REWARD_NOT_LEARNED,
+        Code.REWARD_TOO_SURE,
+        Code.REWARD_LIKES_LENGTH,
         Code.REWARD_WORSE,
         Code.STUDENT_WORSE,
         Code.POLICY_OVER_BUDGET,

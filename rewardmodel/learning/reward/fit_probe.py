@@ -141,6 +141,13 @@ class ReadGroups:
         second = first + len(self.rows.heldout)
         return Scores(found[:first], found[first:second], found[second:])
 
+    @property
+    def heldout_log_lengths(self) -> list[list[float]]:
+        """Of the held-out groups' answers."""
+        first = len(self.rows.train)
+        heldout = self.features[first : first + len(self.rows.heldout)]
+        return [each.log_lengths.tolist() for each in heldout]
+
     def without_length(self, head: Head) -> dict[str, Any]:
         heldout = self.scores(head.without_length()).heldout
         return asdict(metrics_of(heldout, self.rows.heldout))

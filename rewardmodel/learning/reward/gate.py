@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor
 
-from annotation.exchange.split import prompt_key
 from rewardmodel.learning.core.bootstrap import FEWEST, deciding_interval
 from rewardmodel.learning.core.codes import Code
 from rewardmodel.learning.core.gate import Gate, Verdict, as_said
 from rewardmodel.learning.core.snapshot_rows import GroupRow
+from rewardmodel.learning.reward.bounds import Lengths, Scores, out_of_bounds, sums_by_prompt
 from rewardmodel.learning.reward.learning_curve import CHANCE, LossCurve
 from rewardmodel.learning.reward.losses import vote_log_loss
 from rewardmodel.learning.reward.preferences import strict_votes, vote_hits
@@ -28,14 +26,14 @@ MOST_MORE = 9
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of each held-out prompt with pairs: their summed log loss, their number, and the hits.
+    """Of each held-out prompt with pairs: their number, their summed log loss, and the hits.
 
     `nats` is the logarithm of how much likelier its rankings are by the scores than by chance, and
     `trials` how many pairs count in it.
     """
 
-    losses: NDArray[np.float64]
     pairs: NDArray[np.float64]
+    losses: NDArray[np.float64]
     hits: NDArray[np.float64]
     nats: NDArray[np.float64]
     trials: NDArray[np.float64]
@@ -45,7 +43,7 @@ class Evidence:
         return float(self.losses.sum() / self.pairs.sum())
 
 
-def evidence_of(scores: Sequence[Float[Tensor, " _"]], rows: Sequence[GroupRow]) -> Evidence:
+def evidence_of(scores: Scores, rows: Sequence[GroupRow]) -> Evidence:
     """Pairs of one prompt are not independent, so they stand together.
 
     The K (K - 1) / 2 pairs of a ranking are K - 1 rounds (K of them where K is odd) of pairs that
@@ -53,44 +51,43 @@ def evidence_of(scores: Sequence[Float[Tensor, " _"]], rows: Sequence[GroupRow])
     and labelers of the log likelihood ratio is that of an e-value (arXiv 2210.01948), by Jensen's
     inequality.
     """
-    found: dict[str, NDArray[np.float64]] = {}
+    sums = []
     for group, row in zip(scores, rows, strict=True):
         votes = strict_votes([ranking.ranks for ranking in row.counted])
-        loss, pairs, hits = (
+        pairs, loss, hits = (
             value.item()
-            for value in (vote_log_loss(group, votes), votes.sum(), vote_hits(group, votes))
+            for value in (votes.sum(), vote_log_loss(group, votes), vote_hits(group, votes))
         )
         share = 1 / (len(group) - 1 + len(group) % 2) / len(row.counted)
-        sums = [loss, pairs, hits, (CHANCE * pairs - loss) * share, pairs * share]
-        key = prompt_key(row.prompt)
-        found[key] = found.get(key, np.zeros(5)) + np.array(sums)
-    table = np.array([sums for sums in found.values() if sums[1]]).reshape(-1, 5)
-    return Evidence(*table.T)
+        sums.append([pairs, loss, hits, (CHANCE * pairs - loss) * share, pairs * share])
+    return Evidence(*sums_by_prompt(rows, sums).reshape(-1, 5).T)
 
 
 def reward_gate(
-    scores: Sequence[Float[Tensor, " _"]],
+    scores: Scores,
     rows: Sequence[GroupRow],
-    served: Sequence[Float[Tensor, " _"]] | None = None,
+    served: Scores | None = None,
     share: float = 1.0,
-    teacher: Sequence[Float[Tensor, " _"]] | None = None,
+    teacher: Scores | None = None,
     curve: LossCurve | None = None,
+    lengths: Lengths | None = None,
 ) -> Gate:
     """Learned where the held-out rankings are twenty times likelier by the scores than by chance;
     not learned where the interval of their log loss lies above chance; else not decided yet.
 
-    `served` are the scores of the reward model that serves now, on the same groups: one that has
-    learned, but predicts them worse, the interval of the difference above 0, does not replace it.
-    Nor does it stand for its `teacher`, if it learned from that one's scores. `share` of all ranked
-    prompts is held out. How many more would decide follows the `curve` of what the rankings taught
-    so far, if there is one.
+    One that has learned is still refused where it is surely out of bounds; where it predicts worse
+    than what `served` until now, whose scores of the same groups these are, the interval of the
+    difference above 0; and where it does so than its `teacher`, if it learned from that one's
+    scores. `share` of all ranked prompts is held out. How many more would decide follows the
+    `curve` of what the rankings taught so far, if there is one. `lengths` of the answers, in
+    anything that grows with the number of tokens.
     """
     found = evidence_of(scores, rows)
     if not len(found.pairs):
         return Gate(False, Verdict(Code.NO_HELDOUT_PAIRS))
     low, high = deciding_interval(found.losses, found.pairs)
     nats = float(found.nats.sum())
-    values = {
+    values: dict[str, float] = {
         "loss": found.loss,
         "low": low,
         "high": high,
@@ -103,19 +100,39 @@ def reward_gate(
     if not math.isfinite(found.loss) or (decides and as_said(low) > as_said(CHANCE)):
         return Gate(False, Verdict(Code.REWARD_NOT_LEARNED, values))
     if nats < EVIDENCE:
-        if decides and curve and as_said(curve.floor) >= as_said(CHANCE):
-            return Gate(False, Verdict(Code.REWARD_NOT_TAUGHT, {**values, "floor": curve.floor}))
-        more = math.ceil(_prompts_to_decide(found, curve) / share)
-        return Gate(False, Verdict(Code.REWARD_UNDECIDED, {**values, "more": more}))
+        return Gate(False, _undecided(found, values, share, curve))
+    refused = out_of_bounds(scores, rows, lengths)
+    if refused is None and decides:
+        refused = _worse(found, rows, served, teacher)
+    if refused is not None:
+        return Gate(False, Verdict(refused.code, {**values, **refused.values}))
+    return Gate(True, Verdict(Code.REWARD_LEARNED, values))
+
+
+def _worse(
+    found: Evidence, rows: Sequence[GroupRow], served: Scores | None, teacher: Scores | None
+) -> Verdict | None:
+    """Than one of the two, surely."""
     others = ((Code.REWARD_WORSE, "served", served), (Code.STUDENT_WORSE, "teacher", teacher))
     for code, name, known in others:
-        if known is None or not decides:
+        if known is None:
             continue
         other = evidence_of(known, rows)
         least, _ = deciding_interval(found.losses - other.losses, found.pairs)
         if as_said(least) > 0:
-            return Gate(False, Verdict(code, {**values, name: other.loss}))
-    return Gate(True, Verdict(Code.REWARD_LEARNED, values))
+            return Verdict(code, {name: other.loss})
+    return None
+
+
+def _undecided(
+    found: Evidence, values: dict[str, float], share: float, curve: LossCurve | None
+) -> Verdict:
+    """With about how many more prompts would tell; or that more do not seem to."""
+    decides = len(found.pairs) >= FEWEST
+    if decides and curve and as_said(curve.floor) >= as_said(CHANCE):
+        return Verdict(Code.REWARD_NOT_TAUGHT, {**values, "floor": curve.floor})
+    more = math.ceil(_prompts_to_decide(found, curve) / share)
+    return Verdict(Code.REWARD_UNDECIDED, {**values, "more": more})
 
 
 def _prompts_to_decide(found: Evidence, curve: LossCurve | None) -> int:

@@ -27,6 +27,7 @@ from rewardmodel.learning.reward.report import (
     interval_report,
     normalised,
     samples,
+    token_lengths,
 )
 from rewardmodel.learning.reward.scorer import RewardScorer
 from rewardmodel.learning.reward.training_set import TrainingSet
@@ -88,14 +89,15 @@ def judge_and_publish(
     share = len(rows.heldout) / max(1, len(rows.heldout) + len(rows.train) + others)
     points = learned.metrics.get("learning_curve", [])
     curve = fitted_curve((point["groups"], point["log_loss"]) for point in points)
-    gate = reward_gate(ranked.heldout, rows.heldout, served, share, teacher, curve)
+    lengths = token_lengths(data.heldout[: len(rows.heldout)])
+    gate = reward_gate(ranked.heldout, rows.heldout, served, share, teacher, curve, lengths)
     mean, std = learned.scores.scale
     result = {
         "metrics": {
             "heldout": _heldout(learned, rows),
             **interval_report(ranked.heldout, rows.heldout, served),
             "train": asdict(metrics_of(ranked.train, rows.train)),
-            **heldout_report(ranked.heldout, data.heldout[: len(rows.heldout)], rows.heldout),
+            **heldout_report(ranked.heldout, lengths, rows.heldout),
             "answers_by_policy": answers_by_policy(rows.heldout, ranked.heldout, mean, std),
             "reward_mean": mean,
             "reward_std": std,

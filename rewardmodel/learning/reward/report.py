@@ -31,18 +31,22 @@ MOST_REPORTED = 1000  # answers of each policy version
 
 def heldout_report(
     scores: Sequence[Float[Tensor, " K"]],
-    groups: Sequence[EncodedGroup],
+    lengths: Sequence[Sequence[int]],
     rows: Sequence[GroupRow],
 ) -> dict[str, Any]:
-    """What else the held-out groups say."""
+    """What else the held-out groups say; `lengths` of their answers in tokens."""
     votes = [strict_votes([ranking.ranks for ranking in row.counted]) for row in rows]
-    lengths = [[len(answer) for answer in group.answers] for group in groups]
     return {
         "length_correlation": asdict(length_correlation(scores, lengths, rows)),
         "human_ceiling": asdict(human_ceiling(scores, rows)),
         "labelers": [asdict(each) for each in accuracy_by_labeler(scores, rows)],
         "reliability": [asdict(each) for each in reliability(scores, votes)],
     }
+
+
+def token_lengths(groups: Sequence[EncodedGroup]) -> list[list[int]]:
+    """Of each group's answers."""
+    return [[len(answer) for answer in group.answers] for group in groups]
 
 
 def interval_report(
