@@ -5,7 +5,9 @@
 Groups to learn from and held-out ones as in bench/few_labels.py, of whose options it takes most.
 Arms: `probe` the head that is chosen by default; `finetune` the adapter with its defaults, and
 with a learning rate of 1e-3 and four epochs; `trl` TRL's RewardTrainer on the pairs with the same
-adapter and batch, one epoch at 1e-4, its default, and three at 1e-3. `length` is the length alone.
+adapter and batch, one epoch at 1e-4, its default, and three at 1e-3, judged after each. `length` is
+the length alone. Each line has the most memory that the arm has held. With --pieces short pieces
+of the answers are ranked.
 `adapters` begins with the chosen head and trains adapters below it, as it stands (linear probe,
 then fine-tuning: arXiv 2202.10054); the held-out figures are shown along the way, so that they say
 what stopping in time could gain at most.
@@ -16,8 +18,9 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 if __package__ in (None, ""):  # started as a file: make the repository importable
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -25,12 +28,19 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, set_seed
+from transformers import (
+    PreTrainedModel,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
 
 from annotation.lm.chat import Chat
 from annotation.lm.cpu_linear import use_onednn
 from annotation.lm.loading import load_causal_lm, load_tokenizer
-from bench.comparison import machine
+from bench.comparison import Peak, machine, peak_memory
 from bench.few_labels import ANSWERS, Read, answered, drawn, head_of, judged, rank, read_all
 from bench.reward_arms import Encoded, train_pairs
 from rewardmodel.learning.configs import RewardConfig
@@ -42,7 +52,7 @@ from rewardmodel.learning.core.passes import read_answers
 from rewardmodel.learning.core.snapshot import read_groups
 from rewardmodel.learning.core.snapshot_rows import GroupRow
 from rewardmodel.learning.core.trainer import Trainer
-from rewardmodel.learning.reward.choice import first_recipes
+from rewardmodel.learning.reward.choice import Choice, first_recipes
 from rewardmodel.learning.reward.features import FeatureReader
 from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
 from rewardmodel.learning.reward.model import RewardModel, encode, new_reward_model, score_groups
@@ -54,6 +64,7 @@ from rewardmodel.rehearsal.teachers import find_teacher
 
 ARMS = ("probe", "finetune", "finetune, 1e-3", "trl", "trl, 1e-3", "adapters", "adapters, 1e-3")
 LOOKED = 8  # steps
+PAIRS = 2  # in a pass of TRL's
 
 
 def main() -> None:
@@ -67,6 +78,7 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=100)
     parser.add_argument("--heldout", type=int, default=130)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pieces", type=int, help="words of each; for many groups in little time")
     parser.add_argument("--arms", nargs="+", default=ARMS)
     options = parser.parse_args()
     print(f"# {machine()}")
@@ -74,14 +86,23 @@ def main() -> None:
     places = drawn(rows, options.heldout, options.groups, options.seed)
     learned, test = ([rows[i] for i in own] for own in places)
     for arm in options.arms:
-        began = time.perf_counter()
-        for name, found in measured(arm, options, learned, test):
-            seconds = time.perf_counter() - began
-            print(
-                f"{name:<20} accuracy {found.accuracy:.3f} log loss {found.log_loss:.3f} "
-                f"on {found.pairs} pairs, {seconds:.0f} s",
-                flush=True,
-            )
+        with peak_memory() as peak:
+            measure(arm, options, learned, test, Teller(peak))
+
+
+class Teller:
+    """Prints the figures of an arm, whose process of memory `peak` watches, as they come."""
+
+    def __init__(self, peak: Peak) -> None:
+        self.peak, self.began = peak, time.perf_counter()
+
+    def __call__(self, name: str, found: PreferenceMetrics) -> None:
+        print(
+            f"{name:<20} accuracy {found.accuracy:.3f} log loss {found.log_loss:.3f} "
+            f"on {found.pairs} pairs, {time.perf_counter() - self.began:.0f} s, "
+            f"{self.peak.bytes / 1e9:.1f} GB",
+            flush=True,
+        )
 
 
 def groups_of(options: argparse.Namespace) -> Iterator[GroupRow]:
@@ -91,23 +112,39 @@ def groups_of(options: argparse.Namespace) -> Iterator[GroupRow]:
         return
     teacher = find_teacher(f"rewardmodel.rehearsal.teachers:{options.teacher}")
     for row in answered(options.model, options.prompts, options.answered, options.among, ANSWERS):
-        ranked = rank(row, teacher)
-        if len(set(ranked.rankings[0].ranks)) > 1:
-            yield ranked
+        for part in pieces(row, options.pieces) if options.pieces else [row]:
+            ranked = rank(part, teacher)
+            if len(set(ranked.rankings[0].ranks)) > 1:
+                yield ranked
 
 
-def measured(
-    arm: str, options: argparse.Namespace, learned: list[GroupRow], test: list[GroupRow]
-) -> Iterator[tuple[str, PreferenceMetrics]]:
+def pieces(row: GroupRow, words: int) -> Iterator[GroupRow]:
+    """The first so many words of each answer as one group, the next ones as another; after as many
+    of what was asked last."""
+    asked = " ".join(row.prompt[-1]["content"].split()[:words])
+    answers = [answer.split() for answer in row.answers]
+    for start in range(0, min(map(len, answers)) - words + 1, words):
+        texts = [" ".join(answer[start : start + words]) for answer in answers]
+        yield GroupRow(row.id, [{"role": "user", "content": asked}], "train", texts, [])
+
+
+def measure(
+    arm: str,
+    options: argparse.Namespace,
+    learned: list[GroupRow],
+    test: list[GroupRow],
+    tell: Teller,
+) -> None:
     name, _, rate = arm.partition(", ")
     if name == "probe":
         read = read_all(options.model, [*learned, *test])
         count = len(learned)
         places = range(count, len(read.rows))
-        yield from heads(read, range(count), places)
+        for name, choice in heads(read, range(count)).items():
+            tell(name, judged(read, places, choice))
         return
     if name == "adapters":
-        yield from adapters(options, learned, test, float(rate or 1e-4))
+        adapters(options, learned, test, float(rate or 1e-4), tell)
         return
     config = RewardConfig(
         snapshot="-",
@@ -124,15 +161,33 @@ def measured(
     use_onednn(model)
     layout = model.choose_layout(config.group_tokens)
     groups = encoded(chat, learned, config)
-    if name == "trl":
-        train_pairs(model, groups, chat, config, pairs_per_pass=2, epochs=3 if rate else 1)
-    else:
-        model.eval()
-        train_groups(model, layout, groups, chat, config)
-    model.eval()
     heldout = [group for _, group in encoded(chat, test, config)]
-    scores = score_groups(model, layout, heldout, chat.pad, config.tokens_per_batch)
-    yield arm, metrics_of(scores, test)
+
+    def judge_now(passes: float) -> None:
+        model.eval()
+        scores = score_groups(model, layout, heldout, chat.pad, config.tokens_per_batch)
+        tell(f"{arm}, {passes:.0f}", metrics_of(scores, test))
+
+    if name == "trl":
+        epochs = 3 if rate else 1
+        train_pairs(model, groups, chat, config, PAIRS, epochs, EachEpoch(judge_now))
+        return
+    model.eval()
+    train_groups(model, layout, groups, chat, config)
+    judge_now(config.epochs)
+
+
+class EachEpoch(TrainerCallback):
+    """TRL's trainer is left as it was: in training, and with its gradients."""
+
+    def __init__(self, judge_now: Callable[[float], None]) -> None:
+        self.judge_now = judge_now
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
+    ) -> None:
+        self.judge_now(state.epoch or 0.0)
+        given["model"].train()
 
 
 class Deepened(nn.Module):
@@ -151,8 +206,12 @@ class Deepened(nn.Module):
 
 
 def adapters(
-    options: argparse.Namespace, learned: list[GroupRow], test: list[GroupRow], rate: float
-) -> Iterator[tuple[str, PreferenceMetrics]]:
+    options: argparse.Namespace,
+    learned: list[GroupRow],
+    test: list[GroupRow],
+    rate: float,
+    tell: Teller,
+) -> None:
     head = head_of(read_all(options.model, learned), range(len(learned))).head
     config = RewardConfig(snapshot="-", base_model=options.model, output="-", seed=options.seed)
     chat = Chat(load_tokenizer(options.model))
@@ -168,23 +227,23 @@ def adapters(
     steps = 2 * steps_for(config, len(learned))
     trainer = Trainer(Processes(), model, config, rate, steps)
 
-    def judged_now() -> PreferenceMetrics:
+    def judge_now(step: int) -> None:
         read = read_answers(
             model, network.device, layout, heldout, chat.pad, config.tokens_per_batch
         )
-        return metrics_of(read, test)
+        tell(f"adapters {rate:g}, {step}", metrics_of(read, test))
 
-    yield f"adapters {rate:g}, 0", judged_now()
+    judge_now(0)
     for step, _ in fit(config, trainer, layout, data, range(len(learned))):
         if step % LOOKED == 0:
-            yield f"adapters {rate:g}, {step}", judged_now()
+            judge_now(step)
 
 
-def heads(
-    read: Read, learned: Sequence[int], test: Sequence[int]
-) -> Iterator[tuple[str, PreferenceMetrics]]:
-    yield "probe", judged(read, test, head_of(read, learned))
-    yield "length", judged(read, test, head_of(read, learned, first_recipes(read.layers)[:1]))
+def heads(read: Read, learned: Sequence[int]) -> dict[str, Choice]:
+    return {
+        "probe": head_of(read, learned),
+        "length": head_of(read, learned, first_recipes(read.layers)[:1]),
+    }
 
 
 def encoded(chat: Chat, rows: Sequence[GroupRow], config: RewardConfig) -> Encoded:

@@ -148,6 +148,7 @@ def train_pairs(
     config: RewardConfig,
     pairs_per_pass: int,
     epochs: int = 1,
+    *callbacks: TrainerCallback,
 ) -> float:
     """Passes of TRL's trainer over the pairs, as many a step as a step's groups have; seconds."""
     pairs = pairs_of(groups)
@@ -167,7 +168,7 @@ def train_pairs(
             args=arguments,
             train_dataset=Dataset.from_list(pairs),
             processing_class=chat.tokenizer,
-            callbacks=[stopwatch],
+            callbacks=[stopwatch, *callbacks],
         )
         trainer.train()
     return stopwatch.seconds
