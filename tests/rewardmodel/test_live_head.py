@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def followed(taught: Project, labeler: User) -> Project:
-    """Thirty groups ranked and followed, four more ready."""
+    """Thirty groups ranked and followed, four more ready; nothing kept that other tests read."""
+    shutil.rmtree(features_folder(), ignore_errors=True)
     rank_groups(taught, labeler, 30)
     taught.queue_target = 4
     taught.save()
