@@ -109,6 +109,13 @@ def ranked(teacher: Teacher, row: Prompt, texts: list[str]) -> str:
     return json.dumps({**row, "answers": texts, "rankings": rankings}) + "\n"
 
 
+def flags_of(given: dict[str, Any], more: Sequence[str]) -> list[str]:
+    """Of a stage's script; `more` are settings as a=b."""
+    settings = [setting.partition("=") for setting in more]
+    named = given | {field.replace("_", "-"): value for field, _, value in settings}
+    return [f"--{name}={value}" for name, value in named.items()]
+
+
 def train(
     kind: type[RewardConfig] | type[PolicyConfig],
     output: Path,
@@ -116,9 +123,7 @@ def train(
     more: list[str],
 ) -> dict[str, Any]:
     """result.json of a stage."""
-    flags = [f"--{name}={value}" for name, value in {**given, "output": output}.items()]
-    settings = [setting.partition("=") for setting in more]
-    flags += [f"--{field.replace('_', '-')}={value}" for field, _, value in settings]
+    flags = flags_of({**given, "output": output}, more)
     if kind is RewardConfig:
         code = run_script(RewardConfig, train_reward.train, flags)
     else:

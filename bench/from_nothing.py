@@ -22,10 +22,11 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from bench.comparison import machine
-from bench.few_labels import answered, rank
+from bench.few_labels import answered
+from bench.follow import flags_of, ranked
 from rewardmodel.learning import train_reward
 from rewardmodel.learning.core.snapshot_rows import GroupRow
-from rewardmodel.rehearsal.teachers import Teacher, find_teacher
+from rewardmodel.rehearsal.teachers import find_teacher
 
 
 def main() -> None:
@@ -43,12 +44,13 @@ def main() -> None:
     for count in options.groups:
         with tempfile.TemporaryDirectory() as folder:
             snapshot, output = Path(folder, "groups.jsonl"), Path(folder, "reward-model")
-            lines = (ranked(row, teacher) for row in so_many(rows, count))
+            lines = (
+                ranked(teacher, {"id": row.id, "lang": "en", "prompt": row.prompt}, row.answers)
+                for row in so_many(rows, count)
+            )
             snapshot.write_text("".join(lines), encoding="utf-8")
             given = {"snapshot": snapshot, "base-model": options.model, "output": output}
-            settings = [setting.partition("=") for setting in options.settings]
-            given |= {name.replace("_", "-"): value for name, _, value in settings}
-            flags = [f"--{name}={value}" for name, value in given.items()]
+            flags = flags_of(given, options.settings)
             began = time.perf_counter()
             subprocess.run([sys.executable, train_reward.__file__, *flags], check=True)
             seconds = time.perf_counter() - began
@@ -65,13 +67,6 @@ def tell(count: int, seconds: float, heldout: dict[str, float]) -> None:
         f"on {heldout['pairs']} pairs",
         flush=True,
     )
-
-
-def ranked(row: GroupRow, teacher: Teacher) -> str:
-    """A line of a snapshot."""
-    rankings = [{"labeler": "teacher", "ranks": rank(row, teacher).rankings[0].ranks}]
-    line = {"id": row.id, "lang": "en", "prompt": row.prompt, "answers": row.answers}
-    return json.dumps({**line, "rankings": rankings}) + "\n"
 
 
 def so_many(rows: list[GroupRow], count: int) -> Iterator[GroupRow]:

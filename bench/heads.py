@@ -92,10 +92,12 @@ def compare(name: str, read: Read, options: argparse.Namespace) -> None:
                 torch.manual_seed(seed)
                 found.setdefault(arm, []).append(judged(ARMS[arm](split, recipe), split.rows))
         for arm, figures in found.items():
-            cells = " / ".join(
-                f"{statistics.median(each):.3f}" for each in zip(*figures, strict=True)
-            )
-            print(f"{name:<20} {budget:>4} {arm:<12} {cells}", flush=True)
+            print(f"{name:<20} {budget:>4} {arm:<12} {medians(figures)}", flush=True)
+
+
+def medians(figures: Sequence[Sequence[float]]) -> str:
+    """Of each figure over the draws."""
+    return " / ".join(f"{statistics.median(each):.3f}" for each in zip(*figures, strict=True))
 
 
 def split_of(

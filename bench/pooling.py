@@ -18,7 +18,6 @@ import argparse
 import json
 import math
 import os
-import statistics
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +35,7 @@ from annotation.lm.cpu_linear import use_onednn
 from annotation.lm.loading import load_causal_lm, load_tokenizer
 from bench.comparison import machine
 from bench.few_labels import CONFIG, answered, arguments, drawn, rank
-from bench.heads import judged
+from bench.heads import judged, medians
 from rewardmodel.learning.core.group_packing import truncate, unpack
 from rewardmodel.learning.core.snapshot import read_groups
 from rewardmodel.learning.core.snapshot_rows import GroupRow
@@ -205,10 +204,7 @@ def compare(
             for arm, figures in compared(rows, read, layers, learned, test, options.arms).items():
                 found.setdefault(arm, []).append(figures)
         for arm, every in found.items():
-            cells = " / ".join(
-                f"{statistics.median(each):.3f}" for each in zip(*every, strict=True)
-            )
-            print(f"{name:<20} {budget:>4} {arm:<10} {cells}", flush=True)
+            print(f"{name:<20} {budget:>4} {arm:<10} {medians(every)}", flush=True)
 
 
 def compared(

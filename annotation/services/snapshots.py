@@ -124,8 +124,7 @@ def name_snapshot(snapshot: Snapshot, name: str) -> None:
         snapshot.card = card_of(snapshot)
     snapshot.name = name
     try:
-        with transaction.atomic():  # the daily cleaning waits for it, or was faster
-            Snapshot.objects.select_for_update().filter(path=snapshot.path).first()
+        with files_held(snapshot.project):  # the daily cleaning waits for it, or was faster
             _require_file(snapshot, name)
             snapshot.save(update_fields=["name", "card", "taken_by"])
     except IntegrityError as problem:

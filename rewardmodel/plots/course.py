@@ -10,9 +10,10 @@ from django.utils.translation import gettext as _
 
 from annotation.templatetags.numbers import figure
 from rewardmodel.curves import curves_of
-from rewardmodel.learning.reward.learning_curve import LossCurve, fitted_curve
+from rewardmodel.learning.reward.learning_curve import LossCurve
 from rewardmodel.models import LiveHead, TrainingRun
 from rewardmodel.plots.plot import Mark, Plot, Series
+from rewardmodel.selectors import loss_curve
 from rewardmodel.templatetags.metrics import labelled, metric_name
 
 MOST_DRAWN = 400
@@ -35,8 +36,7 @@ def course_of_live(live: LiveHead) -> list[Plot]:
         for name in ("accuracy", "log_loss", "calibration_error")
     )
     plots = [_curve("live", name, known, rankings) for name, known in curves if len(known) > 1]
-    points = ((each["rankings"], each["log_loss"]) for each in live.history)
-    fitted = fitted_curve(points)
+    fitted = loss_curve(live)
     if fitted:
         plots = [_with(fitted, plot) if plot.slug == "live-log_loss" else plot for plot in plots]
     return plots

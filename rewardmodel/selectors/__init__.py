@@ -17,6 +17,7 @@ from rewardmodel.selectors.live import (
     RELOADS_REST,
     drawn_groups,
     is_behind,
+    loss_curve,
     rankings_so_far,
     unranked,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "learns_from_rankings",
     "log_tail",
     "loop_status",
+    "loss_curve",
     "may_change_base_model",
     "may_go_on",
     "new_demonstrations",

@@ -8,11 +8,17 @@ from django.utils import timezone
 from annotation.models import Project, PromptGroup, Ranking
 from annotation.selectors.policies import champion_policy
 from annotation.selectors.rankings import current_rankings
+from rewardmodel.learning.reward.learning_curve import LossCurve, fitted_curve
 from rewardmodel.models import LiveHead
 from rewardmodel.selectors.due import RETRY_AFTER
 
 FEWEST_RANKINGS = 10  # before a head is fitted while people rank
 RELOADS_REST = timedelta(minutes=2)
+
+
+def loss_curve(live: LiveHead) -> LossCurve | None:
+    """Through all that was measured of it so far; None as long as that is too little."""
+    return fitted_curve((each["rankings"], each["log_loss"]) for each in live.history)
 
 
 def rankings_so_far(project: Project) -> tuple[int, int]:

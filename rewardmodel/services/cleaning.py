@@ -44,7 +44,6 @@ def clean_up() -> list[Path]:
         _remove(path)
     for snapshot in list(_unneeded_snapshots()):
         with files_held(snapshot.project):  # nobody names it, or takes it for a run, in between
-            Snapshot.objects.select_for_update().filter(path=snapshot.path).first()
             if snapshot.file.exists() and snapshot.file not in set(_needed_files()):
                 _remove(snapshot.file)
                 removed.append(snapshot.file)

@@ -29,7 +29,6 @@ from rewardmodel.learning.reward.choice import FIRST_SPREAD, Choice
 from rewardmodel.learning.reward.feature_cache import Asked
 from rewardmodel.learning.reward.fit_probe import ReadGroups, read_groups_with, score_with
 from rewardmodel.learning.reward.gate import reward_gate
-from rewardmodel.learning.reward.learning_curve import fitted_curve
 from rewardmodel.learning.reward.metrics import metrics_of
 from rewardmodel.learning.reward.probe import Recipe
 from rewardmodel.models import LiveHead, TrainingRun
@@ -37,6 +36,7 @@ from rewardmodel.selectors import (
     FEWEST_RANKINGS,
     drawn_groups,
     features_folder,
+    loss_curve,
     rankings_so_far,
     unranked,
 )
@@ -154,12 +154,12 @@ def _remember(live: LiveHead, choice: Choice, read: ReadGroups, rankings: int) -
     kept = ("accuracy", "log_loss", "calibration_error", "pairs")
     point = {"rankings": rankings, **{name: measured[name] for name in kept}}
     live.history = thinned([*(p for p in live.history if p["rankings"] < rankings), point])
-    share = len(heldout) / (len(heldout) + len(train))
-    scores = read.scores(choice.head).heldout
-    curve = fitted_curve((each["rankings"], each["log_loss"]) for each in live.history)
-    lengths = read.heldout_log_lengths
-    gate = reward_gate(scores, heldout, share=share, curve=curve, lengths=lengths)
-    live.verdict = gate.report() if heldout else None
+    live.verdict = None
+    if heldout:
+        share = len(heldout) / (len(heldout) + len(train))
+        scores, lengths = read.scores(choice.head).heldout, read.heldout_log_lengths
+        gate = reward_gate(scores, heldout, share=share, curve=loss_curve(live), lengths=lengths)
+        live.verdict = gate.report()
 
 
 def thinned(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -12,7 +12,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardmodel.learning.core.snapshot_rows import GroupRow
-from rewardmodel.learning.reward.preferences import preference_shares, strict_votes, vote_hits
+from rewardmodel.learning.reward.preferences import (
+    counted_votes,
+    preference_shares,
+    strict_votes,
+    vote_hits,
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def human_ceiling(scores: Sequence[Float[Tensor, " K"]], rows: Sequence[GroupRow
     """Over the rankings that count."""
     pairs = agreed = hits = 0.0
     for group, row in zip(scores, rows, strict=True):
-        everyone = strict_votes([ranking.ranks for ranking in row.counted])
+        everyone = counted_votes(row)
         for ranking in row.counted:
             own = strict_votes([ranking.ranks])
             others = everyone - own

@@ -14,7 +14,7 @@ from rewardmodel.learning.core.bootstrap import FEWEST, deciding_interval
 from rewardmodel.learning.core.codes import Code
 from rewardmodel.learning.core.gate import Verdict, as_said
 from rewardmodel.learning.core.snapshot_rows import GroupRow
-from rewardmodel.learning.reward.preferences import strict_votes, vote_hits
+from rewardmodel.learning.reward.preferences import counted_votes, vote_hits
 
 TOO_SURE = 0.1
 """How much more often it may be sure of a pair than right, in the mean."""
@@ -52,7 +52,7 @@ def too_sure(scores: Scores, rows: Sequence[GroupRow]) -> Verdict | None:
     above the share of them that it orders as people did."""
     sums = []
     for group, row in zip(scores, rows, strict=True):
-        votes = strict_votes([ranking.ranks for ranking in row.counted])
+        votes = counted_votes(row)
         confidences = (group[:, None] - group[None, :]).abs().sigmoid()
         each = (votes.sum(), (votes * confidences).sum(), vote_hits(group, votes))
         sums.append([value.item() for value in each])
@@ -75,7 +75,7 @@ def other_length(scores: Scores, rows: Sequence[GroupRow], lengths: Lengths) -> 
     for group, row, own in zip(scores, rows, lengths, strict=True):
         length = tensor(own)
         longer = (length[:, None] > length[None, :]).float()
-        votes = strict_votes([ranking.ranks for ranking in row.counted])
+        votes = counted_votes(row)
         votes = votes * (longer + longer.T)
         by_people = (votes * longer).sum()
         each = (votes.sum(), vote_hits(group, (votes + votes.T) * longer), by_people)

@@ -16,7 +16,7 @@ from rewardmodel.learning.core.snapshot_rows import GroupRow
 from rewardmodel.learning.reward.bounds import Lengths, Scores, out_of_bounds, sums_by_prompt
 from rewardmodel.learning.reward.learning_curve import CHANCE, LossCurve
 from rewardmodel.learning.reward.losses import vote_log_loss
-from rewardmodel.learning.reward.preferences import strict_votes, vote_hits
+from rewardmodel.learning.reward.preferences import counted_votes, vote_hits
 
 EVIDENCE = math.log(20)
 """Nats against chance: what knows nothing comes so far once in twenty times, or less."""
@@ -53,7 +53,7 @@ def evidence_of(scores: Scores, rows: Sequence[GroupRow]) -> Evidence:
     """
     sums = []
     for group, row in zip(scores, rows, strict=True):
-        votes = strict_votes([ranking.ranks for ranking in row.counted])
+        votes = counted_votes(row)
         pairs, loss, hits = (
             value.item()
             for value in (votes.sum(), vote_log_loss(group, votes), vote_hits(group, votes))

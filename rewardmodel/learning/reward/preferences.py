@@ -119,6 +119,11 @@ def strict_votes(
     return (weight[:, None, None] * (ranks[:, :, None] < ranks[:, None, :])).sum(0)
 
 
+def counted_votes(row: GroupRow) -> Float[Tensor, "K K"]:
+    """The same of the rankings of a group that count."""
+    return strict_votes([ranking.ranks for ranking in row.counted])
+
+
 def tied_votes(rankings: Sequence[Ranks]) -> Float[Tensor, "K K"]:
     """The number of labelers that rank i and j alike, for i < j only."""
     ranks = ranks_tensor(rankings)

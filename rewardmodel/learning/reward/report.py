@@ -22,7 +22,7 @@ from rewardmodel.learning.reward.agreement import (
 from rewardmodel.learning.reward.calibration import reliability
 from rewardmodel.learning.reward.gate import evidence_of
 from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
-from rewardmodel.learning.reward.preferences import strict_votes
+from rewardmodel.learning.reward.preferences import counted_votes
 from rewardmodel.learning.reward.scorer import SMALLEST
 
 SAMPLES = 5
@@ -35,7 +35,7 @@ def heldout_report(
     rows: Sequence[GroupRow],
 ) -> dict[str, Any]:
     """What else the held-out groups say; `lengths` of their answers in tokens."""
-    votes = [strict_votes([ranking.ranks for ranking in row.counted]) for row in rows]
+    votes = [counted_votes(row) for row in rows]
     return {
         "length_correlation": asdict(length_correlation(scores, lengths, rows)),
         "human_ceiling": asdict(human_ceiling(scores, rows)),
