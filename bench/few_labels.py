@@ -6,8 +6,9 @@ prompts that were held out. Each row is the median over seeds, which draw other 
 from, with the least and the most. With --people a file of ranked groups stands in for the teachers,
 its held-out prompts drawn by each seed.
 
-`length` is the head on the length alone, `last token` the head on the last token in the last layer,
-`error` the chosen head's expected calibration error.
+`without` is the head that is chosen where none may weigh tokens, `length` the one on the length
+alone, `last token` the one on the last token in the last layer, `error` the chosen head's expected
+calibration error.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +42,12 @@ from rewardmodel.learning.core.group_packing import truncate
 from rewardmodel.learning.core.packing_check import choose_layout
 from rewardmodel.learning.core.snapshot import json_rows, read_groups
 from rewardmodel.learning.core.snapshot_rows import GroupRow, LabelerRanking
+from rewardmodel.learning.reward.attention import (
+    attended_features,
+    best_mean,
+    mean_of,
+    with_attention,
+)
 from rewardmodel.learning.reward.choice import (
     Choice,
     choose_head,
@@ -54,8 +62,9 @@ from rewardmodel.learning.reward.features import (
 )
 from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
 from rewardmodel.learning.reward.model import encode
-from rewardmodel.learning.reward.preferences import preference_target
+from rewardmodel.learning.reward.preferences import PreferenceTarget, preference_target
 from rewardmodel.learning.reward.probe import Recipe, chosen_features
+from rewardmodel.learning.reward.tokens import TokenStates, read_tokens
 from rewardmodel.rehearsal.teachers import Messages, Teacher, find_teacher
 
 TEACHERS = ("short_and_complete", "on_topic", "structured", "speaks_to_reader", "plain_words")
@@ -65,12 +74,14 @@ CONFIG = RewardConfig(snapshot="-", base_model="-", output="-")
 
 @dataclass(frozen=True)
 class Read:
-    """Groups with what the model's layers make of their answers."""
+    """Groups with what the model's layers make of their answers; `tokens_at` reads all tokens of
+    one layer, once."""
 
     rows: list[GroupRow]
     hidden: list[Tensor]
     lengths: list[Tensor]
     layers: tuple[int, ...]
+    tokens_at: Callable[[int], Sequence[TokenStates]]
 
 
 def main() -> None:
@@ -92,8 +103,14 @@ def main() -> None:
             [read.hidden[i] for i in useful],
             [read.lengths[i] for i in useful],
             read.layers,
+            partial(tokens_of, read, useful),
         )
         compare(name, own, options)
+
+
+def tokens_of(read: Read, groups: Sequence[int], layer: int) -> list[TokenStates]:
+    tokens = read.tokens_at(layer)
+    return [tokens[i] for i in groups]
 
 
 def arguments(text: str) -> argparse.ArgumentParser:
@@ -158,7 +175,13 @@ def read_all(model: str, rows: list[GroupRow]) -> Read:
     hidden = read_features(reader, layout, groups, chat.pad, CONFIG.tokens_per_batch)
     took = time.perf_counter() - began
     print(f"# {len(rows)} groups, {sum(g.tokens for g in groups)} tokens read in {took:.0f} s")
-    return Read(rows, hidden, [log_lengths(group) for group in groups], layers)
+
+    @cache
+    def tokens_at(layer: int) -> list[TokenStates]:
+        budget = CONFIG.tokens_per_batch
+        return read_tokens(network, layer, layout, groups, chat.pad, budget)
+
+    return Read(rows, hidden, [log_lengths(group) for group in groups], layers, tokens_at)
 
 
 def rank(row: GroupRow, teacher: Teacher) -> GroupRow:
@@ -172,8 +195,8 @@ def rank(row: GroupRow, teacher: Teacher) -> GroupRow:
 def compare(name: str, read: Read, options: argparse.Namespace) -> None:
     """Prints a table: a line for each budget of groups."""
     print(
-        f"\n{name}\n{'groups':>7} {'chosen':>37} {'error':>5} {'length':>14} {'last token':>14}"
-        "  seconds  reads"
+        f"\n{name}\n{'groups':>7} {'chosen':>37} {'error':>5} {'without':>14} {'length':>14}"
+        f" {'last token':>14}  seconds  reads"
     )
     for budget in options.budgets:
         found: list[list[PreferenceMetrics]] = []
@@ -183,18 +206,21 @@ def compare(name: str, read: Read, options: argparse.Namespace) -> None:
             if len(learned) < budget:
                 break
             began = time.perf_counter()
-            choice = head_of(read, learned)
+            plain = head_of(read, learned)
+            choice = attending(read, learned, plain)
             seconds.append(time.perf_counter() - began)
             recipes.append(choice.head.recipe.name)
             firsts = first_recipes(read.layers)
-            arms = [choice, *(head_of(read, learned, [each]) for each in (firsts[0], firsts[-1]))]
+            others = (head_of(read, learned, [each]) for each in (firsts[0], firsts[-1]))
+            arms = [choice, plain, *others]
             found.append([judged(read, test, arm) for arm in arms])
         if found:
             cell = shown([each[0] for each in found])
             error = statistics.median(each[0].calibration_error or 0 for each in found)
             print(
-                f"{budget:>7} {cell:>37} {error:5.3f} {short(found, 1):>14} {short(found, 2):>14}"
-                f"  {statistics.median(seconds):7.1f}  {'; '.join(recipes)}",
+                f"{budget:>7} {cell:>37} {error:5.3f} "
+                + " ".join(f"{short(found, arm):>14}" for arm in (1, 2, 3))
+                + f"  {statistics.median(seconds):7.1f}  {'; '.join(recipes)}",
                 flush=True,
             )
 
@@ -214,23 +240,47 @@ def drawn(
 
 
 def head_of(read: Read, groups: Sequence[int], recipes: Sequence[Recipe] | None = None) -> Choice:
+    """Chosen among heads that weigh all tokens alike."""
     return choose_head(
         [read.hidden[i] for i in groups],
         read.layers,
         [read.lengths[i] for i in groups],
-        [preference_target(read.rows[i], CONFIG, torch.device("cpu")) for i in groups],
-        [json.dumps(read.rows[i].prompt) for i in groups],
+        *said(read, groups),
         recipes,
     )
 
 
+def attending(read: Read, groups: Sequence[int], choice: Choice) -> Choice:
+    """That choice, or a head that weighs tokens, as `train_reward.py` does."""
+    layer = best_mean(choice.trials)
+    mean, tokens = mean_of(choice.trials, layer), read.tokens_at(layer)
+    features = [
+        chosen_features(mean.recipe, read.layers, read.hidden[i], read.lengths[i]) for i in groups
+    ]
+    own = [tokens[i] for i in groups]
+    return with_attention(choice, mean, features, own, *said(read, groups))
+
+
+def said(read: Read, groups: Sequence[int]) -> tuple[list[PreferenceTarget], list[str]]:
+    """What the teacher said of the groups, and which prompt each has."""
+    rows = [read.rows[i] for i in groups]
+    targets = [preference_target(row, CONFIG, torch.device("cpu")) for row in rows]
+    return targets, [json.dumps(row.prompt) for row in rows]
+
+
 def judged(read: Read, groups: Sequence[int], choice: Choice) -> PreferenceMetrics:
     head = choice.head
-    scores = [
-        head.scores(chosen_features(head.recipe, read.layers, read.hidden[i], read.lengths[i]))
-        for i in groups
-    ]
-    return metrics_of(scores, [read.rows[i] for i in groups])
+    if head.query is None:
+        features = [
+            chosen_features(head.recipe, read.layers, read.hidden[i], read.lengths[i])
+            for i in groups
+        ]
+    else:
+        tokens = read.tokens_at(*head.recipe.layers)
+        features = [
+            attended_features(head.query, tokens[i], read.lengths[i][:, None]) for i in groups
+        ]
+    return metrics_of([head.scores(each) for each in features], [read.rows[i] for i in groups])
 
 
 def shown(found: Sequence[PreferenceMetrics]) -> str:

@@ -41,7 +41,17 @@ from annotation.lm.chat import Chat
 from annotation.lm.cpu_linear import use_onednn
 from annotation.lm.loading import load_causal_lm, load_tokenizer
 from bench.comparison import Peak, machine, peak_memory
-from bench.few_labels import ANSWERS, Read, answered, drawn, head_of, judged, rank, read_all
+from bench.few_labels import (
+    ANSWERS,
+    Read,
+    answered,
+    attending,
+    drawn,
+    head_of,
+    judged,
+    rank,
+    read_all,
+)
 from bench.reward_arms import Encoded, train_pairs
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.adapters import with_fresh_adapter
@@ -240,8 +250,10 @@ def adapters(
 
 
 def heads(read: Read, learned: Sequence[int]) -> dict[str, Choice]:
+    plain = head_of(read, learned)
     return {
-        "probe": head_of(read, learned),
+        "probe": attending(read, learned, plain),
+        "probe, all tokens": plain,
         "length": head_of(read, learned, first_recipes(read.layers)[:1]),
     }
 

@@ -24,6 +24,7 @@ import os
 import statistics
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 if __package__ in (None, ""):  # started as a file: make the repository importable
@@ -71,7 +72,7 @@ def main() -> None:
     for name in options.teachers:
         teacher = find_teacher(f"rewardmodel.rehearsal.teachers:{name}")
         ranked = [rank(row, teacher) for row in read.rows]
-        compare(name, Read(ranked, read.hidden, read.lengths, read.layers), options)
+        compare(name, replace(read, rows=ranked), options)
 
 
 def compare(name: str, read: Read, options: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ import os
 import random
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 if __package__ in (None, ""):  # started as a file: make the repository importable
@@ -60,7 +61,7 @@ def main() -> None:
     for name in options.teachers:
         teacher = find_teacher(f"rewardmodel.rehearsal.teachers:{name}")
         ranked = [rank(row, teacher) for row in read.rows]
-        compare(name, Read(ranked, read.hidden, read.lengths, read.layers), options)
+        compare(name, replace(read, rows=ranked), options)
 
 
 def compare(name: str, read: Read, options: argparse.Namespace) -> None:
@@ -135,11 +136,11 @@ def of_groups(read: Read, picked: Sequence[tuple[int, list[int]]]) -> Read:
         ranks = LabelerRanking("teacher", [row.rankings[0].ranks[place] for place in places])
         said = [row.answers[place] for place in places]
         rows.append(GroupRow(row.id, row.prompt, "train", said, [ranks]))
-    return Read(
-        rows,
-        [read.hidden[group][places] for group, places in picked],
-        [read.lengths[group][places] for group, places in picked],
-        read.layers,
+    return replace(
+        read,
+        rows=rows,
+        hidden=[read.hidden[group][places] for group, places in picked],
+        lengths=[read.lengths[group][places] for group, places in picked],
     )
 
 

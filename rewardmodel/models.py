@@ -189,7 +189,8 @@ class LiveHead(models.Model):
     base_model = models.CharField(_("base model"), max_length=500)
     last_ranking_id = models.BigIntegerField(default=0)
     rankings = models.PositiveIntegerField(_("rankings"), default=0)
-    # What it reads of an answer, as `Recipe` has it, with the prior's spread; and from how many
+    # What it reads of an answer, as `Recipe` has it, with the prior's spread, the layer whose
+    # tokens are kept, and of a head that weighs tokens its query and temperature; and from how many
     # groups that was chosen.
     recipe = models.JSONField(default=dict, blank=True)
     chosen_from = models.PositiveIntegerField(default=0)

@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import torch
 from django.conf import settings
 from django.utils import timezone
+from jaxtyping import Float
+from torch import Tensor
 
 from annotation.exchange.files import require_room
 from annotation.lm.chat import Chat
@@ -24,13 +27,14 @@ from config import space
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.snapshot import sort_groups
 from rewardmodel.learning.core.snapshot_rows import SnapshotError
+from rewardmodel.learning.reward.attention import best_mean
 from rewardmodel.learning.reward.backbone import Backbone
-from rewardmodel.learning.reward.choice import FIRST_SPREAD, Choice
+from rewardmodel.learning.reward.choice import Choice, Trial
 from rewardmodel.learning.reward.feature_cache import Asked
-from rewardmodel.learning.reward.fit_probe import ReadGroups, read_groups_with, score_with
+from rewardmodel.learning.reward.fit_probe import ReadGroups, read_by, read_groups_with
 from rewardmodel.learning.reward.gate import reward_gate
 from rewardmodel.learning.reward.metrics import metrics_of
-from rewardmodel.learning.reward.probe import Recipe
+from rewardmodel.learning.reward.probe import Head, Recipe
 from rewardmodel.models import LiveHead, TrainingRun
 from rewardmodel.selectors import (
     FEWEST_RANKINGS,
@@ -44,7 +48,7 @@ from rewardmodel.services.picking import pick
 from rewardmodel.services.training_settings import as_run_takes_it
 
 TURN = 16  # groups read before others get their turn
-GROWN = 1.25  # times as many groups: what is read of answers is chosen anew
+GROWN = 1.25  # times as many groups, or as few: what is read of answers is chosen anew
 POINTS_KEPT = 200
 EXPECTED_AT_ONCE = 200
 
@@ -62,7 +66,9 @@ def follow_rankings(project: Project) -> bool:
         _pick_by_chance(project)
         return False
     live, _is_new = LiveHead.objects.get_or_create(project=project)
-    live.base_model, live.failure_reason = champion_policy(project).base_model, ""
+    live.failure_reason = ""
+    if live.base_model != (base_model := champion_policy(project).base_model):
+        live.base_model, live.recipe = base_model, {}
     try:
         is_unfinished = _follow(project, live, count, last)
     except (PolicyUnavailable, SnapshotError, ValueError, OSError) as problem:
@@ -88,21 +94,52 @@ def _follow(project: Project, live: LiveHead, count: int, last: int) -> bool:
     waiting = _waiting(project, is_told=(live.rankings, live.last_ranking_id) == (count, last))
     require_room(settings.VAR_FOLDER, space.RESERVE)
     ranked = [row.asked for row in (*data.train, *data.heldout)]
-    unread = backbone.unread([*map(_asked, (*drawn, *waiting)), *ranked])
-    backbone.read(unread[:TURN], config.tokens_per_batch, BetweenSteps())
+    layer = live.recipe.get("layer")
+    weighed = layer if "query" in live.recipe else None
+    unread = backbone.unread([*map(_asked, (*drawn, *waiting))], weighed)
+    unread += backbone.unread(ranked, layer)
+    turn, tokens = unread[:TURN], config.tokens_per_batch
+    backbone.read(turn, tokens, BetweenSteps())
+    if layer:
+        backbone.read_tokens(turn, layer, tokens, BetweenSteps())
     if len(unread) > TURN:
         return True
     if len(data.train) >= FEWEST_RANKINGS:
         read = read_groups_with(backbone, config, data)
-        choice = read.choice(range(len(data.train)), *_known_choice(live, len(data.train)))
-        _remember(live, choice, read, count)
-        _pick(backbone, choice, drawn, config.tokens_per_batch)
-        _expect(backbone, choice, waiting, config.tokens_per_batch)
+        head = _head(live, read, count)
+        if head is None:
+            return True
+        _judge(live, head, read)
+        _pick(backbone, head, drawn, tokens)
+        _expect(backbone, head, waiting, tokens)
     else:
         live.recipe = {}  # there is no head that could say anything of what waits
         _pick_by_chance(project)
     live.last_ranking_id, live.rankings = last, count
     return False
+
+
+def _head(live: LiveHead, read: ReadGroups, count: int) -> Head | None:
+    """Chosen anew, or fitted anew as it was chosen; None where tokens are to be read first."""
+    every, known = range(len(read.rows.train)), live.recipe
+    is_near = live.chosen_from / GROWN <= len(every) <= GROWN * live.chosen_from
+    is_known = is_near and "spread" in known
+    if is_known and "query" in known:
+        trial = Trial(_recipe(known), known["spread"], 0.0, None)
+        return read.refitted(torch.tensor(known["query"]), trial, known["temperature"])
+    if is_known:
+        choice = read.choice(every, [_recipe(known)], known["spread"])
+    else:
+        choice = read.choice(every)
+        layer = best_mean(choice.trials)
+        if layer != known.get("layer"):
+            live.recipe = {"layer": layer}
+            live.save(update_fields=["base_model", "recipe"])
+            return None
+        choice = read.attending(choice, every, layer)
+        live.chosen_from = len(every)
+    _remember(live, choice, read, count)
+    return choice.head
 
 
 def _waiting(project: Project, *, is_told: bool) -> list[PromptGroup]:
@@ -112,10 +149,21 @@ def _waiting(project: Project, *, is_told: bool) -> list[PromptGroup]:
     return list((queue.filter(expected__isnull=True) if is_told else queue)[:EXPECTED_AT_ONCE])
 
 
-def _pick(backbone: Backbone, choice: Choice, drawn: Sequence[PromptGroup], tokens: int) -> None:
-    read = backbone.read([_asked(group) for group in drawn], tokens)
-    for group, features in zip(drawn, read, strict=True):
-        pick(group, choice.head, backbone.layers, features)
+def _pick(backbone: Backbone, head: Head, drawn: Sequence[PromptGroup], tokens: int) -> None:
+    for group, features in zip(drawn, _read_by(head, backbone, drawn, tokens), strict=True):
+        pick(group, head, features)
+
+
+def _read_by(
+    head: Head, backbone: Backbone, groups: Sequence[PromptGroup], tokens: int
+) -> list[Float[Tensor, "_ width"]]:
+    """What the head reads of the groups' answers."""
+    asked = [_asked(group) for group in groups]
+    features, states = backbone.read(asked, tokens), None
+    if head.query is not None:
+        [layer] = head.recipe.layers
+        states = backbone.read_tokens(asked, layer, tokens)
+    return read_by(head, backbone.layers, features, states)
 
 
 def _pick_by_chance(project: Project) -> None:
@@ -133,31 +181,32 @@ def _asked(group: PromptGroup) -> Asked:
     return group.messages, [answer.text for answer in group.answers.all()]
 
 
-def _known_choice(live: LiveHead, groups: int) -> tuple[list[Recipe] | None, float]:
-    """What was chosen before, as long as there are not many more groups to choose by, and its
-    spread."""
-    if not live.recipe or groups > GROWN * live.chosen_from:
-        return None, FIRST_SPREAD
-    layers, poolings = tuple(live.recipe["layers"]), tuple(live.recipe["poolings"])
-    return [Recipe(layers, poolings, live.recipe["length"])], live.recipe["spread"]
+def _recipe(known: Mapping[str, Any]) -> Recipe:
+    return Recipe(tuple(known["layers"]), tuple(known["poolings"]), known["length"])
 
 
 def _remember(live: LiveHead, choice: Choice, read: ReadGroups, rankings: int) -> None:
-    """What the head is and how well it predicts: on folds of the prompts to learn from, and by its
-    verdict, on held-out prompts."""
-    train, heldout = read.rows.train, read.rows.heldout
-    best = choice.trials[0]
-    live.recipe = {**asdict(best.recipe), "spread": best.spread}
-    if len(choice.trials) > 1:
-        live.chosen_from = len(train)
-    measured = asdict(metrics_of(choice.outside, train))
+    """What the head is, and how well it predicts on folds of the prompts to learn from. Of a query
+    that was learned from all of them, no fold could say: there a choice is another point, a fit
+    between two choices none."""
+    best, head = choice.trials[0], choice.head
+    layer = live.recipe["layer"]
+    live.recipe = {**asdict(best.recipe), "spread": best.spread, "layer": layer}
+    if head.query is not None:
+        live.recipe |= {"query": head.query.tolist(), "temperature": choice.temperature}
+    measured = asdict(metrics_of(choice.outside, read.rows.train))
     kept = ("accuracy", "log_loss", "calibration_error", "pairs")
     point = {"rankings": rankings, **{name: measured[name] for name in kept}}
     live.history = thinned([*(p for p in live.history if p["rankings"] < rankings), point])
+
+
+def _judge(live: LiveHead, head: Head, read: ReadGroups) -> None:
+    """By the held-out prompts."""
+    train, heldout = read.rows.train, read.rows.heldout
     live.verdict = None
     if heldout:
         share = len(heldout) / (len(heldout) + len(train))
-        scores, lengths = read.scores(choice.head).heldout, read.heldout_log_lengths
+        scores, lengths = read.scores(head).heldout, read.heldout_log_lengths
         gate = reward_gate(scores, heldout, share=share, curve=loss_curve(live), lengths=lengths)
         live.verdict = gate.report()
 
@@ -170,12 +219,8 @@ def thinned(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [*points[:half:2], *points[half:]]
 
 
-def _expect(
-    backbone: Backbone, choice: Choice, waiting: Sequence[PromptGroup], tokens: int
-) -> None:
+def _expect(backbone: Backbone, head: Head, waiting: Sequence[PromptGroup], tokens: int) -> None:
     """Writes down, before anybody ranks these groups, what the head makes of their answers."""
-    read = backbone.read([_asked(group) for group in waiting], tokens)
-    for group, features in zip(waiting, read, strict=True):
-        scores = score_with(choice.head, backbone.layers, features)
-        group.expected = [round(score, 4) for score in scores.tolist()]
+    for group, features in zip(waiting, _read_by(head, backbone, waiting, tokens), strict=True):
+        group.expected = [round(score, 4) for score in head.scores(features).tolist()]
     PromptGroup.objects.bulk_update(waiting, ["expected"], batch_size=100)

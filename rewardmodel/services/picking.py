@@ -3,12 +3,13 @@
 import random
 from collections.abc import Sequence
 
+from jaxtyping import Float
+from torch import Tensor
+
 from annotation.models import Project, Prompt, PromptGroup
 from annotation.services.groups import pick_answers
-from rewardmodel.learning.reward.feature_cache import Features
-from rewardmodel.learning.reward.fit_probe import score_with
 from rewardmodel.learning.reward.information import choice_variances, most_telling
-from rewardmodel.learning.reward.probe import Head, chosen_features
+from rewardmodel.learning.reward.probe import Head
 
 BY_CHANCE = 0.25
 """Share of the prompts to learn from whose answers chance picks; of held-out ones, all: only such
@@ -20,11 +21,10 @@ Picked = PromptGroup.Picked
 def pick(
     group: PromptGroup,
     head: Head | None = None,
-    layers: Sequence[int] = (),
-    features: Features | None = None,
+    features: Float[Tensor, "N width"] | None = None,
 ) -> None:
     """Opens a group that waits for it with what its project wants to be shown; without a head
-    chance picks. `features` are those of all answers drawn, read at `layers`."""
+    chance picks. `features` are what the head reads of all answers drawn."""
     chance = random.Random(group.seed)
     is_random = chance.random() < BY_CHANCE or group.prompt.split == Prompt.Split.HELDOUT
     count = group.answer_count
@@ -32,11 +32,10 @@ def pick(
     if head is None or features is None or is_random:
         pick_answers(group, chance.sample(among, count), Picked.CHANCE)
     elif group.project.pick == Project.Pick.REWARD:
-        best = score_with(head, layers, features)[among].topk(count).indices.tolist()
+        best = head.scores(features)[among].topk(count).indices.tolist()
         pick_answers(group, [among[place] for place in best], Picked.REWARD)
     else:
-        read = chosen_features(head.recipe, layers, features.hidden, features.log_lengths)
-        telling = most_telling(choice_variances(head, read[among]), count)
+        telling = most_telling(choice_variances(head, features[among]), count)
         pick_answers(group, [among[place] for place in telling], Picked.INFORMATION)
 
 

@@ -83,16 +83,22 @@ def test_the_reference_is_the_base_s_own_reading(policy: AdaptedPolicy, tokens: 
         assert torch.allclose(experience.reference, alone, atol=1e-4)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
 @pytest.mark.parametrize("tokens", [512, 16])
-def test_what_of_a_score_is_the_words_is_their_mean_along_the_head(
-    policy: AdaptedPolicy, tokens: int
+def test_what_of_a_score_is_the_words_is_what_the_head_makes_of_all_together(
+    policy: AdaptedPolicy, tokens: int, pooling: str
 ) -> None:
-    probe = policy.scorer.model if policy.scorer else None
-    assert isinstance(probe, LinearProbe)
-    layers = probe.reader.layers
-    recipe = Recipe(layers, ("mean",), length=False)
-    width = probe.network.config.hidden_size * len(layers)
-    probe.head = Head(recipe, torch.randn(width), torch.eye(width))
+    first = policy.scorer.model if policy.scorer else None
+    assert isinstance(first, LinearProbe)
+    hidden = first.network.config.hidden_size
+    if pooling == "mean":
+        layers, query = first.reader.layers, None
+    else:
+        layers, query = first.reader.layers[:1], torch.randn(hidden)
+    width = hidden * len(layers)
+    recipe = Recipe(layers, (pooling,), length=False)
+    head = Head(recipe, torch.randn(width), torch.eye(width), query)
+    probe = LinearProbe(first.network, 512, head)
     groups = [
         EncodedGroup(*policy.chat.group_ids(prompt, ["one", "a second one"])) for prompt in PROMPTS
     ]

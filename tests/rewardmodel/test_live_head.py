@@ -65,13 +65,42 @@ def test_it_predicts_rankings_of_prompts_that_it_did_not_learn_from(followed: Pr
     assert live.verdict["values"]["pairs"] > 0
 
 
-def test_more_rankings_make_another_point_of_its_history(followed: Project, labeler: User) -> None:
+def test_a_quarter_more_rankings_make_another_point_of_its_history(
+    followed: Project, labeler: User
+) -> None:
+    LiveHead.objects.update(chosen_from=20)
     rank_everything(followed, [labeler], likes_later_letters, 0.0, random.Random(0))
     assert is_behind(followed)
     follow(followed)
     live = LiveHead.objects.get(project=followed)
     assert [point["rankings"] for point in live.history] == [30, 34]
     assert not is_behind(followed)
+
+
+def test_between_two_choices_it_is_fitted_anew_and_judged_by_held_out_prompts(
+    followed: Project, labeler: User
+) -> None:
+    before = LiveHead.objects.get(project=followed)
+    rank_everything(followed, [labeler], likes_later_letters, 0.0, random.Random(0))
+    follow(followed)
+    live = LiveHead.objects.get(project=followed)
+    assert live.rankings == 34
+    assert live.recipe["layers"] == before.recipe["layers"]
+    assert live.recipe.get("query") == before.recipe.get("query")
+    assert live.verdict != before.verdict
+    assert not is_behind(followed)
+
+
+def test_another_model_is_read_from_the_start(followed: Project, tmp_path: Path) -> None:
+    before = LiveHead.objects.get(project=followed)
+    moved = tmp_path / "moved"
+    shutil.copytree(before.base_model, moved)
+    followed.policyversions.update(base_model=str(moved))
+    LiveHead.objects.update(last_ranking_id=0, recipe={"layer": 99})
+    follow(followed)
+    live = LiveHead.objects.get(project=followed)
+    assert (live.base_model, live.failure_reason) == (str(moved), "")
+    assert live.recipe["layer"] == before.recipe["layer"]
 
 
 def test_it_says_of_groups_that_nobody_ranked_what_it_expects(followed: Project) -> None:

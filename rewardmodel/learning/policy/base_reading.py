@@ -26,9 +26,10 @@ from rewardmodel.learning.reward.probe import LinearProbe, chosen_features
 class BaseReading:
     """Of one group: log probabilities of each answer's tokens, in nats, and what the head is given.
 
-    The mean over an answer's tokens is a sum over them: of its score, beside the mean of the
-    group's, `words` have what each token but the end has by itself, `end` what the end has. Where a
-    head reads the last token or the length, that is not all of the score.
+    The mean over an answer's tokens, or a head's own weighing of them, is a sum over them: of its
+    score, beside the mean of the group's, `words` have what each token but the end has by itself,
+    `end` what the end has. Where a head reads the last token or the length, that is not all of the
+    score.
     """
 
     log_probs: list[Float[Tensor, " _"]]
@@ -57,13 +58,15 @@ def finished(group: EncodedGroup, sampled: Sequence[Completion], chat: Chat) -> 
 class _PassReading:
     """What one forward pass read of k answers of a group, which begin at its answer `first`.
 
-    `hidden` are pooled states, layer by layer. `shares` is how far each token lies along the head's
-    directions, divided by the answer's tokens: their sum is what the head says of the mean.
+    `hidden` are pooled states, layer by layer. `own` is how far each token lies along the head's
+    directions, and `shares` how much it counts in its answer: the sum of both multiplied is what
+    the head says of all tokens together.
     """
 
     first: int
     log_probs: Sequence[Float[Tensor, " _"]]
     hidden: Float[Tensor, "k layers poolings hidden"]
+    own: Sequence[Float[Tensor, " _"]]
     shares: Sequence[Float[Tensor, " _"]]
 
 
@@ -82,20 +85,23 @@ def read_base(
     directions = probe.head.directions()
     read: list[list[_PassReading]] = [[] for _ in groups]
     for chosen, batch in in_passes(layout, groups, pad, tokens, device):
-        watching = keeping(probe.network, batch, layers, directions, stop=False)
-        with autocast(device), watching as kept:
+        reading = keeping(probe.network, batch, layers, probe.head.query, directions, stop=False)
+        with autocast(device), reading as kept:
             found = log_probs(batch)
         hidden = torch.stack([kept.pooled[layer] for layer in layers], dim=1).cpu()
         lengths = torch.bincount(batch.answer_of).tolist()
         by_answer = found.split(lengths)
         along = sum(kept.along.values(), torch.zeros_like(found))
-        shares = [each.cpu() / len(each) for each in torch.split(along, lengths)]
+        own = torch.split(along.cpu(), lengths)
+        shares = torch.zeros_like(found) if kept.shares is None else kept.shares
+        by_share = torch.split(shares.cpu(), lengths)
         start = 0
         for part in chosen:
-            own = slice(start, start + len(part.answers))
-            mine = _PassReading(part.answers.start, by_answer[own], hidden[own], shares[own])
-            read[part.group].append(mine)
-            start = own.stop
+            at = slice(start, start + len(part.answers))
+            read[part.group].append(
+                _PassReading(part.answers.start, by_answer[at], hidden[at], own[at], by_share[at])
+            )
+            start = at.stop
     return [_joined(probe, *both) for both in zip(groups, read, strict=True)]
 
 
@@ -105,13 +111,13 @@ def _joined(probe: LinearProbe, group: EncodedGroup, passes: Sequence[_PassReadi
     hidden = torch.cat([part.hidden for part in parts])
     recipe, layers = probe.head.recipe, probe.reader.layers
     features = chosen_features(recipe, layers, hidden, log_lengths(group))
-    shares = [share for part in parts for share in part.shares]
+    both = [each for part in parts for each in zip(part.own, part.shares, strict=True)]
     # Every token has the same offset: undivided, it would make a short answer's tokens dear.
-    offset = torch.stack([share.sum() for share in shares]).mean()
-    shares = [share - offset / len(share) for share in shares]
+    offset = torch.stack([(own * share).sum() for own, share in both]).mean()
+    earned = [share * (own - offset) for own, share in both]
     return BaseReading(
         [answer for part in parts for answer in part.log_probs],
         features,
-        [share[:-1] for share in shares],
-        torch.stack([share[-1] for share in shares]),
+        [each[:-1] for each in earned],
+        torch.stack([each[-1] for each in earned]),
     )

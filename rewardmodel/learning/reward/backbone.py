@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from transformers import PreTrainedModel
@@ -25,7 +26,9 @@ from rewardmodel.learning.reward.features import (
     read_features,
 )
 from rewardmodel.learning.reward.model import encode
+from rewardmodel.learning.reward.tokens import TokenStates, read_tokens
 
+Read = TypeVar("Read", Features, TokenStates)
 READ_AT_ONCE = 32  # groups
 _layouts: WeakKeyDictionary[PreTrainedModel, Layout] = WeakKeyDictionary()
 """Of a model that stays in memory while backbones come and go."""
@@ -47,9 +50,16 @@ class Backbone:
         self.reader = FeatureReader(network, self.layers)
         self.cache = None if kept is None else FeatureCache(kept / self._key(name))
 
-    def unread(self, groups: Sequence[Asked]) -> list[Asked]:
-        """Those that are not kept yet."""
-        return [group for group in groups if self.cache is None or not self.cache.knows(group)]
+    def unread(self, groups: Sequence[Asked], layer: int | None = None) -> list[Asked]:
+        """Those that are not kept yet; or their tokens in that layer, where one is named."""
+        cache = self.cache
+        return [
+            group
+            for group in groups
+            if cache is None
+            or not cache.knows(group)
+            or (layer is not None and not cache.knows(group, layer))
+        ]
 
     def read(
         self,
@@ -62,18 +72,54 @@ class Backbone:
         how many answers of those that were not known have been read. `encoded` are the groups'
         tokens, for whoever has them."""
         found = [self.cache.get(group) if self.cache else None for group in groups]
-        missing = [place for place, known in enumerate(found) if known is None]
+
+        def read(given: Sequence[EncodedGroup], tell: Callable[[int], None]) -> list[Features]:
+            pad = self.chat.pad
+            hidden = read_features(self.reader, self.layout, given, pad, tokens, tell)
+            return list(map(Features, hidden, map(log_lengths, given)))
+
+        for place, new in self._missing(found, read, groups, tell, encoded):
+            found[place] = self.cache.put(groups[place], new) if self.cache else new
+        return [features for features in found if features is not None]
+
+    def read_tokens(
+        self,
+        groups: Sequence[Asked],
+        layer: int,
+        tokens: int,
+        tell: Callable[[int], None] = lambda read: None,
+        encoded: Sequence[EncodedGroup] | None = None,
+    ) -> list[TokenStates]:
+        """As `read`, every token of the answers as `layer` gives it."""
+        found = [self.cache.tokens(group, layer) if self.cache else None for group in groups]
+
+        def read(given: Sequence[EncodedGroup], tell: Callable[[int], None]) -> list[TokenStates]:
+            layout, pad = self.layout, self.chat.pad
+            return read_tokens(self.network, layer, layout, given, pad, tokens, tell)
+
+        for place, new in self._missing(found, read, groups, tell, encoded):
+            found[place] = new
+            if self.cache:
+                self.cache.put_tokens(groups[place], layer, new)
+        return [states for states in found if states is not None]
+
+    def _missing(
+        self,
+        known: Sequence[Read | None],
+        read: Callable[[Sequence[EncodedGroup], Callable[[int], None]], list[Read]],
+        groups: Sequence[Asked],
+        tell: Callable[[int], None],
+        encoded: Sequence[EncodedGroup] | None,
+    ) -> Iterator[tuple[int, Read]]:
+        """What is not known, with its place, READ_AT_ONCE groups at a time: what is kept outlives a
+        killed process."""
+        missing = [place for place, found in enumerate(known) if found is None]
         answers = 0
-        for start in range(0, len(missing), READ_AT_ONCE):  # what is kept outlives a killed process
+        for start in range(0, len(missing), READ_AT_ONCE):
             part = missing[start : start + READ_AT_ONCE]
             given = [encoded[i] if encoded else self._encode(groups[i]) for i in part]
-            count = partial(_after, tell, answers)
-            hidden = read_features(self.reader, self.layout, given, self.chat.pad, tokens, count)
-            for place, group, states in zip(part, given, hidden, strict=True):
-                read = Features(states, log_lengths(group))
-                found[place] = self.cache.put(groups[place], read) if self.cache else read
-                answers += len(states)
-        return [features for features in found if features is not None]
+            yield from zip(part, read(given, partial(_after, tell, answers)), strict=True)
+            answers += sum(len(group.answers) for group in given)
 
     def _encode(self, group: Asked) -> EncodedGroup:
         return truncate(encode(self.chat, *group), self.longest)

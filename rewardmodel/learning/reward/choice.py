@@ -135,7 +135,7 @@ def choose_head(
         (temperature * filled[: len(own)]).float()
         for filled, own in zip(best.outside, lengths, strict=True)
     ]
-    return Choice(_head(best.trial, best.features, temperature), trials, temperature, scores)
+    return Choice(fitted_head(best.trial, best.features, temperature), trials, temperature, scores)
 
 
 def folds_of(prompts: Sequence[str]) -> Int[Tensor, " G"]:
@@ -173,7 +173,7 @@ class _SpreadSearch:
     def _at(self, place: int) -> _Tried:
         if place not in self.tried:
             outside = self._outside(self.features.prior(SPREADS[place]))
-            trial = Trial(self.recipe, SPREADS[place], *_judged(self.features.data, outside))
+            trial = Trial(self.recipe, SPREADS[place], *judged(self.features.data, outside))
             self.tried[place] = _Tried(trial, self.features, outside)
         return self.tried[place]
 
@@ -192,7 +192,7 @@ class _SpreadSearch:
         return outside
 
 
-def _judged(data: Comparisons, scores: Float[Tensor, "G K"]) -> tuple[float, float | None]:
+def judged(data: Comparisons, scores: Float[Tensor, "G K"]) -> tuple[float, float | None]:
     """Mean log loss and accuracy over the comparisons, as they weigh; None where people were of two
     minds about each."""
     differences = scores[:, :, None] - scores[:, None, :]
@@ -225,7 +225,7 @@ def cautious_temperature(data: Comparisons, outside: Float[Tensor, "G K"]) -> fl
     return float(TEMPERATURES[int(within)])
 
 
-def _head(trial: Trial, features: SpannedFeatures, temperature: float) -> Head:
+def fitted_head(trial: Trial, features: SpannedFeatures, temperature: float) -> Head:
     """Fitted to all groups, for features as they are read."""
     fit = fit_head(features.data, features.prior(trial.spread))
     basis, scale, hidden = features.basis, features.scale, features.hidden

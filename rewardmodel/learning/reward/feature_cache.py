@@ -16,6 +16,7 @@ from torch import Tensor
 from annotation.exchange.files import write_aside
 from annotation.exchange.jsonl import canonical
 from annotation.lm.chat import Messages
+from rewardmodel.learning.reward.tokens import TokenStates
 
 Asked = tuple[Messages, Sequence[str]]
 """A prompt and its K answers."""
@@ -39,7 +40,8 @@ class Features:
 
 
 class FeatureCache:
-    """A folder with a file for each group, named by the SHA-256 of prompt and answers.
+    """A folder with a file for each group, named by the SHA-256 of prompt and answers, and one for
+    its tokens in each layer whose tokens were read.
 
     Any of them may be deleted at any time: it is read again. The folder is one backbone's.
     """
@@ -48,8 +50,8 @@ class FeatureCache:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def knows(self, asked: Asked) -> bool:
-        return self._file(asked).is_file()
+    def knows(self, asked: Asked, layer: int | None = None) -> bool:
+        return self._file(asked, layer).is_file()
 
     def get(self, asked: Asked) -> Features | None:
         """What was kept; None where there is nothing, or only a damaged file."""
@@ -60,16 +62,30 @@ class FeatureCache:
     def put(self, asked: Asked, features: Features) -> Features:
         """As they will be found, so that whoever read them goes on with the same."""
         kept = features.rounded()
+        self._write(self._file(asked), kept)
+        return _as_kept(kept)
+
+    def tokens(self, asked: Asked, layer: int) -> TokenStates | None:
+        """As `get`, of the tokens that `layer` gave."""
+        with suppress(OSError, SafetensorError, TypeError):
+            return TokenStates(**load(self._file(asked, layer).read_bytes()))
+        return None
+
+    def put_tokens(self, asked: Asked, layer: int, read: TokenStates) -> None:
+        kept = {"states": read.states, "scale": read.scale, "answer_of": read.answer_of}
+        self._write(self._file(asked, layer), kept)
+
+    def _write(self, path: Path, kept: dict[str, Tensor]) -> None:
         with write_aside(self.folder) as (aside, file):
             file.write(save(kept))
             file.flush()
-            aside.replace(self._file(asked))  # a power cut may lose it: it is read again
-        return _as_kept(kept)
+            aside.replace(path)  # a power cut may lose it: it is read again
 
-    def _file(self, asked: Asked) -> Path:
+    def _file(self, asked: Asked, layer: int | None = None) -> Path:
         prompt, answers = asked
         name = hashlib.sha256(canonical({"prompt": prompt, "answers": list(answers)}).encode())
-        return self.folder / f"{name.hexdigest()}.safetensors"
+        of_layer = "" if layer is None else f".{layer}"
+        return self.folder / f"{name.hexdigest()}{of_layer}.safetensors"
 
 
 def _as_kept(kept: Mapping[str, Tensor]) -> Features:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -26,6 +27,8 @@ from rewardmodel.learning.core.passes import read_answers
 
 POOLINGS = ("mean", "end")
 """The mean over the answer's tokens, and its last token alone."""
+ATTENTION = "attention"
+"""The answer's tokens weighed by a softmax over how far each lies along a learned query."""
 NO_LAYERS = gettext_noop(
     "{kind} has no list of {count} layers to read: use another base model, or method 'finetune'."
 )
@@ -38,10 +41,12 @@ class _DeepEnough(Exception):
 @dataclass
 class _Kept:
     """What the layers gave in one pass, by the number of layers below and with each: pooled, and
-    how far each answer token lies along a direction, where one is asked for."""
+    how far each answer token lies along a direction, where one is asked for. `shares` are the
+    tokens' in what is pooled from all of an answer's."""
 
     pooled: dict[int, Tensor] = field(default_factory=dict)
     along: dict[int, Tensor] = field(default_factory=dict)
+    shares: Tensor | None = None
 
 
 def decoder_layers(network: PreTrainedModel) -> list[nn.Module]:
@@ -54,17 +59,24 @@ def decoder_layers(network: PreTrainedModel) -> list[nn.Module]:
 
 
 class FeatureReader(nn.Module):
-    """Reads answers as the `layers` of a language model see them; 1 is the lowest."""
+    """Reads answers as the `layers` of a language model see them; 1 is the lowest. With a `query`
+    there is one layer, and ATTENTION is a pooling, too."""
 
-    def __init__(self, network: PreTrainedModel, layers: Sequence[int]) -> None:
+    def __init__(
+        self,
+        network: PreTrainedModel,
+        layers: Sequence[int],
+        query: Float[Tensor, " hidden"] | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
         self.layers = tuple(layers)
+        self.query = query
         decoder_layers(network)
 
     def forward(self, batch: GroupBatch) -> Float[Tensor, "N layers poolings hidden"]:
-        """Of each answer, layer by layer, what POOLINGS name; in float32."""
-        with keeping(self.network, batch, self.layers) as kept:
+        """Of each answer, layer by layer, what POOLINGS name, and ATTENTION; in float32."""
+        with keeping(self.network, batch, self.layers, self.query) as kept:
             self.network.base_model(**batch.inputs)
         return torch.stack([kept.pooled[layer] for layer in self.layers], dim=1)
 
@@ -74,35 +86,60 @@ def keeping(
     network: PreTrainedModel,
     batch: GroupBatch,
     layers: Sequence[int],
+    query: Float[Tensor, " hidden"] | None = None,
     directions: Mapping[int, Float[Tensor, " hidden"]] | None = None,
     *,
     stop: bool = True,
 ) -> Iterator[_Kept]:
     """Keeps what the layers give in the pass inside, which ends at the deepest one if it may.
 
-    `directions` are those along which each token of some layers is measured.
+    `query` as FeatureReader has it; `directions` are those along which each token of some layers is
+    measured.
     """
-    kept, every = _Kept(), decoder_layers(network)
-    tokens, wanted = answer_positions(batch), directions or {}
+    kept, wanted = _Kept(), directions or {}
+    tokens, answer_of = answer_positions(batch), batch.answer_of
+    lengths = torch.bincount(answer_of, minlength=len(batch.ends))
 
-    def keep(number: int) -> None:
-        def hook(module: nn.Module, given: object, output: Tensor | tuple[Tensor, ...]) -> None:
-            hidden = output if isinstance(output, Tensor) else output[0]
-            kept.pooled[number] = pooled(hidden, batch, tokens)
+    def keep(number: int, hidden: Float[Tensor, "B L hidden"]) -> None:
+        states = hidden.flatten(0, 1)[tokens].float()
+        kept.shares = (1 / lengths)[answer_of]
+        found = [weighed_sum(states, kept.shares, answer_of, len(lengths))]
+        found.append(hidden.flatten(0, 1)[batch.ends].float())
+        with torch.autocast(hidden.device.type, enabled=False):
+            if query is not None:
+                kept.shares = attention_shares(states @ query.to(states), answer_of, len(lengths))
+                found.append(weighed_sum(states, kept.shares, answer_of, len(lengths)))
             if number in wanted:
-                direction = wanted[number].to(hidden.device)
-                kept.along[number] = hidden.flatten(0, 1)[tokens].float() @ direction
-            if stop and number == max(layers):
-                raise _DeepEnough
+                kept.along[number] = states @ wanted[number].to(states)
+        kept.pooled[number] = torch.stack(found, dim=1)
 
-        handles.append(every[number - 1].register_forward_hook(hook))
+    with watching(network, layers, keep, stop=stop):
+        yield kept
 
-    handles: list[torch.utils.hooks.RemovableHandle] = []
+
+@contextmanager
+def watching(
+    network: PreTrainedModel,
+    layers: Sequence[int],
+    keep: Callable[[int, Float[Tensor, "B L hidden"]], None],
+    *,
+    stop: bool = True,
+) -> Iterator[None]:
+    """Calls `keep` with the number of each of the layers and its states in the pass inside, which
+    ends at the deepest one if it may."""
+    every = decoder_layers(network)
+
+    def hook(
+        number: int, module: nn.Module, given: object, output: Tensor | tuple[Tensor, ...]
+    ) -> None:
+        keep(number, output if isinstance(output, Tensor) else output[0])
+        if stop and number == max(layers):
+            raise _DeepEnough
+
+    handles = [every[n - 1].register_forward_hook(partial(hook, n)) for n in layers]
     try:
-        for layer in layers:
-            keep(layer)
         with suppress(_DeepEnough):
-            yield kept
+            yield
     finally:
         for handle in handles:
             handle.remove()
@@ -116,15 +153,25 @@ def answer_positions(batch: GroupBatch) -> Int[Tensor, " T"]:
     return (batch.ends - lengths + 1)[batch.answer_of] + within
 
 
-def pooled(
-    hidden: Float[Tensor, "B L hidden"], batch: GroupBatch, tokens: Int[Tensor, " T"]
-) -> Float[Tensor, "N poolings hidden"]:
-    """One layer's states, pooled as POOLINGS say."""
-    flat = hidden.flatten(0, 1)
-    sums = flat.new_zeros(len(batch.ends), flat.shape[-1], dtype=torch.float32)
-    sums = sums.index_add(0, batch.answer_of, flat[tokens].float())
-    lengths = torch.bincount(batch.answer_of, minlength=len(batch.ends))
-    return torch.stack([sums / lengths[:, None], flat[batch.ends].float()], dim=1)
+def weighed_sum(
+    states: Float[Tensor, "T hidden"],
+    shares: Float[Tensor, " T"],
+    answer_of: Int[Tensor, " T"],
+    answers: int,
+) -> Float[Tensor, "N hidden"]:
+    """Of each answer's tokens."""
+    sums = states.new_zeros(answers, states.shape[-1])
+    return sums.index_add(0, answer_of, shares[:, None] * states)
+
+
+def attention_shares(
+    along: Float[Tensor, " T"], answer_of: Int[Tensor, " T"], answers: int
+) -> Float[Tensor, " T"]:
+    """The softmax of `along` over each answer's tokens."""
+    most = along.new_full((answers,), -torch.inf)
+    most = most.scatter_reduce(0, answer_of, along.detach(), "amax")
+    each = (along - most[answer_of]).exp()
+    return each / along.new_zeros(answers).index_add(0, answer_of, each)[answer_of]
 
 
 def log_lengths(group: EncodedGroup) -> Float[Tensor, " K"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,22 @@ from rewardmodel.learning.core.group_packing import EncodedGroup
 from rewardmodel.learning.core.row_report import row_sentence
 from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.snapshot import PreferenceData
+from rewardmodel.learning.reward.attention import (
+    attended_features,
+    best_mean,
+    head_with_query,
+    mean_of,
+    with_attention,
+)
 from rewardmodel.learning.reward.backbone import Backbone
-from rewardmodel.learning.reward.choice import FIRST_SPREAD, Choice, choose_head
+from rewardmodel.learning.reward.choice import FIRST_SPREAD, Choice, Trial, choose_head
 from rewardmodel.learning.reward.feature_cache import Features
 from rewardmodel.learning.reward.learned import Learned, Scores
 from rewardmodel.learning.reward.metrics import metrics_of
-from rewardmodel.learning.reward.preferences import preference_target
+from rewardmodel.learning.reward.preferences import PreferenceTarget, preference_target
 from rewardmodel.learning.reward.probe import Head, LinearProbe, Recipe, chosen_features
 from rewardmodel.learning.reward.report import curve_point
+from rewardmodel.learning.reward.tokens import TokenStates
 from rewardmodel.learning.reward.training_set import (
     demonstrations_of,
     encode_training_set,
@@ -63,12 +72,18 @@ def fit_probe(
         [*data.groups, *data.heldout, *data.demonstrations],
     )
     run.progress("training", 0, 1)
+    every = range(len(data.groups))
+    choice = read.choice(every)
+    layer = best_mean(choice.trials)
+    read.tokens_at(layer)
+    run.progress("training", 0, 1)
+    choice = read.attending(choice, every, layer)
+    scores = read.scores(choice.head)
     curve = []
     for part in nested_parts(len(data.groups), config.seed, 1):
-        heldout = read.scores(read.choice(part).head).heldout
+        fitted = read.attending(read.choice(part), part, layer)
+        heldout = read.scores(fitted.head).heldout
         curve.append(curve_point(len(part), metrics_of(heldout, rows.heldout)))
-    choice = read.choice(range(len(data.groups)))
-    scores = read.scores(choice.head)
     curve.append(curve_point(len(data.groups), metrics_of(scores.heldout, rows.heldout)))
     run.progress("training", 1, 1)
     model = LinearProbe(backbone.network, backbone.longest, choice.head)
@@ -104,17 +119,24 @@ def read_groups_with(
     total = sum(len(answers) for _, answers in every)
     tokens = config.tokens_per_batch
     features = backbone.read(every, tokens, lambda done: tell(done, total), encoded)
-    return ReadGroups(config, rows, backbone.layers, features)
+
+    @cache
+    def tokens_at(layer: int) -> list[TokenStates]:
+        return backbone.read_tokens(every, layer, tokens, lambda done: tell(done, total), encoded)
+
+    return ReadGroups(config, rows, backbone.layers, features, tokens_at)
 
 
 @dataclass(frozen=True)
 class ReadGroups:
-    """`features` are of the groups to learn from, of held-out ones, and of demonstrations."""
+    """`features` are of the groups to learn from, of held-out ones, and of demonstrations;
+    `tokens_at` reads their tokens as one layer sees them, once."""
 
     config: RewardConfig
     rows: PreferenceData
     layers: tuple[int, ...]
     features: list[Features]
+    tokens_at: Callable[[int], list[TokenStates]]
 
     def choice(
         self,
@@ -123,20 +145,45 @@ class ReadGroups:
         near: float = FIRST_SPREAD,
     ) -> Choice:
         """From those of the groups to learn from; `only` and `near` as in `choose_head`."""
-        train = self.rows.train
         return choose_head(
             [self.features[i].hidden for i in groups],
             self.layers,
             [self.features[i].log_lengths for i in groups],
-            [preference_target(train[i], self.config, torch.device("cpu")) for i in groups],
-            [prompt_key(train[i].prompt) for i in groups],
+            *self._said(groups),
             only,
             near,
         )
 
+    def attending(self, choice: Choice, groups: Sequence[int], layer: int) -> Choice:
+        """That choice from these groups, or a head that weighs the tokens that `layer` gives, where
+        that is better."""
+        mean = mean_of(choice.trials, layer)
+        tokens = self.tokens_at(layer)
+        by_mean = [features_of(mean.recipe, self.layers, self.features[i]) for i in groups]
+        own = [tokens[i] for i in groups]
+        return with_attention(choice, mean, by_mean, own, *self._said(groups))
+
+    def _said(self, groups: Sequence[int]) -> tuple[list[PreferenceTarget], list[str]]:
+        """What people said of the groups, and which prompt each has."""
+        rows = [self.rows.train[i] for i in groups]
+        targets = [preference_target(row, self.config, torch.device("cpu")) for row in rows]
+        return targets, [prompt_key(row.prompt) for row in rows]
+
+    def refitted(self, query: Float[Tensor, " hidden"], trial: Trial, temperature: float) -> Head:
+        """A head with that query, fitted to all groups to learn from."""
+        every = range(len(self.rows.train))
+        tokens = self.tokens_at(*trial.recipe.layers)
+        attended = [
+            attended_features(query, tokens[i], self.features[i].log_lengths[:, None])
+            for i in every
+        ]
+        return head_with_query(query, trial, temperature, attended, self._said(every)[0])
+
     def scores(self, head: Head) -> Scores:
-        """Of all groups by that head, without another pass."""
-        found = [score_with(head, self.layers, each) for each in self.features]
+        """Of all groups by that head, without another pass where it reads no tokens, or those of a
+        layer that have been read."""
+        tokens = None if head.query is None else self.tokens_at(*head.recipe.layers)
+        found = [head.scores(each) for each in read_by(head, self.layers, self.features, tokens)]
         first = len(self.rows.train)
         second = first + len(self.rows.heldout)
         return Scores(found[:first], found[first:second], found[second:])
@@ -153,6 +200,19 @@ class ReadGroups:
         return asdict(metrics_of(heldout, self.rows.heldout))
 
 
-def score_with(head: Head, layers: Sequence[int], read: Features) -> Float[Tensor, " K"]:
-    """What the head makes of a group that was read at `layers`."""
-    return head.scores(chosen_features(head.recipe, layers, read.hidden, read.log_lengths))
+def read_by(
+    head: Head,
+    layers: Sequence[int],
+    features: Sequence[Features],
+    tokens: Sequence[TokenStates] | None = None,
+) -> list[Float[Tensor, "_ width"]]:
+    """What the head reads of groups that were read at `layers`; `tokens` are those of its layer,
+    where it has a query."""
+    if head.query is None or tokens is None:
+        return [features_of(head.recipe, layers, each) for each in features]
+    both = zip(tokens, features, strict=True)
+    return [attended_features(head.query, own, each.log_lengths[:, None]) for own, each in both]
+
+
+def features_of(recipe: Recipe, layers: Sequence[int], read: Features) -> Float[Tensor, "K width"]:
+    return chosen_features(recipe, layers, read.hidden, read.log_lengths)

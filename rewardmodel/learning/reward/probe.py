@@ -24,6 +24,7 @@ from rewardmodel.learning.configs.reward import SECOND_JUDGE
 from rewardmodel.learning.core.group_packing import EncodedGroup, Layout
 from rewardmodel.learning.core.packing_check import choose_layout
 from rewardmodel.learning.reward.features import (
+    ATTENTION,
     POOLINGS,
     FeatureReader,
     log_lengths,
@@ -40,7 +41,7 @@ DAMAGED = gettext_noop("The reward model at {folder} is damaged ({problem}): tra
 class Recipe:
     """What a head reads of an answer: hidden states, by layer and pooling, and perhaps its length.
 
-    `layers` and `poolings` make one block of features each way.
+    `layers` and `poolings` make one block of features each way; ATTENTION reads one layer.
     """
 
     layers: tuple[int, ...]
@@ -57,7 +58,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Head:
-    """`weights` of the features as they are read, and the posterior covariance of these weights.
+    """`weights` of the features as they are read, and the posterior covariance of these weights,
+    for a given `query` where the recipe reads by ATTENTION.
 
     Scores are in nats of preference: sigmoid(s_i - s_j) is the chance that i is preferred.
     """
@@ -65,6 +67,7 @@ class Head:
     recipe: Recipe
     weights: Float[Tensor, " width"]
     covariance: Float[Tensor, "width width"]
+    query: Float[Tensor, " hidden"] | None = None
 
     def scores(self, features: Float[Tensor, "K width"]) -> Float[Tensor, " K"]:
         return features.to(self.weights) @ self.weights
@@ -75,8 +78,9 @@ class Head:
         return ((centred @ self.covariance) * centred).sum(1).clamp(min=0).sqrt()
 
     def directions(self) -> dict[int, Float[Tensor, " hidden"]]:
-        """What the mean over an answer's tokens is weighted by in each layer: along it every token
-        has a score of its own, of which that mean is the answer's."""
+        """What the mean over an answer's tokens, or what stands for it by ATTENTION, is weighted
+        by in each layer: along it every token has a score of its own, of which the answer's is the
+        same mean."""
         recipe = self.recipe
         named = [(layer, pooling) for layer in recipe.layers for pooling in recipe.poolings]
         hidden = len(self.weights) - recipe.length
@@ -84,7 +88,7 @@ class Head:
         return {
             layer: block
             for (layer, pooling), block in zip(named, blocks, strict=True)
-            if pooling == "mean"
+            if pooling in ("mean", ATTENTION)
         }
 
     def without_length(self) -> Head:
@@ -102,7 +106,7 @@ class LinearProbe(nn.Module):
     def __init__(self, network: PreTrainedModel, group_tokens: int, head: Head) -> None:
         super().__init__()
         self.network, self.group_tokens, self.head = network, group_tokens, head
-        self.reader = FeatureReader(network, head.recipe.layers or (1,))
+        self.reader = FeatureReader(network, head.recipe.layers or (1,), head.query)
 
     def choose_layout(self, longest: int) -> Layout:
         """`longest`: tokens of a row."""
@@ -129,10 +133,10 @@ class LinearProbe(nn.Module):
             self.network.save_pretrained(backbone)
             chat.save(backbone)
         head = self.head
-        save_file(
-            {"weights": head.weights.contiguous(), "covariance": head.covariance.contiguous()},
-            folder / WEIGHTS,
-        )
+        tensors = {"weights": head.weights, "covariance": head.covariance}
+        if head.query is not None:
+            tensors["query"] = head.query
+        save_file({name: each.contiguous() for name, each in tensors.items()}, folder / WEIGHTS)
         facts = {
             "group_tokens": self.group_tokens,
             "reward_mean": reward_mean,
@@ -149,8 +153,9 @@ def chosen_features(
     lengths: Float[Tensor, " K"],
 ) -> Float[Tensor, "K width"]:
     """Those that the recipe names, of all that were read of `layers`."""
+    poolings = (*POOLINGS, ATTENTION)
     blocks = [
-        hidden[:, layers.index(layer), POOLINGS.index(pooling)]
+        hidden[:, layers.index(layer), poolings.index(pooling)]
         for layer in recipe.layers
         for pooling in recipe.poolings
     ]
@@ -189,7 +194,8 @@ def load_probe(
         facts = json.loads(Path(folder, HEAD).read_text(encoding="utf-8"))
         tensors = load_file(Path(folder, WEIGHTS))
         recipe = Recipe(tuple(facts["layers"]), tuple(facts["poolings"]), facts["length"])
-        head = Head(recipe, tensors["weights"], tensors["covariance"])
+        query = tensors["query"] if ATTENTION in recipe.poolings else None
+        head = Head(recipe, tensors["weights"], tensors["covariance"], query)
         scale = float(facts["reward_mean"]), float(facts["reward_std"])
         longest = int(facts["group_tokens"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
