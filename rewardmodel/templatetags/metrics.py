@@ -108,6 +108,7 @@ READ = {
     "mean and end of layer": _("mean and end of layer"),
     "mean of layer": _("mean of layer"),
     "end of layer": _("end of layer"),
+    "attention of layer": _("attention of layer"),
     "length": _("length"),
 }
 """The words of a recipe's name, see `Recipe.name`."""
