@@ -221,3 +221,8 @@ def test_a_training_tries_it_and_reads_the_tokens_once(
     assert json.loads((tmp_path / "one" / "head.json").read_text()) == json.loads(
         (tmp_path / "two" / "head.json").read_text()
     )
+
+
+def test_of_a_single_group_nothing_is_learned_about_tokens() -> None:
+    before, after = chosen(*drawn(lambda answer: float(answer[:, 0].max()), 1))
+    assert after is before

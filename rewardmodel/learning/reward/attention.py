@@ -65,15 +65,17 @@ def with_attention(
     prompts: Sequence[str],
 ) -> Choice:
     """The head that weighs tokens where it has less log loss on the folds than what was chosen,
-    else what was chosen, with one more trial.
+    else what was chosen, with one more trial; without one where there is a single fold.
 
     `features` are those of the recipe of `mean`, `tokens` the same layer's; the rest as in
     `choose_head`.
     """
+    folds = folds_of(prompts)
+    if len(folds.unique()) < 2:  # type: ignore[no-untyped-call]
+        return choice
     by_mean = spanned_features(mean.recipe, features, targets)
     lengths = [each[:, -1:] for each in features]
     groups = _Groups(tokens, lengths, by_mean, mean.spread)
-    folds = folds_of(prompts)
     outside = {spread: groups.outside(folds, spread) for spread in QUERY_SPREADS}
     losses = {at: losses_by_group(by_mean.data, each).sum() for at, each in outside.items()}
     spread = min(losses, key=lambda at: losses[at].item())
