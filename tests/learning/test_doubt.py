@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,6 +10,7 @@ from rewardmodel.learning import train_policy
 from rewardmodel.learning.configs import PolicyConfig
 from rewardmodel.learning.core.bootstrap import with_doubt
 from rewardmodel.learning.core.snapshot import read_prompts
+from rewardmodel.learning.policy.doubt import doubt_of_mean
 from rewardmodel.learning.policy.model import AdaptedPolicy
 from rewardmodel.learning.policy.rollout import heldout_seeds
 from rewardmodel.learning.reward.probe import Head, LinearProbe, Recipe
@@ -23,11 +25,31 @@ def head_of(scorer: RewardScorer) -> Head:
     return scorer.model.head
 
 
-def test_it_is_the_root_of_d_c_d() -> None:
+def test_where_all_prompts_change_alike_it_is_the_root_of_d_c_d() -> None:
     covariance = torch.tensor([[4.0, 1.0], [1.0, 9.0]])
     head = Head(Recipe((1,), ("mean",)), torch.ones(2), covariance)
-    found = head.doubt(torch.tensor([[1.0, -2.0], [0.0, 0.5]]))
-    assert found.tolist() == [6.0, 1.5]  # of 4 - 4 + 36, and of 9 / 4
+    doubts = head.doubts(torch.tensor([[1.0, -2.0]] * 5)).double().numpy()
+    assert doubt_of_mean(doubts) == pytest.approx(6.0)  # of 4 - 4 + 36
+
+
+def test_what_chance_moves_in_every_prompt_otherwise_is_no_doubt() -> None:
+    """The weights are as unsure in a thousand directions; only in one do answers change."""
+    changes = np.random.default_rng(0).normal(0, 1, (32, 1000))
+    changes[:, 0] += 10
+    found, of_mean = doubt_of_mean(changes @ changes.T), np.linalg.norm(changes.mean(0))
+    assert 10 < found < 10.5 < of_mean < 12
+
+
+def test_it_errs_to_the_safe_side_by_one_of_its_errors() -> None:
+    generator = np.random.default_rng(1)
+    changes = (0.5 * np.eye(50)[0] + generator.normal(0, 1, (16, 50)) for _ in range(500))
+    found = [doubt_of_mean(each @ each.T) for each in changes]
+    assert 0.75 < np.mean([each > 0.5 for each in found]) < 0.98
+    assert np.median(found) < 1.5  # where that of the mean change is above it: sqrt(50 / 16) = 1.8
+
+
+def test_of_two_prompts_it_is_that_of_their_mean() -> None:
+    assert doubt_of_mean(np.array([[4.0, 2.0], [2.0, 8.0]])) == 2.0
 
 
 def test_it_is_in_the_unit_of_rewards_and_leaves_the_length_out_where_that_is_wanted(
@@ -37,10 +59,11 @@ def test_it_is_in_the_unit_of_rewards_and_leaves_the_length_out_where_that_is_wa
     head = head_of(scorer)
     assert head.recipe.length
     apart = torch.linspace(-1, 1, len(head.weights))
-    whole = (apart @ head.covariance @ apart).sqrt() / scorer.std
-    hidden = (apart[:-1] @ head.covariance[:-1, :-1] @ apart[:-1]).sqrt() / scorer.std
-    assert scorer.doubt(apart) == pytest.approx(whole.item(), rel=1e-5)
-    assert scorer.doubt(apart, without_length=True) == pytest.approx(hidden.item(), rel=1e-5)
+    whole = apart @ head.covariance @ apart / scorer.std**2
+    hidden = apart[:-1] @ head.covariance[:-1, :-1] @ apart[:-1] / scorer.std**2
+    assert scorer.doubts(apart[None]).item() == pytest.approx(whole.item(), rel=1e-4)
+    found = scorer.doubts(apart[None], without_length=True)
+    assert found.item() == pytest.approx(hidden.item(), rel=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +75,7 @@ def judged(tiny: Path, probe: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def mean_features(tiny: Path, probe: Path, adapter: Path | None) -> torch.Tensor:
-    """Of held-out answers, sampled and read anew; each prompt weighs the same."""
+    """Of each held-out prompt's answers, sampled and read anew."""
     config = PolicyConfig(
         snapshot=str(probe.parent / "groups.jsonl"),
         base_model=str(tiny),
@@ -67,16 +90,17 @@ def mean_features(tiny: Path, probe: Path, adapter: Path | None) -> torch.Tensor
     rollouts = AdaptedPolicy(config, CPU, rows).rollouts([row.prompt for row in rows], seeds)
     means = [rollout.features.mean(0) for rollout in rollouts if rollout.features is not None]
     assert len(means) == len(rows)
-    return torch.stack(means).mean(0)
+    return torch.stack(means)
 
 
 def test_a_run_counts_it_in_the_interval_of_its_gain(tiny: Path, probe: Path, judged: Path) -> None:
     metrics, scorer = result_of(judged)["metrics"], RewardScorer(str(probe), CPU)
     before, after = (mean_features(tiny, probe, adapter) for adapter in (None, judged))
     head, apart = head_of(scorer), after - before
-    assert metrics["gain_deviation"] == pytest.approx(scorer.doubt(apart), rel=1e-2)
+    doubt = doubt_of_mean(scorer.doubts(apart).double().numpy())
+    assert metrics["gain_deviation"] == pytest.approx(doubt, rel=1e-2)
     gained = metrics["gain"]["judged"] + metrics["gain"]["length"]
-    assert gained == pytest.approx(float(head.weights @ apart) / scorer.std, abs=1e-3)
+    assert gained == pytest.approx(head.scores(apart).mean().item() / scorer.std, abs=1e-3)
     low, high = metrics["gain_over_prompts"]
     widened = with_doubt(metrics["gain"]["reward"], (low, high), metrics["gain_deviation"])
     assert metrics["intervals"]["reward"] == pytest.approx(widened, rel=1e-3)

@@ -66,7 +66,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory, text: Path, scratch: Path) -
 
 
 def test_from_raw_text_to_supervised_to_reward_model_to_reinforced(chain: Chain) -> None:
-    assert chain.stage(4, "reinforced", GROUPS) == "policy_better"
+    assert chain.stage(4, "reinforced", GROUPS, max_new_tokens=16) == "policy_better"
     load_policy(PolicySource(str(chain.folder / "chats"), str(chain.folder / "reinforced")))
 
 

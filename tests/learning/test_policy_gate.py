@@ -15,6 +15,7 @@ from rewardmodel.learning.core.bootstrap import (
 from rewardmodel.learning.core.codes import Code
 from rewardmodel.learning.core.gate import word
 from rewardmodel.learning.policy.distinctness import distinctness
+from rewardmodel.learning.policy.doubt import doubt_of_mean
 from rewardmodel.learning.policy.metrics import Changes, PolicyMetrics, gain_of, policy_gate
 
 PARENT = PolicyMetrics(128, reward=0.0, score=0.0, kl=0.0, ended=0.5, tokens=40.0)
@@ -136,13 +137,12 @@ def test_of_policies_that_followed_a_reward_models_error_few_pass() -> None:
         true, asked = generator.normal(size=40), generator.normal(size=(20, 40))
         covariance = np.linalg.inv(asked.T @ asked / 9 + np.eye(40))
         found = covariance @ asked.T @ (asked @ true + generator.normal(0, 3, 20)) / 9
-        elsewhere = generator.normal(size=40) + generator.normal(0, 0.5, (32, 40))
-        moved = 0.3 * found + elsewhere
-        step = moved.mean(0)
-        if step @ true > 0:
+        expected = 0.3 * found + generator.normal(size=40)
+        moved = expected + generator.normal(0, 0.5, (32, 40))
+        if expected @ true > 0:
             continue
         changes = replace(drawn(0, seed), reward=moved @ found)
-        doubted = replace(changes, doubt=float((step @ covariance @ step) ** 0.5))
+        doubted = replace(changes, doubt=doubt_of_mean(moved @ covariance @ moved.T))
         worse += 1
         trusted += judged(changes) == Code.POLICY_BETTER
         passed += judged(doubted) == Code.POLICY_BETTER

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.snapshot_rows import PromptRow
 from rewardmodel.learning.core.trainer import Trainer, Weights
 from rewardmodel.learning.policy.distinctness import distinctness
+from rewardmodel.learning.policy.doubt import doubt_of_mean
 from rewardmodel.learning.policy.metrics import (
     Changes,
     PolicyMetrics,
@@ -175,13 +175,13 @@ def answer_before_and_after(
 
 def _doubt(policy: AdaptedPolicy, rollouts: dict[str, list[Rollout]]) -> float | None:
     """How unsure the reward model is of the gain; None where it has no posterior."""
-    before, after = (_mean_features(rollouts[name]) for name in (PARENT, NEW))
-    if policy.scorer is None or before is None or after is None:
+    changes = [
+        new.features.mean(0) - old.features.mean(0)
+        for old, new in zip(rollouts[PARENT], rollouts[NEW], strict=True)
+        if old.features is not None and new.features is not None
+    ]
+    if policy.scorer is None or not changes:
         return None
-    return policy.scorer.doubt(after - before, without_length=policy.config.without_length)
-
-
-def _mean_features(rollouts: Sequence[Rollout]) -> Float[Tensor, " width"] | None:
-    """Each prompt weighs the same."""
-    known = [rollout.features.mean(0) for rollout in rollouts if rollout.features is not None]
-    return torch.stack(known).mean(0) if known else None
+    without_length = policy.config.without_length
+    covariances = policy.scorer.doubts(torch.stack(changes), without_length=without_length)
+    return doubt_of_mean(covariances.double().numpy())

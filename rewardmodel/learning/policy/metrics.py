@@ -116,11 +116,11 @@ class Changes:
 
     `tokens` and `distinct` are the parent's and the new policy's, of each prompt: the mean length,
     and the share of different pairs of tokens. `doubt` is the reward model's of the gain, where it
-    has a posterior: sqrt(d' C d), d the mean change of features, C the covariance of the weights w.
+    has a posterior (`doubt_of_mean`).
 
     The gain d . w_found misses mu . w, that of all prompts by the true weights, by the prompts'
     (d - mu) . w_found and the weights' mu . (w_found - w): independent errors, whose variances add.
-    d' C d stands for mu' C mu; its mean over prompts is that and a little more."""
+    """
 
     reward: NDArray[np.float64]
     ended: NDArray[np.float64]

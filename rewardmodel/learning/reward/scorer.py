@@ -126,13 +126,14 @@ class RewardScorer:
         judged = self._normalised(scores, head.deviations(features), of_length)
         return replace(judged, features=features)
 
-    def doubt(self, apart: Float[Tensor, " width"], *, without_length: bool = False) -> float:
-        """How unsure a probe is of two mean scores' difference, in normalised units, where the
-        answers' mean features lie so far `apart`; perhaps of what is not their length's."""
+    def doubts(
+        self, apart: Float[Tensor, "n width"], *, without_length: bool = False
+    ) -> Float[Tensor, "n n"]:
+        """A probe's `Head.doubts` in normalised units; perhaps of what is not the length's."""
         head = cast(LinearProbe, self.model).head
         if without_length and head.recipe.length:
-            apart = torch.cat([apart[:-1], apart.new_zeros(1)])
-        return float(head.doubt(apart[None])) / self.scale
+            apart = torch.cat([apart[:, :-1], torch.zeros_like(apart[:, -1:])], dim=1)
+        return head.doubts(apart) / self.scale**2
 
     def _normalised(self, raw: Tensor, deviations: Tensor, of_length: Tensor) -> Judged:
         if not raw.isfinite().all():
