@@ -111,6 +111,15 @@ def test_a_reward_model_without_a_posterior_leaves_the_interval_of_the_prompts()
     assert changes.interval == deciding_interval(changes.reward)
 
 
+@pytest.mark.parametrize("doubt", [None, 0.5, np.nan])
+def test_a_gain_that_is_no_number_is_not_decided_and_is_worded(doubt: float | None) -> None:
+    changes = Changes(np.full(32, np.nan), np.zeros(32), doubt=doubt)
+    new = PolicyMetrics(128, reward=1.0, score=1.0, kl=1.0, ended=0.5, tokens=40.0)
+    verdict = policy_gate(PARENT, new, changes, kl_budget=10.0).verdict
+    assert verdict.code == Code.POLICY_UNDECIDED
+    assert "Not decided yet" in word(verdict)
+
+
 def test_the_variances_of_prompts_and_of_weights_add_on_each_side() -> None:
     low, high = with_doubt(1.0, (1.0 - 0.6, 1.0 + 0.3), 0.4 / reach_of(1.0))
     assert low == pytest.approx(1 - (0.6**2 + 0.4**2) ** 0.5)

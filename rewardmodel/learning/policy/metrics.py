@@ -203,10 +203,10 @@ def _what_would_tell(changes: Changes) -> tuple[Code, dict[str, float]]:
     """Of a gain that is not decided: rankings, where the prompts would do as they are or no number
     of them would; else `more` prompts, to bring their own reach down to what the doubt leaves."""
     prompts, gain, low = len(changes.reward), changes.gain, changes.over_prompts[0]
-    left = gain**2 - reach_of(changes.doubt or 0.0) ** 2
-    if prompts >= FEWEST and (as_said(low) > 0 or not left > 0):
+    reach = reach_of(changes.doubt or 0.0)
+    if reach and prompts >= FEWEST and (as_said(low) > 0 or gain <= reach):
         return Code.POLICY_DOUBTED, {}
-    distance = math.sqrt(max(left, 0.0))
+    distance = math.sqrt(max(max(gain, 0.0) ** 2 - reach**2, 0.0))
     return Code.POLICY_UNDECIDED, {"more": more_to_tell(prompts, distance, gain - low)}
 
 
