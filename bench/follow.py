@@ -38,6 +38,7 @@ from rewardmodel.rehearsal.evaluation import Answered, Trial, compared, judge, s
 from rewardmodel.rehearsal.teachers import Teacher, find_teacher
 
 JUDGING_SEED = 900_001
+FIGURES = ("parent", "new", "steps", "gain", "gain_deviation", "gain_over_prompts", "intervals")
 Prompt = dict[str, Any]
 
 
@@ -138,7 +139,7 @@ def tell(
     found: dict[str, Any], reward: dict[str, Any], policy: dict[str, Any], report: Path | None
 ) -> None:
     heldout = reward["metrics"]["heldout"]
-    judged = {name: policy["metrics"].get(name) for name in ("parent", "new", "steps", "gain")}
+    judged = {name: policy["metrics"].get(name) for name in FIGURES}
     stopped = policy["metrics"].get("stopped")
     found |= {"reward_model": {name: heldout.get(name) for name in ("accuracy", "log_loss")}}
     found |= {"policy": {**judged, "stopped": stopped and stopped["reason"]}}

@@ -23,6 +23,7 @@ NAMES = {
     "entropy": _("entropy a token, estimated"),
     "fresh": _("fresh model"),
     "gain": _("gain"),
+    "gain_deviation": _("reward model's doubt about the gain"),
     "gradient_norm": _("gradient norm"),
     "groups": _("groups"),
     "heldout": _("held-out"),

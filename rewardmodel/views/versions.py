@@ -197,6 +197,7 @@ def _compared_policy(metrics: dict[str, Any]) -> Table | None:
     if not before or not after:
         return None
     del metrics["parent"], metrics["new"]
+    metrics.pop("gain_deviation", None)  # a sentence below the table has it
     return _compared(before, after, {}, intervals)
 
 

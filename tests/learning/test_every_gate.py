@@ -17,7 +17,7 @@ from tests.learning.runs import (
     train_reward_model,
 )
 
-NOTHING = {"steps": 1, "learning_rate": 1e-9}  # is learned
+NOTHING: dict[str, Any] = {"steps": 1, "learning_rate": 1e-9}  # is learned
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,11 @@ class Chain:
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         return file
 
-    def stage(self, number: int, name: str, rows: Rows | None = None, **fields: Any) -> str:
+    def stage(
+        self, number: int, name: str, rows: Rows | None = None, judge: str = "judge", **fields: Any
+    ) -> str:
         """Runs a stage on what the stages before it made; the code of what its gate says."""
-        output = self.folder / name
-        chats, judge = self.folder / "chats", self.folder / "judge"
+        output, chats = self.folder / name, self.folder / "chats"
         data = self.text if rows is None else self.rows(f"{name}.jsonl", rows)
         if number == 1:
             ended = from_scratch(output, data, **fields)
@@ -45,12 +46,12 @@ class Chain:
         elif number == 3:
             ended = train_reward_model(output, data, chats, method="probe", **fields)
         else:
-            ended = train_a_policy(output, data, chats, judge, **fields)
+            ended = train_a_policy(output, data, chats, self.folder / judge, **fields)
         assert ended == 0
         return str(result_of(output)["gate"]["code"])
 
 
-GROUPS = shorter_is_better(60)
+GROUPS, FEWER = shorter_is_better(200), shorter_is_better(60)
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +59,20 @@ def chain(tmp_path_factory: pytest.TempPathFactory, text: Path, scratch: Path) -
     """Up to the reward model."""
     made = Chain(tmp_path_factory.mktemp("chain"), text, scratch)
     assert result_of(scratch)["gate"]["code"] == "language_below_entropy"
-    learned = {"steps": 30, "learning_rate": 3e-3}
+    learned: dict[str, Any] = {"steps": 30, "learning_rate": 3e-3}
     assert made.stage(2, "chats", demonstrations(), **learned) == "language_gain"
     assert made.stage(3, "judge", GROUPS) == "reward_learned"
     return made
 
 
 def test_from_raw_text_to_supervised_to_reward_model_to_reinforced(chain: Chain) -> None:
-    assert chain.stage(4, "reinforced", GROUPS) == "policy_better"
+    assert chain.stage(4, "reinforced", GROUPS, max_new_tokens=16) == "policy_better"
     load_policy(PolicySource(str(chain.folder / "chats"), str(chain.folder / "reinforced")))
+
+
+def test_what_a_reward_model_of_few_rankings_is_not_sure_of_does_not_pass(chain: Chain) -> None:
+    assert chain.stage(3, "unsure judge", FEWER) == "reward_learned"
+    assert chain.stage(4, "doubted", FEWER, judge="unsure judge") == "policy_doubted"
 
 
 def contradicted(rows: Rows) -> Rows:

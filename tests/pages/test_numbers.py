@@ -13,7 +13,7 @@ LEARNING = Path(__file__).parents[2] / "docs" / "learning.md"
 # Lists, which are drawn or stand in columns of their own, and are not listed.
 DRAWN = {
     *("answers_by_policy", "checks", "curve", "learning_curve", "learning_curves", "loss_curves"),
-    *("changes", "intervals", "reliability", "samples"),
+    *("changes", "gain_over_prompts", "intervals", "reliability", "samples"),
 }
 
 

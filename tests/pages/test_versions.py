@@ -44,6 +44,9 @@ def _var_folder(settings: Settings, tmp_path: Path) -> None:
     settings.VAR_FOLDER = tmp_path
 
 
+DOUBTED = {"before": 0.1, "after": 0.5, "gain": 0.4, "low": -0.1, "high": 0.9, "doubt": 0.2}
+
+
 @pytest.fixture
 def taught(project: Project, tmp_path: Path) -> PolicyVersion:
     """A policy with an adapter's files."""
@@ -108,6 +111,30 @@ def test_a_card_compares_with_the_parent_and_shows_what_changed_most_first(
     assert "PeftModel.from_pretrained" in html
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "a deviation of 0.300. Over prompts alone the interval is 0.250 – 0.750."),
+        ("zh-hans", "标准差为 0.300。仅就提示词而言，区间为 0.250 – 0.750。"),
+    ],
+)
+def test_a_card_says_how_unsure_the_reward_model_is_of_the_gain(
+    as_: As, project: Project, taught: PolicyVersion, owner: User, language: str, said: str
+) -> None:
+    taught.metrics |= {"gain_deviation": 0.3, "gain_over_prompts": [0.25, 0.75]}
+    taught.save()
+    response = as_(owner).get(page(project), headers={"accept-language": language})
+    assert said in response.content.decode()
+    assert "gain_deviation" not in response.context["metrics"]
+    assert "| gain_deviation | 0.3 |" in model_card(taught)
+
+
+def test_a_card_says_nothing_of_doubt_where_the_reward_model_has_no_posterior(
+    as_: As, project: Project, taught: PolicyVersion, owner: User
+) -> None:
+    assert "the reward model may be wrong" not in as_(owner).get(page(project)).content.decode()
+
+
 def test_what_a_model_wrote_while_it_learned_from_text_stands_on_both_pages(
     as_: As, project: Project, taught: PolicyVersion, owner: User
 ) -> None:
@@ -137,6 +164,7 @@ def test_a_model_without_a_parent_shows_its_figures(
         (Code.LANGUAGE_GAIN, {"before": 3.0, "after": 2.0}, "passed"),
         (Code.LANGUAGE_NO_GAIN, {"before": 2.0, "after": 3.0}, "failed"),
         (Code.NO_HELDOUT_PROMPTS, {}, "not decided yet"),
+        (Code.POLICY_DOUBTED, DOUBTED, "not decided yet"),
     ],
 )
 def test_what_a_gate_said_stands_there_in_one_word(

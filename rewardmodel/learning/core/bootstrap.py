@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +88,22 @@ def student_quantile(freedom: int) -> float:
     chances = np.cumsum(np.cos(angles) ** (freedom - 1))
     place = np.searchsorted(chances, (1 - DECIDING_TAIL / 100) * chances[-1])
     return math.sqrt(freedom) * math.tan(angles[place])
+
+
+def with_doubt(mean: float, ends: tuple[float, float], deviation: float) -> tuple[float, float]:
+    """The deciding interval of a mean that is off twice: by its units, for which it has these
+    `ends`, and by an independent normal error of whatever measured them.
+
+    Variances add. An end at distance r has on its side the variance (r / z)^2, so that of both
+    reaches z sqrt((r / z)^2 + deviation^2) (Zou and Donner, Statistics in Medicine 27, 2008).
+    """
+    reach, (low, high) = reach_of(deviation), ends
+    return mean - math.hypot(mean - low, reach), mean + math.hypot(high - mean, reach)
+
+
+def reach_of(deviation: float) -> float:
+    """How far the deciding interval of a normal error of that deviation reaches."""
+    return NormalDist().inv_cdf(1 - DECIDING_TAIL / 100) * deviation
 
 
 def more_to_tell(units: int, distance: float, reach: float) -> int:

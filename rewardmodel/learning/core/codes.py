@@ -33,6 +33,7 @@ class Code(StrEnum):
     POLICY_NO_GAIN = "policy_no_gain"
     POLICY_BETTER = "policy_better"
     POLICY_UNDECIDED = "policy_undecided"
+    POLICY_DOUBTED = "policy_doubted"
     POLICY_FEWER_ENDS = "policy_fewer_ends"
     POLICY_ENDS_UNDECIDED = "policy_ends_undecided"
     POLICY_OTHER_LENGTH = "policy_other_length"
@@ -146,6 +147,11 @@ WORDING = {
         "Not decided yet: held-out reward went from {before:.3f} to {after:.3f}, by {gain:.3f} "
         "({low:.3f} to {high:.3f}), which may be chance. About {more} more held-out prompts would "
         "tell."
+    ),
+    Code.POLICY_DOUBTED: gettext_noop(
+        "Not decided yet: held-out reward went from {before:.3f} to {after:.3f}, by {gain:.3f} "
+        "({low:.3f} to {high:.3f}), of which the reward model itself is not sure enough: by its "
+        "rankings that gain has a deviation of {doubt:.3f}. More rankings would tell."
     ),
     Code.POLICY_FEWER_ENDS: gettext_noop(
         "Held-out reward rose from {before:.3f} to {after:.3f}, but fewer answers end by "

@@ -19,6 +19,7 @@ from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.snapshot_rows import PromptRow
 from rewardmodel.learning.core.trainer import Trainer, Weights
 from rewardmodel.learning.policy.distinctness import distinctness
+from rewardmodel.learning.policy.doubt import doubt_of_mean
 from rewardmodel.learning.policy.metrics import (
     Changes,
     PolicyMetrics,
@@ -50,6 +51,7 @@ class HeldoutAnswers:
     measured: dict[str, PolicyMetrics]
     are_judged: bool
     second: dict[str, list[Tensor]]  # scores by the second reward model; empty without one
+    doubt: float | None = None  # the reward model's, of the gain; None where it has no posterior
 
     def gate(self, kl_budget: float, stopped: Verdict | None = None) -> Gate:
         """By what a reward model says of the answers."""
@@ -68,6 +70,7 @@ class HeldoutAnswers:
             ended=torch.stack(ended).double().numpy(),
             tokens=(_lengths(self.rollouts[PARENT]), _lengths(self.rollouts[NEW])),
             distinct=(self._distinct[PARENT], self._distinct[NEW]),
+            doubt=self.doubt,
         )
         if not self.second:
             return found
@@ -99,13 +102,19 @@ class HeldoutAnswers:
             }
         gain = gain_of(self.measured[PARENT], self.measured[NEW])
         answers = {name: _each_answer(found) for name, found in self.rollouts.items()}
-        return {**figures, "gain": gain, "intervals": self._intervals(), "answers": answers}
+        return {**figures, "gain": gain, **self._intervals(), "answers": answers}
 
-    def _intervals(self) -> dict[str, list[float]]:
+    def _intervals(self) -> dict[str, Any]:
         """Of what changed from the parent to the new policy, by the name of the figure: the 99 %
-        intervals by which the gate decides."""
-        changes = {"reward": self._changes.reward, "ended": self._changes.ended}
-        return {name: list(ends_of_interval(found)) for name, found in changes.items()}
+        intervals by which the gate decides. Beside them the reward model's doubt of the gain, and
+        its interval without that."""
+        changes = self._changes
+        ended = list(ends_of_interval(changes.ended))
+        intervals = {"intervals": {"reward": list(changes.interval), "ended": ended}}
+        if self.doubt is None:
+            return intervals
+        found = {"gain_deviation": self.doubt, "gain_over_prompts": list(changes.over_prompts)}
+        return {**intervals, **found}
 
     def samples(self) -> list[dict[str, Any]]:
         """The first answer to some held-out prompts, from the parent and from the new policy: to
@@ -161,4 +170,18 @@ def answer_before_and_after(
         if rows and second is not None:
             asked = [(rollout.prompt, rollout.texts) for rollout in answers.rollouts[name]]
             answers.second[name] = second.scores(asked, config.tokens_per_batch)
-    return answers
+    return replace(answers, doubt=_doubt(policy, answers.rollouts))
+
+
+def _doubt(policy: AdaptedPolicy, rollouts: dict[str, list[Rollout]]) -> float | None:
+    """How unsure the reward model is of the gain; None where it has no posterior."""
+    changes = [
+        new.features.mean(0) - old.features.mean(0)
+        for old, new in zip(rollouts[PARENT], rollouts[NEW], strict=True)
+        if old.features is not None and new.features is not None
+    ]
+    if policy.scorer is None or not changes:
+        return None
+    without_length = policy.config.without_length
+    covariances = policy.scorer.doubts(torch.stack(changes), without_length=without_length)
+    return doubt_of_mean(covariances.double().numpy())

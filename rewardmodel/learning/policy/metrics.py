@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,13 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rewardmodel.learning.core.bootstrap import FEWEST, deciding_interval, more_to_tell
+from rewardmodel.learning.core.bootstrap import (
+    FEWEST,
+    deciding_interval,
+    more_to_tell,
+    reach_of,
+    with_doubt,
+)
 from rewardmodel.learning.core.codes import Code
 from rewardmodel.learning.core.gate import Gate, Verdict, as_said
 
@@ -108,13 +115,35 @@ class Changes:
     end by themselves, and of their mean score by a second reward model, where there is one.
 
     `tokens` and `distinct` are the parent's and the new policy's, of each prompt: the mean length,
-    and the share of different pairs of tokens."""
+    and the share of different pairs of tokens. `doubt` is the reward model's of the gain, where it
+    has a posterior (`doubt_of_mean`).
+
+    The gain d . w_found misses mu . w, that of all prompts by the true weights, by the prompts'
+    (d - mu) . w_found and the weights' mu . (w_found - w): independent errors, whose variances add.
+    """
 
     reward: NDArray[np.float64]
     ended: NDArray[np.float64]
     second: NDArray[np.float64] | None = None
     tokens: BeforeAndAfter | None = None
     distinct: BeforeAndAfter | None = None
+    doubt: float | None = None
+
+    @property
+    def gain(self) -> float:
+        return float(self.reward.mean())
+
+    @cached_property
+    def over_prompts(self) -> tuple[float, float]:
+        """The ends of the gain's interval, as if the reward model were right."""
+        return ends_of_interval(self.reward)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """By which the gate decides."""
+        if self.doubt is None:
+            return self.over_prompts
+        return with_doubt(self.gain, self.over_prompts, self.doubt)
 
 
 def policy_gate(
@@ -124,24 +153,25 @@ def policy_gate(
     kl_budget: float,
     stopped: Verdict | None = None,
 ) -> Gate:
-    """A policy serves when the interval of its held-out gain lies above 0, within the divergence
-    budget, its answers still end, are neither far longer nor shorter nor far more alike, and a
-    second reward model, if any, does not like them less: what may be chance of any of these is not
-    decided yet.
+    """A policy serves when the interval of its held-out gain, which counts the reward model's doubt
+    too, lies above 0, within the divergence budget, its answers still end, are neither far longer
+    nor shorter nor far more alike, and a second reward model, if any, does not like them less: what
+    may be chance of any of these is not decided yet.
 
     `stopped` says why training ended early, if it did; what was kept is judged all the same.
     """
-    gain = float(changes.reward.mean())
-    low, high = ends_of_interval(changes.reward)
+    low, high = changes.interval
     values: dict[str, float | Verdict] = {
         "before": parent.reward,
         "after": new.reward,
         "divergence": new.kl,
         "budget": kl_budget,
-        "gain": gain,
+        "gain": changes.gain,
         "low": low,
         "high": high,
     }
+    if changes.doubt is not None:
+        values["doubt"] = changes.doubt
     if stopped:
         values["stopped"] = stopped
     if not new.kl <= kl_budget:  # nor where it is NaN
@@ -149,8 +179,8 @@ def policy_gate(
     elif not as_said(new.reward) > as_said(parent.reward):
         code = Code.POLICY_NO_GAIN
     elif len(changes.reward) < FEWEST or not as_said(low) > 0:
-        code = Code.POLICY_UNDECIDED
-        values["more"] = more_to_tell(len(changes.reward), gain, gain - low)
+        code, needed = _what_would_tell(changes)
+        values |= needed
     elif fall := _fall(changes.ended, ENDS_MAY_FALL):
         code = Code.POLICY_FEWER_ENDS if fall.is_sure else Code.POLICY_ENDS_UNDECIDED
         values |= {"ended": new.ended, "ended_before": parent.ended, "more": fall.more}
@@ -167,6 +197,17 @@ def policy_gate(
     else:
         code = Code.POLICY_BETTER
     return Gate(code == Code.POLICY_BETTER, Verdict(code, values))
+
+
+def _what_would_tell(changes: Changes) -> tuple[Code, dict[str, float]]:
+    """Of a gain that is not decided: rankings, where the prompts would do as they are or no number
+    of them would; else `more` prompts, to bring their own reach down to what the doubt leaves."""
+    prompts, gain, low = len(changes.reward), changes.gain, changes.over_prompts[0]
+    reach = reach_of(changes.doubt or 0.0)
+    if reach and prompts >= FEWEST and (as_said(low) > 0 or gain <= reach):
+        return Code.POLICY_DOUBTED, {}
+    distance = math.sqrt(max(max(gain, 0.0) ** 2 - reach**2, 0.0))
+    return Code.POLICY_UNDECIDED, {"more": more_to_tell(prompts, distance, gain - low)}
 
 
 def ends_of_interval(changes: NDArray[np.float64]) -> tuple[float, float]:

@@ -29,6 +29,7 @@ class Rollout:
     of divergence: the scores, less what is taken for doubt, which is `for_doubt`, and for a missing
     end. `reference` are the reference's log probabilities of each answer's tokens, where it has
     read them already; `credits` what each of them is worth beside the group's other answers.
+    `features` is what a head on known features was given of the answers.
     """
 
     prompt: Messages
@@ -41,6 +42,7 @@ class Rollout:
     for_doubt: Float[Tensor, " _"] = field(default_factory=lambda: torch.zeros(0))
     reference: list[Float[Tensor, " _"]] | None = None
     credits: list[Float[Tensor, " _"]] = field(default_factory=list)
+    features: Float[Tensor, "K width"] | None = None
 
     def part(self, part: Part) -> Rollout:
         """With the answers of that part alone."""
@@ -56,6 +58,7 @@ class Rollout:
             for_doubt=self.for_doubt[answers],
             reference=self.reference and self.reference[answers],
             credits=self.credits[answers],
+            features=None if self.features is None else self.features[answers],
         )
 
 
@@ -98,6 +101,7 @@ def new_rollout(
         for_doubt=for_doubt,
         reference=known.of(group) if known else None,
         credits=token_credits(rewards, words, at_end, lengths, config.credit_decay),
+        features=judged.features,
     )
 
 

@@ -74,8 +74,13 @@ class Head:
 
     def deviations(self, features: Float[Tensor, "K width"]) -> Float[Tensor, " K"]:
         """How unsure the head is of each answer's score, against the mean of its group's."""
-        centred = (features - features.mean(0)).to(self.covariance)
-        return ((centred @ self.covariance) * centred).sum(1).clamp(min=0).sqrt()
+        return self.doubts(features - features.mean(0)).diagonal().clamp(min=0).sqrt()
+
+    def doubts(self, apart: Float[Tensor, "n width"]) -> Float[Tensor, "n n"]:
+        """Of scores whose features lie so far apart, the posterior covariances of w . d_i, which
+        are d_i' covariance d_j: on the diagonal how unsure the head is of each."""
+        apart = apart.to(self.covariance)
+        return apart @ self.covariance @ apart.T
 
     def directions(self) -> dict[int, Float[Tensor, " hidden"]]:
         """What the mean over an answer's tokens, or what stands for it by ATTENTION, is weighted

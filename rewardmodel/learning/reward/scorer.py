@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -42,14 +42,17 @@ NOT_FINITE = gettext_noop(
 class Judged:
     """One group's K answers: normalised rewards, and in the same unit how unsure the model is of
     each, against the mean of the group's, and what of each reward is its length's. A model without
-    a posterior says 0 to the second, one that is no head on known features to both."""
+    a posterior says 0 to the second, one that is no head on known features to both. `features` is
+    what such a head was given."""
 
     scores: Float[Tensor, " K"]
     deviations: Float[Tensor, " K"]
     of_length: Float[Tensor, " K"]
+    features: Float[Tensor, "K width"] | None = None
 
     def without_length(self) -> Judged:
-        return Judged(self.scores - self.of_length, self.deviations, torch.zeros_like(self.scores))
+        rest = torch.zeros_like(self.scores)
+        return replace(self, scores=self.scores - self.of_length, of_length=rest)
 
     @staticmethod
     def by_nobody(answers: int) -> Judged:
@@ -120,7 +123,17 @@ class RewardScorer:
         head = cast(LinearProbe, self.model).head
         scores = head.scores(features)
         of_length = scores - head.without_length().scores(features)
-        return self._normalised(scores, head.deviations(features), of_length)
+        judged = self._normalised(scores, head.deviations(features), of_length)
+        return replace(judged, features=features)
+
+    def doubts(
+        self, apart: Float[Tensor, "n width"], *, without_length: bool = False
+    ) -> Float[Tensor, "n n"]:
+        """A probe's `Head.doubts` in normalised units; perhaps of what is not the length's."""
+        head = cast(LinearProbe, self.model).head
+        if without_length and head.recipe.length:
+            apart = torch.cat([apart[:, :-1], torch.zeros_like(apart[:, -1:])], dim=1)
+        return head.doubts(apart) / self.scale**2
 
     def _normalised(self, raw: Tensor, deviations: Tensor, of_length: Tensor) -> Judged:
         if not raw.isfinite().all():
