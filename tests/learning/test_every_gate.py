@@ -51,7 +51,7 @@ class Chain:
         return str(result_of(output)["gate"]["code"])
 
 
-GROUPS, FEWER = shorter_is_better(200), shorter_is_better(60)
+GROUPS = shorter_is_better(60)
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +66,13 @@ def chain(tmp_path_factory: pytest.TempPathFactory, text: Path, scratch: Path) -
 
 
 def test_from_raw_text_to_supervised_to_reward_model_to_reinforced(chain: Chain) -> None:
-    assert chain.stage(4, "reinforced", GROUPS, max_new_tokens=16) == "policy_better"
+    assert chain.stage(4, "reinforced", GROUPS) == "policy_better"
     load_policy(PolicySource(str(chain.folder / "chats"), str(chain.folder / "reinforced")))
 
 
 def test_what_a_reward_model_of_few_rankings_is_not_sure_of_does_not_pass(chain: Chain) -> None:
-    assert chain.stage(3, "unsure judge", FEWER) == "reward_learned"
-    assert chain.stage(4, "doubted", FEWER, judge="unsure judge") == "policy_doubted"
+    chain.stage(3, "unsure judge", shorter_is_better(8))
+    assert chain.stage(4, "doubted", GROUPS, judge="unsure judge") == "policy_doubted"
 
 
 def contradicted(rows: Rows) -> Rows:
@@ -91,7 +91,7 @@ def contradicted(rows: Rows) -> Rows:
         (1, None, {"heldout_examples": 3}, "language_entropy_undecided"),
         (2, demonstrations(), NOTHING, "language_no_gain"),
         (2, demonstrations(), {"heldout_examples": 3}, "language_undecided"),
-        (3, contradicted(shorter_is_better(24)), {}, "reward_not_learned"),
+        (3, contradicted(shorter_is_better(40)), {}, "reward_not_learned"),
         (3, shorter_is_better(8), {}, "reward_undecided"),
         (4, GROUPS, NOTHING, "policy_no_gain"),
         (4, GROUPS, {"heldout_prompts": 4}, "policy_undecided"),

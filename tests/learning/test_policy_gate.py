@@ -9,7 +9,6 @@ from rewardmodel.learning.core.bootstrap import (
     deciding_interval,
     interval,
     more_to_tell,
-    reach_of,
     with_doubt,
 )
 from rewardmodel.learning.core.codes import Code
@@ -72,7 +71,7 @@ def test_a_gain_beyond_the_budget_does_not_pass() -> None:
 
 @pytest.mark.parametrize(
     ("doubt", "code"),
-    [(None, Code.POLICY_BETTER), (0.1, Code.POLICY_BETTER), (0.6, Code.POLICY_DOUBTED)],
+    [(None, Code.POLICY_BETTER), (0.3, Code.POLICY_BETTER), (1.2, Code.POLICY_DOUBTED)],
 )
 def test_a_gain_that_the_prompts_call_sure_and_the_reward_model_does_not_is_not_decided(
     doubt: float | None, code: Code
@@ -85,25 +84,25 @@ SLIGHT = Changes(np.linspace(-2, 2, 32) + 0.3, np.zeros(32))
 
 def test_no_number_of_prompts_settles_what_the_reward_model_is_not_sure_of() -> None:
     assert judged(SLIGHT) == Code.POLICY_UNDECIDED
-    assert judged(replace(SLIGHT, doubt=0.15)) == Code.POLICY_DOUBTED
+    assert judged(replace(SLIGHT, doubt=0.35)) == Code.POLICY_DOUBTED
 
 
 def test_where_doubt_leaves_room_more_prompts_would_tell_than_without_it() -> None:
     new = PolicyMetrics(128, reward=0.3, score=0.3, kl=1.0, ended=0.5, tokens=40.0)
-    verdict = policy_gate(PARENT, new, replace(SLIGHT, doubt=0.05), kl_budget=10.0).verdict
-    reach, room = 0.3 - deciding_interval(SLIGHT.reward)[0], (0.3**2 - reach_of(0.05) ** 2) ** 0.5
+    verdict = policy_gate(PARENT, new, replace(SLIGHT, doubt=0.15), kl_budget=10.0).verdict
+    reach, room = 0.3 - deciding_interval(SLIGHT.reward)[0], (0.3**2 - 0.15**2) ** 0.5
     assert verdict.code == Code.POLICY_UNDECIDED
     assert verdict.values["more"] == more_to_tell(32, room, reach)
     assert verdict.values["more"] > more_to_tell(32, 0.3, reach)
 
 
 def test_the_verdict_says_how_unsure_the_reward_model_is_and_what_would_tell() -> None:
-    changes = replace(drawn(1.0, seed=0), doubt=0.6)
+    changes = replace(drawn(1.0, seed=0), doubt=1.2)
     new = PolicyMetrics(128, reward=1.0, score=1.0, kl=1.0, ended=0.5, tokens=40.0)
     verdict = policy_gate(PARENT, new, changes, kl_budget=10.0).verdict
-    assert verdict.values["doubt"] == 0.6
+    assert verdict.values["doubt"] == 1.2
     assert (verdict.values["low"], verdict.values["high"]) == changes.interval
-    assert "a deviation of 0.600. More rankings would tell." in word(verdict)
+    assert "a deviation of 1.200. More rankings would tell." in word(verdict)
 
 
 def test_a_reward_model_without_a_posterior_leaves_the_interval_of_the_prompts() -> None:
@@ -121,19 +120,21 @@ def test_a_gain_that_is_no_number_is_not_decided_and_is_worded(doubt: float | No
 
 
 def test_the_variances_of_prompts_and_of_weights_add_on_each_side() -> None:
-    low, high = with_doubt(1.0, (1.0 - 0.6, 1.0 + 0.3), 0.4 / reach_of(1.0))
+    low, high = with_doubt(1.0, (1.0 - 0.6, 1.0 + 0.3), 0.4)
     assert low == pytest.approx(1 - (0.6**2 + 0.4**2) ** 0.5)
     assert high == pytest.approx(1 + (0.3**2 + 0.4**2) ** 0.5)
 
 
 @pytest.mark.usefixtures("fewer_resamples")
 @pytest.mark.parametrize("doubt", [0.2, 1.0])
-def test_of_a_thousand_gains_that_are_the_reward_models_error_few_pass(doubt: float) -> None:
+def test_of_a_thousand_gains_that_are_the_reward_models_error_one_in_six_may_pass(
+    doubt: float,
+) -> None:
     errors = np.random.default_rng(1).normal(0, doubt, 1000)
     every = [drawn(error, seed) for seed, error in enumerate(errors)]
     trusted = [judged(changes) for changes in every].count(Code.POLICY_BETTER)
     doubted = [judged(replace(changes, doubt=doubt)) for changes in every]
-    assert doubted.count(Code.POLICY_BETTER) < min(50, trusted)
+    assert doubted.count(Code.POLICY_BETTER) < min(170, trusted)
 
 
 @pytest.mark.usefixtures("fewer_resamples")
@@ -156,7 +157,7 @@ def test_of_policies_that_followed_a_reward_models_error_few_pass() -> None:
         trusted += judged(changes) == Code.POLICY_BETTER
         passed += judged(doubted) == Code.POLICY_BETTER
     assert trusted > worse / 2 > 100
-    assert passed < 0.05 * worse
+    assert passed < worse / 8
 
 
 @pytest.mark.parametrize(

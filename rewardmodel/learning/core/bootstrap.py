@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,8 @@ TAIL = 2.5  # percent on each side of an interval that describes
 DECIDING_TAIL = 0.5  # of one that decides
 FEWEST = 5
 """Fewer decide nothing."""
+DOUBT_COUNTED = 1.0
+"""Deviations of what measured: it is held to be right five times in six (docs/learning.md)."""
 
 
 def interval(
@@ -92,18 +93,13 @@ def student_quantile(freedom: int) -> float:
 
 def with_doubt(mean: float, ends: tuple[float, float], deviation: float) -> tuple[float, float]:
     """The deciding interval of a mean that is off twice: by its units, for which it has these
-    `ends`, and by an independent normal error of whatever measured them.
+    `ends`, and by an independent error of whatever measured them, of that deviation.
 
-    Variances add. An end at distance r has on its side the variance (r / z)^2, so that of both
-    reaches z sqrt((r / z)^2 + deviation^2) (Zou and Donner, Statistics in Medicine 27, 2008).
+    Variances add, so that the reaches do in squares, on each side by its own (Zou and Donner,
+    Statistics in Medicine 27, 2008).
     """
-    reach, (low, high) = reach_of(deviation), ends
+    reach, (low, high) = DOUBT_COUNTED * deviation, ends
     return mean - math.hypot(mean - low, reach), mean + math.hypot(high - mean, reach)
-
-
-def reach_of(deviation: float) -> float:
-    """How far the deciding interval of a normal error of that deviation reaches."""
-    return NormalDist().inv_cdf(1 - DECIDING_TAIL / 100) * deviation
 
 
 def more_to_tell(units: int, distance: float, reach: float) -> int:

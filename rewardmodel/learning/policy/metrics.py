@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rewardmodel.learning.core.bootstrap import (
+    DOUBT_COUNTED,
     FEWEST,
     deciding_interval,
     more_to_tell,
-    reach_of,
     with_doubt,
 )
 from rewardmodel.learning.core.codes import Code
@@ -203,7 +203,7 @@ def _what_would_tell(changes: Changes) -> tuple[Code, dict[str, float]]:
     """Of a gain that is not decided: rankings, where the prompts would do as they are or no number
     of them would; else `more` prompts, to bring their own reach down to what the doubt leaves."""
     prompts, gain, low = len(changes.reward), changes.gain, changes.over_prompts[0]
-    reach = reach_of(changes.doubt or 0.0)
+    reach = DOUBT_COUNTED * (changes.doubt or 0.0)
     if reach and prompts >= FEWEST and (as_said(low) > 0 or gain <= reach):
         return Code.POLICY_DOUBTED, {}
     distance = math.sqrt(max(max(gain, 0.0) ** 2 - reach**2, 0.0))
