@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import Client
 from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -32,7 +34,8 @@ ENDS_SOON = 36  # the seed of an adapter whose likeliest answer to "Hi" ends aft
 
 @pytest.fixture
 def visit(live_server: LiveServer, new_context: Callable[..., BrowserContext]) -> Iterator[Visit]:
-    """Opens a browser window, logged in as the user; keywords are those of Playwright's contexts.
+    """Opens a browser window in which the user is logged in; keywords are those of Playwright's
+    contexts.
 
     When the test ends, no window may have seen a script error, a blocked resource or a dialog,
     but for console messages, and dialogs that the test answers, that hold the text `expecting`.
@@ -53,18 +56,18 @@ def visit(live_server: LiveServer, new_context: Callable[..., BrowserContext]) -
         troubles.append(dialog.message)
         dialog.dismiss()
 
-    def open_window(user: User | None = None, expecting: str = "", **settings: Any) -> Page:
+    def open_window(user: User | None = None, expecting: str = "", **given: Any) -> Page:
         if expecting:
             expected.append(expecting)
         defaults = {"base_url": live_server.url, "locale": "en-GB"}
-        window = new_context(**{**defaults, **settings}).new_page()
+        window = new_context(**{**defaults, **given}).new_page()
         windows.append(window)
         window.set_default_timeout(10_000)
         window.on("console", note_console)
         window.on("pageerror", lambda error: troubles.append(str(error)))
         window.on("dialog", note_dialog)
         if user is not None:
-            log_in(window, user)
+            let_in(window, user, given.get("base_url", live_server.url))
         return window
 
     yield open_window
@@ -119,6 +122,14 @@ def wait_for_the_server() -> None:
     for thread in threading.enumerate():
         if "process_request_thread" in thread.name:
             thread.join(timeout=10)
+
+
+def let_in(window: Page, user: User, server: str) -> None:
+    """With a session that the user has already: the form for it has tests of its own."""
+    browser = Client()
+    browser.force_login(user)
+    name = settings.SESSION_COOKIE_NAME
+    window.context.add_cookies([{"name": name, "value": browser.cookies[name].value, "url": server}])
 
 
 def log_in(window: Page, user: User) -> None:

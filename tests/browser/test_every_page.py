@@ -132,6 +132,7 @@ def test_the_system_s_dark_colours_are_followed(
     colours = {}
     for scheme in ("light", "dark"):
         window = visit(owner, color_scheme=scheme)
+        window.goto("/")
         colours[scheme] = window.evaluate("getComputedStyle(document.body).backgroundColor")
     assert sum(map(int, colours["dark"][4:-1].split(", "))) < 150
     assert sum(map(int, colours["light"][4:-1].split(", "))) > 600

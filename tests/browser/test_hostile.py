@@ -46,6 +46,7 @@ def test_no_payload_runs_reaches_out_or_takes_over(
 ) -> None:
     assert len(PAYLOADS) >= 40
     window = visit(labeler)
+    window.goto("/")
     own, elsewhere = window.url.split("/")[2], []
 
     def note(request: Request) -> None:

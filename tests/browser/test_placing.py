@@ -12,6 +12,7 @@ def test_a_labeler_ranks_by_dragging_and_gets_the_next(
     visit: Visit, work: Project, labeler: User
 ) -> None:
     window = visit(labeler)
+    window.goto("/")
     window.get_by_role("link", name="Start ranking").click()
     expect(window.get_by_text("How do I boil an egg?")).to_be_visible()
     status = window.locator("#status")

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.conf import settings
-from django.test import Client
 from playwright.sync_api import expect
 
 from annotation.models import Draft, Project, User
@@ -67,13 +65,7 @@ def server(transactional_db: None, tmp_path: Path) -> Iterator[Server]:
 def test_a_draft_survives_a_restart_of_the_server(
     visit: Visit, server: Server, work: Project, labeler: User
 ) -> None:
-    browser = Client()
-    browser.force_login(labeler)
-    session = browser.cookies[settings.SESSION_COOKIE_NAME].value
-    window = visit(base_url=server.url, expecting="ERR_")
-    window.context.add_cookies(
-        [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": server.url}]
-    )
+    window = visit(labeler, base_url=server.url, expecting="ERR_")
     window.goto(desk(work))
     press(window, "2", "Space")
     state = window.locator("#draft-state")

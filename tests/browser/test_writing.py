@@ -46,6 +46,7 @@ def test_an_answer_is_written_from_scratch(visit: Visit, work: Project, labeler:
     work.demonstrations_wanted = 1
     work.save()
     window = visit(labeler)
+    window.goto("/")
     window.get_by_role("link", name="Write answers").click()
     window.get_by_label("Your answer").fill("Eight minutes.")
     expect(window.get_by_text("Draft saved")).to_be_visible()
