@@ -45,6 +45,8 @@ os.environ |= {
     "DJANGO_SETTINGS_MODULE": "config.settings",
     "HF_HUB_OFFLINE": "1",
     "LOG_LEVEL": "WARNING",
+    # Tiny tensors gain nothing from a second thread, and lose much on a busy machine.
+    "OMP_NUM_THREADS": "1",
     "SECRET_KEY": secrets.token_urlsafe(50),
     "VAR_FOLDER": folder,
 }
