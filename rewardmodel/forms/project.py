@@ -9,7 +9,10 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.db import models
+from django.forms.utils import flatatt
 from django.utils.functional import Promise
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -134,10 +137,31 @@ def _say_default(name: str, field: forms.Field) -> None:
     field.help_text = format_lazy("{} {}", field.help_text, said) if field.help_text else said
 
 
+class LongSelect(forms.Select):
+    """Of hundreds of options, which take no template each."""
+
+    def render(
+        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
+        chosen = self.format_value(value)
+        options = [
+            (key, {"selected": True} if key in chosen else {}, shown) for key, shown in self.choices
+        ]
+        return format_html(
+            "<select{}>{}</select>",
+            flatatt({**self.build_attrs(self.attrs, attrs), "name": name}),
+            format_html_join(
+                "\n",
+                '<option value="{}"{}>{}</option>',
+                ((key, flatatt(given), shown) for key, given, shown in options),
+            ),
+        )
+
+
 class ProjectForm(LabelingForm):
     """`facts` are those of a base model that was entered, once the form is clean."""
 
-    training_zone = forms.ChoiceField(label=_("Time zone of that hour"))
+    training_zone = forms.ChoiceField(label=_("Time zone of that hour"), widget=LongSelect())
 
     class Meta(LabelingForm.Meta):
         fields = [

@@ -146,6 +146,7 @@ NAMED = [
     Named(Kind.POLICY, "epochs", _("DPO: passes over the rankings")),
     Named(Kind.POLICY, "tokens_per_batch", _("Batch"), OF_MEMORY, _("tokens")),
 ]
+HINTS = {kind: get_type_hints(config) for kind, config in CONFIGS.items()}
 STARTING = [Kind.TEXT, Kind.DEMONSTRATIONS, Kind.POLICY]
 """A reward model is trained on what the serving policy is made of."""
 
@@ -184,7 +185,7 @@ def form_field(named: Named) -> forms.Field:
     shown = named.default if default in (None, MISSING) else str(default)
     bounds = format_lazy(_("Default: {}. From {} to {}."), shown, least, most)
     help_text = format_lazy("{} {}", named.help_text, bounds) if named.help_text else bounds
-    hint = get_type_hints(config)[named.name]
+    hint = HINTS[named.kind][named.name]
     plain = get_args(hint)[0] if isinstance(hint, UnionType) else hint
     number: Any = forms.IntegerField if plain is int else forms.FloatField
     made: forms.Field = number(min_value=least, max_value=most, required=False)

@@ -14,7 +14,9 @@ from tests.pages.conftest import As
 
 
 def lines(size: int) -> SimpleUploadedFile:
-    return SimpleUploadedFile("prompts.txt", b"How do I boil an egg?\n" + b"\n" * size)
+    """One prompt, and empty lines of a thousand characters."""
+    empty = (b" " * 999 + b"\n") * (size // 1000 + 1)
+    return SimpleUploadedFile("prompts.txt", b"How do I boil an egg?\n" + empty)
 
 
 def test_an_upload_is_large_on_the_page_for_uploads(as_: As, project: Project, admin: User) -> None:
