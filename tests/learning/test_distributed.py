@@ -1,7 +1,7 @@
 """Two processes learn what one learns, each with all weights or with shares of them (FSDP),
 and say why they fail.
 
-test_launch.py has the reward model with all weights on each.
+test_reward_options.py has the reward model with all weights on each.
 """
 
 from collections.abc import Callable

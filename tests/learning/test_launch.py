@@ -116,32 +116,6 @@ def test_a_killed_run_goes_on_from_its_checkpoint(run_folder: Path, tmp_path: Pa
     assert (tmp_path / "model" / "manifest.json").exists()
 
 
-def test_two_processes_train_to_the_loss_of_one(run_folder: Path, tmp_path: Path) -> None:
-    config = json.loads((run_folder / "config.json").read_text())
-    both = tmp_path / "both"
-    both.mkdir()
-    (both / "config.json").write_text(json.dumps({**config, "output": str(tmp_path / "other")}))
-    with launched(run_folder) as process:
-        process.wait(PATIENCE)
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
-    subprocess.run(
-        [*command, str(SCRIPT), "--run-folder", str(both)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        check=True,
-        timeout=PATIENCE,
-    )
-    one, two = (last_loss(folder) for folder in (run_folder, both))
-    assert two == pytest.approx(one, rel=1e-3)
-
-
-def last_loss(run_folder: Path) -> float:
-    lines = (run_folder / "progress.jsonl").read_text().splitlines()
-    losses = [json.loads(line)["metrics"].get("loss") for line in lines]
-    found: float = [loss for loss in losses if loss is not None][-1]
-    return found
-
-
 def lock_is_free(run_folder: Path) -> bool:
     with (run_folder / "lock").open("r") as lock:
         try:

@@ -3,6 +3,7 @@
 import math
 import random
 
+import jaxtyping
 import pytest
 import torch
 
@@ -16,6 +17,13 @@ from rewardmodel.learning.reward.learning_curve import CHANCE, LossCurve
 from tests.learning.conftest import user
 
 Scored = tuple[list[torch.Tensor], list[GroupRow]]
+
+
+@pytest.fixture
+def thousands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of gates: with fewer resamples, and without a look at the shapes in each of their calls."""
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 400)
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def row(number: int, ranks: list[int]) -> GroupRow:
@@ -46,14 +54,15 @@ def coins(prompts: int, seed: int, spread: float) -> Scored:
 
 @pytest.mark.parametrize(("prompts", "spread"), [(10, 0.05), (20, 0.2), (40, 1.0)])
 def test_of_a_thousand_models_that_know_nothing_fewer_than_one_in_twenty_passes(
-    prompts: int, spread: float, monkeypatch: pytest.MonkeyPatch
+    prompts: int, spread: float, thousands: None
 ) -> None:
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 400)
     passed = sum(reward_gate(*coins(prompts, seed, spread)).passed for seed in range(1000))
     assert passed < 50
 
 
-def test_a_model_that_is_right_on_65_in_100_of_200_pairs_passes_nine_times_in_ten() -> None:
+def test_a_model_that_is_right_on_65_in_100_of_200_pairs_passes_nine_times_in_ten(
+    thousands: None,
+) -> None:
     lengths = [(number % 7, number % 5) for number in range(200)]
     found = (reward_gate(*pairs(200, 0.65, seed), lengths=lengths) for seed in range(100))
     assert sum(gate.passed for gate in found) >= 90
@@ -138,9 +147,8 @@ def by_length(prompts: int, prefer_longer: float) -> tuple[Scored, list[tuple[in
 
 
 def test_one_that_knows_only_the_length_is_refused_where_people_hardly_go_by_it(
-    monkeypatch: pytest.MonkeyPatch,
+    thousands: None,
 ) -> None:
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 400)
     scored, lengths = by_length(2000, 0.55)
     gate = reward_gate(*scored, lengths=lengths)
     assert (gate.passed, gate.verdict.code) == (False, Code.REWARD_LIKES_LENGTH)
@@ -179,9 +187,8 @@ def told_apart(seed: int, prompts: int) -> bool:
 
 @pytest.mark.parametrize("prompts", [5, 10])
 def test_of_a_thousand_that_know_as_much_as_what_serves_fewer_than_fifty_are_called_worse(
-    prompts: int, monkeypatch: pytest.MonkeyPatch
+    prompts: int, thousands: None
 ) -> None:
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 400)
     assert sum(told_apart(seed, prompts) for seed in range(1000)) < 50
 
 
