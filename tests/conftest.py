@@ -1,7 +1,8 @@
 """What every test stands on: a Redis, compiled translations, a tiny model, a browser."""
 
+import gc
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,16 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("busy")  # a machine that does other work fails no test
     for folder in settings.LOCALE_PATHS:
         compile_translations(folder)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is made here stays to the end: no garbage is looked for in it, now or later."""
+    gc.disable()
+    found = yield
+    gc.freeze()
+    gc.enable()
+    return found
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

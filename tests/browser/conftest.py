@@ -129,7 +129,9 @@ def let_in(window: Page, user: User, server: str) -> None:
     browser = Client()
     browser.force_login(user)
     name = settings.SESSION_COOKIE_NAME
-    window.context.add_cookies([{"name": name, "value": browser.cookies[name].value, "url": server}])
+    window.context.add_cookies(
+        [{"name": name, "value": browser.cookies[name].value, "url": server}]
+    )
 
 
 def log_in(window: Page, user: User) -> None:
