@@ -91,6 +91,15 @@ def test_between_two_choices_it_is_fitted_anew_and_judged_by_held_out_prompts(
     assert not is_behind(followed)
 
 
+def test_the_page_says_how_many_rankings_it_follows_where_its_figures_are_of_fewer(
+    client: Client, followed: Project, admin: User
+) -> None:
+    client.force_login(admin)
+    assert "By now it follows" not in client.get("/projects/kitchen/").content.decode()
+    LiveHead.objects.update(rankings=34)
+    assert "By now it follows 34 rankings" in client.get("/projects/kitchen/").content.decode()
+
+
 def test_another_model_is_read_from_the_start(followed: Project, tmp_path: Path) -> None:
     before = LiveHead.objects.get(project=followed)
     moved = tmp_path / "moved"
