@@ -96,9 +96,11 @@ def drawn(best: Draw, groups: int = 60) -> tuple[list[TokenStates], list[Prefere
     return tokens, targets
 
 
-def chosen(tokens: list[TokenStates], targets: list[PreferenceTarget]) -> tuple[Choice, Choice]:
+def chosen(
+    tokens: list[TokenStates], targets: list[PreferenceTarget], prompts: list[str] | None = None
+) -> tuple[Choice, Choice]:
     """Without and with attention, from one layer's tokens."""
-    prompts = [str(number) for number in range(len(tokens))]
+    prompts = prompts or [str(number) for number in range(len(tokens))]
     answers = [own.exact.split(torch.bincount(own.answer_of).tolist()) for own in tokens]  # type: ignore[no-untyped-call]
     hidden = [
         torch.stack([torch.stack([one.mean(0), one[-1]]) for one in own])[:, None]
@@ -137,6 +139,17 @@ def test_folds_judge_by_a_query_that_did_not_see_their_prompts() -> None:
     _, after = chosen(tokens, targets)
     [trial] = [each for each in after.trials if "attention" in each.recipe.poolings]
     assert trial.log_loss > 0.69
+
+
+def test_in_whatever_order_groups_come_the_head_is_the_same() -> None:
+    tokens, targets = drawn(lambda answer: float(answer[:, 0].max()))
+    prompts = [str(number) for number in range(len(tokens))]
+    _, one = chosen(tokens, targets, prompts)
+    _, other = chosen(tokens[::-1], targets[::-1], prompts[::-1])
+    assert one.head.query is not None
+    assert other.head.query is not None
+    assert torch.allclose(one.head.query, other.head.query, atol=1e-6)
+    assert all(map(torch.allclose, one.outside, other.outside[::-1]))
 
 
 def test_of_many_tokens_some_groups_tell_and_all_are_judged(

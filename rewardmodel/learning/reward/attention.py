@@ -70,32 +70,31 @@ def with_attention(
     `features` are those of the recipe of `mean`, `tokens` the same layer's; the rest as in
     `choose_head`.
     """
+    # In whatever order groups come, the search takes the same way.
+    order = sorted(range(len(prompts)), key=prompts.__getitem__)
+    features, tokens = [features[i] for i in order], [tokens[i] for i in order]
+    targets, prompts = [targets[i] for i in order], [prompts[i] for i in order]
     folds = folds_of(prompts)
     if len(folds.unique()) < 2:  # type: ignore[no-untyped-call]
         return choice
     by_mean = spanned_features(mean.recipe, features, targets)
     lengths = [each[:, -1:] for each in features]
     groups = _Groups(tokens, lengths, by_mean, mean.spread)
-    outside = {spread: groups.outside(folds, spread) for spread in QUERY_SPREADS}
-    losses = {at: losses_by_group(by_mean.data, each).sum() for at, each in outside.items()}
-    spread = min(losses, key=lambda at: losses[at].item())
+    spread, outside = groups.best(folds)
     recipe = Recipe(mean.recipe.layers, (ATTENTION,))
-    trial = Trial(recipe, mean.spread, *judged(by_mean.data, outside[spread]))
+    trial = Trial(recipe, mean.spread, *judged(by_mean.data, outside))
     trials = sorted([*choice.trials, trial], key=lambda each: each.log_loss)
     if trials[0] is not trial:
         return replace(choice, trials=trials)
     query = groups.learned(torch.ones(len(tokens), dtype=torch.bool), spread).query
     attended = [attended_features(query, *both) for both in zip(tokens, lengths, strict=True)]
-    temperature = cautious_temperature(by_mean.data, outside[spread])
-    return Choice(
-        head_with_query(query, trial, temperature, attended, targets),
-        trials,
-        temperature,
-        [
-            (temperature * filled[: len(own)]).float()
-            for filled, own in zip(outside[spread], features, strict=True)
-        ],
-    )
+    temperature = cautious_temperature(by_mean.data, outside)
+    scores = {
+        place: (temperature * filled[: len(own)]).float()
+        for place, filled, own in zip(order, outside, features, strict=True)
+    }
+    head = head_with_query(query, trial, temperature, attended, targets)
+    return Choice(head, trials, temperature, [scores[i] for i in range(len(order))])
 
 
 def head_with_query(
@@ -143,6 +142,13 @@ class _Groups:
     lengths: Sequence[Float[Tensor, "_ 1"]]
     by_mean: SpannedFeatures
     spread: float
+
+    def best(self, folds: Int[Tensor, " G"]) -> tuple[float, Float[Tensor, "G K"]]:
+        """The spread of the query that the folds like best, and the scores outside with it."""
+        tried = {spread: self.outside(folds, spread) for spread in QUERY_SPREADS}
+        losses = {at: losses_by_group(self.by_mean.data, each) for at, each in tried.items()}
+        spread = min(losses, key=lambda at: float(losses[at].sum()))
+        return spread, tried[spread]
 
     def outside(self, folds: Int[Tensor, " G"], query_spread: float) -> Float[Tensor, "G K"]:
         """Each group's scores by what was learned without its fold."""
