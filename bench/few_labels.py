@@ -42,24 +42,21 @@ from rewardmodel.learning.core.group_packing import truncate
 from rewardmodel.learning.core.packing_check import choose_layout
 from rewardmodel.learning.core.snapshot import json_rows, read_groups
 from rewardmodel.learning.core.snapshot_rows import GroupRow, LabelerRanking
-from rewardmodel.learning.reward.attention import (
-    attended_features,
-    best_mean,
-    mean_of,
-    with_attention,
-)
+from rewardmodel.learning.reward.attention import best_mean, mean_of, with_attention
 from rewardmodel.learning.reward.choice import (
     Choice,
     choose_head,
     first_recipes,
     layers_to_read,
 )
+from rewardmodel.learning.reward.feature_cache import Features
 from rewardmodel.learning.reward.features import (
     FeatureReader,
     decoder_layers,
     log_lengths,
     read_features,
 )
+from rewardmodel.learning.reward.fit_probe import read_by
 from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
 from rewardmodel.learning.reward.model import encode
 from rewardmodel.learning.reward.preferences import PreferenceTarget, preference_target
@@ -253,11 +250,11 @@ def head_of(read: Read, groups: Sequence[int], recipes: Sequence[Recipe] | None 
 def attending(read: Read, groups: Sequence[int], choice: Choice) -> Choice:
     """That choice, or a head that weighs tokens, as `train_reward.py` does."""
     layer = best_mean(choice.trials)
-    mean, tokens = mean_of(choice.trials, layer), read.tokens_at(layer)
+    mean = mean_of(choice.trials, layer)
     features = [
         chosen_features(mean.recipe, read.layers, read.hidden[i], read.lengths[i]) for i in groups
     ]
-    own = [tokens[i] for i in groups]
+    own = tokens_of(read, groups, layer)
     return with_attention(choice, mean, features, own, *said(read, groups))
 
 
@@ -270,16 +267,9 @@ def said(read: Read, groups: Sequence[int]) -> tuple[list[PreferenceTarget], lis
 
 def judged(read: Read, groups: Sequence[int], choice: Choice) -> PreferenceMetrics:
     head = choice.head
-    if head.query is None:
-        features = [
-            chosen_features(head.recipe, read.layers, read.hidden[i], read.lengths[i])
-            for i in groups
-        ]
-    else:
-        tokens = read.tokens_at(*head.recipe.layers)
-        features = [
-            attended_features(head.query, tokens[i], read.lengths[i][:, None]) for i in groups
-        ]
+    tokens = None if head.query is None else tokens_of(read, groups, *head.recipe.layers)
+    known = [Features(read.hidden[i], read.lengths[i]) for i in groups]
+    features = read_by(head, read.layers, known, tokens)
     return metrics_of([head.scores(each) for each in features], [read.rows[i] for i in groups])
 
 

@@ -96,12 +96,13 @@ def _follow(project: Project, live: LiveHead, count: int, last: int) -> bool:
     ranked = [row.asked for row in (*data.train, *data.heldout)]
     layer = live.recipe.get("layer")
     weighed = layer if "query" in live.recipe else None
-    unread = backbone.unread([*map(_asked, (*drawn, *waiting))], weighed)
-    unread += backbone.unread(ranked, layer)
+    unjudged = backbone.unread([*map(_asked, (*drawn, *waiting))], weighed)
+    unread = [*unjudged, *backbone.unread(ranked, layer)]
     turn, tokens = unread[:TURN], config.tokens_per_batch
     backbone.read(turn, tokens, BetweenSteps())
-    if layer:
-        backbone.read_tokens(turn, layer, tokens, BetweenSteps())
+    if layer:  # of what is only judged no head needs the tokens that weighs none
+        weighing = turn if weighed else turn[len(unjudged) :]
+        backbone.read_tokens(weighing, layer, tokens, BetweenSteps())
     if len(unread) > TURN:
         return True
     if len(data.train) >= FEWEST_RANKINGS:

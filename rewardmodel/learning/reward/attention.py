@@ -86,7 +86,8 @@ def with_attention(
     trials = sorted([*choice.trials, trial], key=lambda each: each.log_loss)
     if trials[0] is not trial:
         return replace(choice, trials=trials)
-    query = groups.learned(torch.ones(len(tokens), dtype=torch.bool), spread).query
+    [weights] = groups.learned(torch.ones(len(tokens), dtype=torch.bool), [spread])
+    query = weights.query
     attended = [attended_features(query, *both) for both in zip(tokens, lengths, strict=True)]
     temperature = cautious_temperature(by_mean.data, outside)
     scores = {
@@ -144,32 +145,35 @@ class _Groups:
     spread: float
 
     def best(self, folds: Int[Tensor, " G"]) -> tuple[float, Float[Tensor, "G K"]]:
-        """The spread of the query that the folds like best, and the scores outside with it."""
-        tried = {spread: self.outside(folds, spread) for spread in QUERY_SPREADS}
-        losses = {at: losses_by_group(self.by_mean.data, each) for at, each in tried.items()}
-        spread = min(losses, key=lambda at: float(losses[at].sum()))
-        return spread, tried[spread]
-
-    def outside(self, folds: Int[Tensor, " G"], query_spread: float) -> Float[Tensor, "G K"]:
-        """Each group's scores by what was learned without its fold."""
-        outside = torch.zeros(self.by_mean.data.shares.shape[:2], dtype=torch.float64)
+        """The spread of the query that the folds like best, and with it each group's scores by what
+        was learned without its fold."""
+        data = self.by_mean.data
+        outside = torch.zeros(len(QUERY_SPREADS), *data.shares.shape[:2], dtype=torch.float64)
         for fold in sorted(set(folds.tolist())):
-            weights = self.learned(folds != fold, query_spread)
-            for place in (folds == fold).nonzero()[:, 0].tolist():
-                found = weights.scores(self.tokens[place], self.lengths[place])
-                outside[place, : len(found)] = found
-        return outside
+            held = (folds == fold).nonzero()[:, 0].tolist()
+            for scores, weights in zip(outside, self.learned(folds != fold), strict=True):
+                for place in held:
+                    found = weights.scores(self.tokens[place], self.lengths[place])
+                    scores[place, : len(found)] = found
+        losses = [float(losses_by_group(data, scores).sum()) for scores in outside]
+        best = losses.index(min(losses))
+        return QUERY_SPREADS[best], outside[best]
 
-    def learned(self, groups: Bool[Tensor, " G"], query_spread: float) -> _Weights:
-        """From these groups; of many tokens MOST_TOKENS tell."""
+    def learned(
+        self, groups: Bool[Tensor, " G"], query_spreads: Sequence[float] = QUERY_SPREADS
+    ) -> list[_Weights]:
+        """From these groups, with each spread of the query; of many tokens MOST_TOKENS tell."""
         scale = self.by_mean.scale.float()
         few = self._few(groups)
         data, prior = self.by_mean.data.of(few), self.by_mean.prior(self.spread)
         by_mean = self.by_mean.basis @ minimise(data, prior, None, None, ROUGHLY).weights
         places = few.nonzero()[:, 0].tolist()
         flat = _flat([self.tokens[i] for i in places], [self.lengths[i] for i in places], scale)
-        found = _most_likely(flat, data.roughly(), by_mean.float(), self.spread, query_spread)
-        return found.divided(scale)
+        start, told = by_mean.float(), data.roughly()
+        return [
+            _most_likely(flat, told, start, self.spread, query_spread).divided(scale)
+            for query_spread in query_spreads
+        ]
 
     def _few(self, groups: Bool[Tensor, " G"]) -> Bool[Tensor, " G"]:
         places = groups.nonzero()[:, 0]

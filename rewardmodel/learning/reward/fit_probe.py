@@ -172,11 +172,8 @@ class ReadGroups:
     def refitted(self, query: Float[Tensor, " hidden"], trial: Trial, temperature: float) -> Head:
         """A head with that query, fitted to all groups to learn from."""
         every = range(len(self.rows.train))
-        tokens = self.tokens_at(*trial.recipe.layers)
-        attended = [
-            attended_features(query, tokens[i], self.features[i].log_lengths[:, None])
-            for i in every
-        ]
+        tokens = self.tokens_at(*trial.recipe.layers)[: len(every)]
+        attended = attended_by(query, tokens, self.features[: len(every)])
         return head_with_query(query, trial, temperature, attended, self._said(every)[0])
 
     def scores(self, head: Head) -> Scores:
@@ -210,8 +207,15 @@ def read_by(
     where it has a query."""
     if head.query is None or tokens is None:
         return [features_of(head.recipe, layers, each) for each in features]
+    return attended_by(head.query, tokens, features)
+
+
+def attended_by(
+    query: Float[Tensor, " hidden"], tokens: Sequence[TokenStates], features: Sequence[Features]
+) -> list[Float[Tensor, "_ width"]]:
+    """What a head with that query reads of groups."""
     both = zip(tokens, features, strict=True)
-    return [attended_features(head.query, own, each.log_lengths[:, None]) for own, each in both]
+    return [attended_features(query, own, each.log_lengths[:, None]) for own, each in both]
 
 
 def features_of(recipe: Recipe, layers: Sequence[int], read: Features) -> Float[Tensor, "K width"]:
