@@ -5,6 +5,8 @@ with sessions and CSRF, as the desk's own scripts do: each submit is answered wi
 next group, which the browser has already, and with the desk of the group after it. Prints labels a
 second, the time from a submit to the next group (p50, p95), errors and database queries a request,
 for each number of prompts. With `--json` the last line is one object, that of the last number.
+With `--live-head MODEL` the Procfile's accelerator worker reads what is ranked with that model all
+the while, for the head that follows the rankings.
 
 The database is the one that DATABASE_URL names, with `_bench` after its name, or SQLite in a
 temporary folder; it is made anew each time. Without REDIS_URL a private Redis is started.
@@ -13,6 +15,7 @@ temporary folder; it is made anew each time. Without REDIS_URL a private Redis i
 import argparse
 import http.client
 import json
+import os
 import re
 import socket
 import statistics
@@ -107,11 +110,17 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start_server(port: int) -> Process:
-    """The web process of the Procfile; its application counts the queries."""
+def process_of(name: str, port: int) -> Process:
+    """Of the Procfile, not started yet."""
     from config.up import child_environment, processes_of
 
-    web = processes_of(ROOT / "Procfile", {**child_environment(), "PORT": str(port)})[0]
+    every = processes_of(ROOT / "Procfile", {**child_environment(), "PORT": str(port)})
+    return next(process for process in every if process.name == name)
+
+
+def start_server(port: int) -> Process:
+    """The web process of the Procfile; its application counts the queries."""
+    web = process_of("web", port)
     web.command = [word.replace("config.wsgi", "bench.desk:counted()") for word in web.command]
     web.start()
     for _attempt in range(150):
@@ -177,14 +186,43 @@ def measure(prompts: int, port: int, sessions: list[str], seconds: float) -> Res
     )
 
 
-def serve_and_measure(prompts: int, sessions: list[str], seconds: float) -> Result:
+def serve_and_measure(
+    prompts: int, sessions: list[str], seconds: float, *, is_followed: bool
+) -> Result:
     port = free_port()
-    server = start_server(port)
+    processes = [start_server(port)]
     try:
-        measure(prompts, port, sessions, 2)  # workers are warm, caches are filled
-        return measure(prompts, port, sessions, seconds)
+        measure(prompts, port, sessions, 5)  # workers are warm, caches are filled
+        if is_followed:
+            processes.append(process_of("accelerator", port))
+            processes[-1].start()
+            wait_until_it_reads()
+        result = measure(prompts, port, sessions, seconds)
+        if is_followed:
+            print(f"  {groups_read()} groups read for the live head so far", file=sys.stderr)
+        return result
     finally:
-        stop([server])
+        stop(processes)
+
+
+def wait_until_it_reads() -> None:
+    """The accelerator worker is called to follow the rankings, and has its model in memory."""
+    from annotation.models import Project
+    from rewardmodel.tasks import call_follower
+
+    before = groups_read()
+    call_follower(Project.objects.get(slug=SLUG).pk)
+    for _attempt in range(300):
+        time.sleep(0.2)
+        if groups_read() > before:
+            return
+    raise SystemExit("The accelerator worker read nothing within a minute.")
+
+
+def groups_read() -> int:
+    from rewardmodel.selectors import features_folder
+
+    return len(list(features_folder().rglob("*.safetensors")))
 
 
 def main() -> None:
@@ -192,10 +230,13 @@ def main() -> None:
     parser.add_argument("--labelers", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--prompts", type=int, nargs="+", default=[10_000, 1_000_000])
+    parser.add_argument("--live-head", metavar="MODEL", help="folder of a chat model")
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="laoshi-bench-") as folder, ExitStack() as stack:
         settings_for(bench_database(Path(folder)), Path(folder))
+        if wanted.live_head:
+            os.environ["POLICY_MODEL"] = str(Path(wanted.live_head).resolve())
         import django
 
         django.setup()
@@ -212,7 +253,9 @@ def main() -> None:
         )
         for prompts in sorted(wanted.prompts):
             fill(prompts)
-            result = serve_and_measure(prompts, sessions, wanted.seconds)
+            result = serve_and_measure(
+                prompts, sessions, wanted.seconds, is_followed=bool(wanted.live_head)
+            )
             print(
                 f"{result.prompts:9}{result.labelers:10}{result.labels_per_second:10}"
                 f"{result.p50_ms:9}{result.p95_ms:9}{result.errors:8}"

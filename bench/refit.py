@@ -1,13 +1,15 @@
 """How long a refit of the live head takes with features that are kept: `python bench/refit.py`.
 
 Made-up features of --groups groups of four answers, ranked by a noisy line through the third layer
-read. The recipe is kept, as between two choices; what is left is the prior's strength and the fit.
+read. The recipe is kept, as between two choices; what is left is the prior's strength and the fit,
+and for a head that weighs tokens their pooling.
 """
 
 import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 if __package__ in (None, ""):  # started as a file: make the repository importable
@@ -18,11 +20,17 @@ import torch
 from torch import Tensor
 
 from bench.comparison import machine
-from rewardmodel.learning.reward.choice import choose_head
+from rewardmodel.learning.reward.attention import head_with_query
+from rewardmodel.learning.reward.choice import Trial, choose_head
+from rewardmodel.learning.reward.feature_cache import Features
+from rewardmodel.learning.reward.features import ATTENTION
+from rewardmodel.learning.reward.fit_probe import attended_by
 from rewardmodel.learning.reward.preferences import PreferenceTarget, preference_shares
 from rewardmodel.learning.reward.probe import Recipe
+from rewardmodel.learning.reward.tokens import rounded
 
 LAYERS, HIDDEN, RANK = (5, 10, 15, 20, 25, 30), 576, 600
+TOKENS = 64  # of an answer
 RECIPES = (
     Recipe((15,), ("mean",)),
     Recipe((15,), ("mean", "end")),
@@ -43,7 +51,29 @@ def main() -> None:
         began, busy = time.perf_counter(), time.process_time()
         choose_head(hidden, LAYERS, lengths, targets, prompts, [recipe], near)
         took, used = time.perf_counter() - began, time.process_time() - busy
-        print(f"{recipe.name:<36} {took:5.2f} s, {used:5.2f} s of processor time", flush=True)
+        tell(recipe, took, used)
+    weigh_anew(hidden, lengths, targets)
+
+
+def tell(recipe: Recipe, took: float, used: float) -> None:
+    print(f"{recipe.name:<36} {took:5.2f} s, {used:5.2f} s of processor time", flush=True)
+
+
+def weigh_anew(
+    hidden: Sequence[Tensor], lengths: Sequence[Tensor], targets: Sequence[PreferenceTarget]
+) -> None:
+    """A head that weighs the tokens of answers, TOKENS each, with the query that it has."""
+    recipe, query = Recipe((15,), (ATTENTION,)), torch.randn(HIDDEN) / HIDDEN**0.5
+    tokens = [
+        rounded([(each + torch.randn(TOKENS, HIDDEN)) for each in group[:, 2, 0]])
+        for group in hidden
+    ]
+    features = [Features(*each) for each in zip(hidden, lengths, strict=True)]
+    began, busy = time.perf_counter(), time.process_time()
+    head_with_query(
+        query, Trial(recipe, 1.0, 0.0, None), 1.0, attended_by(query, tokens, features), targets
+    )
+    tell(recipe, time.perf_counter() - began, time.process_time() - busy)
 
 
 def made_up(groups: int) -> tuple[list[Tensor], list[Tensor], list[PreferenceTarget]]:
