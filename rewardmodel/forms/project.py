@@ -26,6 +26,7 @@ from rewardmodel.forms.training import (
     NAMED,
     STARTING,
     form_field,
+    helped,
     joined,
     keys_of,
     split,
@@ -134,7 +135,7 @@ def _say_default(name: str, field: forms.Field) -> None:
     elif isinstance(default, time):
         shown = f"{default:%H:%M}"
     said = format_lazy(_("Default: {}."), shown)
-    field.help_text = format_lazy("{} {}", field.help_text, said) if field.help_text else said
+    field.help_text = helped(field.help_text, said)
 
 
 class LongSelect(forms.Select):

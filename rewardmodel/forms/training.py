@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 from django import forms
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from annotation.models import Project
 from rewardmodel.models import TrainingRun
@@ -184,7 +185,7 @@ def form_field(named: Named) -> forms.Field:
     least, most = config.RANGES[named.name]
     shown = named.default if default in (None, MISSING) else str(default)
     bounds = format_lazy(_("Default: {}. From {} to {}."), shown, least, most)
-    help_text = format_lazy("{} {}", named.help_text, bounds) if named.help_text else bounds
+    help_text = helped(named.help_text, bounds)
     hint = HINTS[named.kind][named.name]
     plain = get_args(hint)[0] if isinstance(hint, UnionType) else hint
     number: Any = forms.IntegerField if plain is int else forms.FloatField
@@ -193,6 +194,13 @@ def form_field(named: Named) -> forms.Field:
     if default not in (None, MISSING):
         made.widget.attrs["placeholder"] = str(default)
     return made
+
+
+def helped(help_text: str | _StrPromise, said: str | _StrPromise) -> str | _StrPromise:
+    """The help of a field, if there is one, and a sentence more."""
+    if not help_text:
+        return said
+    return format_lazy(pgettext_lazy("two sentences", "{} {}"), help_text, said)
 
 
 def starting_field(project: Project) -> forms.ChoiceField:

@@ -2,10 +2,11 @@
 
 import pytest
 from django import forms
+from django.utils import translation
 from pytest_django import Settings
 
 from annotation.models import PolicyVersion, Project, User
-from rewardmodel.forms.training import NAMED
+from rewardmodel.forms.training import NAMED, helped
 from rewardmodel.services.training_settings import CONFIGS
 from tests.pages.conftest import As
 from tests.pages.project_forms import page, settings_of
@@ -22,6 +23,14 @@ def test_what_a_field_says_is_stored_among_the_settings(
     project.refresh_from_db()
     assert project.policy_settings == {"steps": 32, "algorithm": "ppo"}
     assert project.reward_settings == {"learning_rate": 0.0001}
+
+
+@pytest.mark.parametrize(("language", "between"), [("en", " "), ("zh-hans", "")])
+def test_two_sentences_of_help_are_apart_as_the_language_has_it(
+    language: str, between: str
+) -> None:
+    with translation.override(language):
+        assert str(helped("甲。", "乙。")) == f"甲。{between}乙。"
 
 
 def test_a_second_judge_is_asked_for_with_one_box(as_: As, project: Project, admin: User) -> None:
