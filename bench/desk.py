@@ -23,6 +23,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -212,17 +213,22 @@ def wait_until_it_reads() -> None:
 
     before = groups_read()
     call_follower(Project.objects.get(slug=SLUG).pk)
-    for _attempt in range(300):
+    wait_for(lambda: groups_read() > before)
+
+
+def wait_for(happened: Callable[[], object], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > until:
+            raise SystemExit(f"Not within {seconds:.0f} s.")
         time.sleep(0.2)
-        if groups_read() > before:
-            return
-    raise SystemExit("The accelerator worker read nothing within a minute.")
 
 
 def groups_read() -> int:
+    """Their tokens in one layer, which a second file has, are of no account."""
     from rewardmodel.selectors import features_folder
 
-    return len(list(features_folder().rglob("*.safetensors")))
+    return sum("." not in path.stem for path in features_folder().rglob("*.safetensors"))
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from uuid import uuid4
 if __package__ in (None, ""):  # started as a file: make the repository importable
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.desk import Labeler
+from bench.desk import Labeler, wait_for
 from bench.desk_data import SLUG
 from bench.word_chain import (
     PROMPT,
@@ -28,7 +28,6 @@ from bench.word_chain import (
     installation,
     join,
     show,
-    wait_for,
 )
 
 AGAIN = 0.2  # seconds until the page asks once more, as it does

@@ -65,8 +65,7 @@ def weigh_anew(
     """A head that weighs the tokens of answers, TOKENS each, with the query that it has."""
     recipe, query = Recipe((15,), (ATTENTION,)), torch.randn(HIDDEN) / HIDDEN**0.5
     tokens = [
-        rounded([(each + torch.randn(TOKENS, HIDDEN)) for each in group[:, 2, 0]])
-        for group in hidden
+        rounded([each + torch.randn(TOKENS, HIDDEN) for each in group[:, 2, 0]]) for group in hidden
     ]
     features = [Features(*each) for each in zip(hidden, lengths, strict=True)]
     began, busy = time.perf_counter(), time.process_time()

@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,11 @@ if __package__ in (None, ""):  # started as a file: make the repository importab
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.comparison import machine
-from bench.desk import Labeler, free_port
+from bench.desk import Labeler, free_port, process_of, wait_for
 from bench.desk_data import SLUG, bench_database, prepare, session_of, settings_for
 from config import embedded_redis
 from config.processes import Process, stop
 
-ROOT = Path(__file__).resolve().parents[1]
 PROMPT = "What is the highest mountain in Taiwan, and how would one get there?"
 HOW = {"temperature": "1", "top_k": "0", "top_p": "1", "seed": "1"}
 PASSES = 24  # positions guessed at once
@@ -125,24 +124,12 @@ def groups_under_way() -> int:
     return PromptGroup.objects.filter(status=PromptGroup.Status.GENERATING).count()
 
 
-def start(folder: Path, port: int) -> list[Process]:
+def start(port: int) -> list[Process]:
     """The processes that the page needs; beat and the worker of short jobs it does not."""
-    from config.up import child_environment, processes_of
-
-    (folder / "logs").mkdir()
-    every = processes_of(ROOT / "Procfile", {**child_environment(), "PORT": str(port)})
-    chosen = [process for process in every if process.name in {"web", "accelerator"}]
+    chosen = [process_of(name, port) for name in ("web", "accelerator")]
     for process in chosen:
         process.start()
     return chosen
-
-
-def wait_for(happened: Callable[[], object], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not happened():
-        if time.monotonic() > until:
-            raise SystemExit(f"Not within {seconds:.0f} s.")
-        time.sleep(0.2)
 
 
 def answers(port: int) -> bool:
@@ -206,7 +193,7 @@ def installation(model: Path, versions: int) -> Iterator[tuple[int, str]]:
         from annotation.models import User
 
         port = free_port()
-        processes = start(folder, port)
+        processes = start(port)
         try:
             wait_for(lambda: answers(port))
             yield port, session_of(User.objects.get(username="owner"))
