@@ -89,11 +89,14 @@ def child_environment() -> dict[str, str]:
     }
 
 
-def wait_for_web(web: Process, processes: list[Process]) -> None:
+def start(processes: list[Process], redis: list[Process]) -> None:
+    """The web server alone until it answers: beside the workers' imports it takes twice as long."""
+    web, *others = processes
     with Step("Starting") as step:
+        web.start()
         deadline = time.monotonic() + WEB_START_SECONDS
         while not web_answers():
-            restart_the_dead(processes)
+            restart_the_dead([web, *redis])
             if web.deaths >= DEATHS_BEFORE_GIVING_UP:
                 raise Stop(
                     f"{web.name} {web.how_it_ended()}, {web.deaths} times in a row. Its log, "
@@ -102,7 +105,9 @@ def wait_for_web(web: Process, processes: list[Process]) -> None:
             if time.monotonic() > deadline:
                 raise Stop(f"The web server does not answer: see {log_file('web')}.")
             time.sleep(POLL_SECONDS)
-        step.detail = ", ".join(process.name for process in processes)
+        for process in others:
+            process.start()
+        step.detail = ", ".join(process.name for process in [*processes, *redis])
 
 
 def web_answers() -> bool:
@@ -152,14 +157,12 @@ def serve(lock: int) -> None:
             require_redis()
         prepare(lock)
         prepare_model()
-        for process in processes:
-            process.start()
-        everything = [*processes, redis] if settings.REDIS_IS_EMBEDDED else processes
-        wait_for_web(processes[0], everything)
+        own_redis = [redis] if settings.REDIS_IS_EMBEDDED else []
+        start(processes, own_redis)
         print_welcome()
         with suppress(KeyboardInterrupt):
             while True:
-                restart_the_dead(everything)
+                restart_the_dead([*processes, *own_redis])
                 time.sleep(POLL_SECONDS)
     finally:
         stop_all(processes, redis)

@@ -19,7 +19,7 @@ from config.processes import (
     stop,
 )
 from config.translations import compile_translations
-from config.up import wait_for_web
+from config.up import start
 
 PO = """
 msgid ""
@@ -147,9 +147,8 @@ def test_a_web_server_that_never_answers_and_keeps_ending_ends_the_start_with_it
     tmp_path: Path,
 ) -> None:
     web = process_of(tmp_path, "web", "raise SystemExit('bad option')")
-    web.start()
     with pytest.raises(Stop, match=r"web ended with 1, 3 times in a row[\s\S]*bad option"):
-        wait_for_web(web, [web])
+        start([web], [])
 
 
 COUNT = """
