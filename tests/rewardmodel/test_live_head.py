@@ -100,6 +100,16 @@ def test_the_page_says_how_many_rankings_it_follows_where_its_figures_are_of_few
     assert "By now it follows 34 rankings" in client.get("/projects/kitchen/").content.decode()
 
 
+def test_until_the_worker_is_free_the_page_says_what_it_waits_for(
+    client: Client, taught: Project, labeler: User, admin: User
+) -> None:
+    client.force_login(admin)
+    rank_groups(taught, labeler, 9)
+    assert "So far there are 9." in client.get("/projects/kitchen/").content.decode()
+    rank_groups(taught, labeler, 1)
+    assert "as soon as the worker is free" in client.get("/projects/kitchen/").content.decode()
+
+
 def test_another_model_is_read_from_the_start(followed: Project, tmp_path: Path) -> None:
     before = LiveHead.objects.get(project=followed)
     moved = tmp_path / "moved"
