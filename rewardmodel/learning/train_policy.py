@@ -62,6 +62,7 @@ def train(config: PolicyConfig, run: RunFolder) -> None:
     for done, metrics in fit(update, update.resume()):
         run.progress("training", done, config.steps, metrics)
         update.save(done)
+    update.finish()
     if accelerator.is_main_process:
         _judge_and_publish(update)
 
@@ -108,6 +109,7 @@ def _judge_and_publish(update: PolicyUpdate) -> None:
         "metrics": {
             **answers.report(),
             "steps": stopping.steps,
+            "kept_step": stopping.best.step if stopping.best else None,
             **row_counts({}, policy.cuts),
             "stopped": report(stopping.stopped) if stopping.stopped else None,
             "checks": stopping.history,

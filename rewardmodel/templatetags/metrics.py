@@ -38,6 +38,7 @@ NAMES = {
     "doubt_and_ends": _("by doubt and missing ends"),  # of runs from before they stood apart
     "of_length": _("of the score, the length's"),
     "for_doubt": _("taken for doubt"),
+    "kept_step": _("step whose weights were kept"),
     "labelers": _("labelers"),
     "learning_rate": _("learning rate"),
     "length_correlation": _("correlation with length"),

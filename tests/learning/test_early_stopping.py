@@ -2,11 +2,14 @@ import pytest
 import torch
 
 from rewardmodel.learning.core.gate import word
-from rewardmodel.learning.policy.early_stopping import Check, alarm
+from rewardmodel.learning.policy.early_stopping import Check, alarm, is_better
 
 
-def check(training: float, rewards: list[float], ended: list[float], step: int = 0) -> Check:
-    return Check(step, training, torch.tensor(rewards), torch.tensor(ended))
+def check(
+    training: float, rewards: list[float], ended: list[float], step: int = 0, nats: float = 0.0
+) -> Check:
+    divergence = torch.full((len(rewards),), nats)
+    return Check(step, training, torch.tensor(rewards), torch.tensor(ended), divergence)
 
 
 FIRST = check(0.0, [1.0, 0.5, 0.0, 0.2], [1.0, 1.0, 0.75, 0.75])
@@ -40,3 +43,19 @@ def test_else_nothing_is_said(training: float, rewards: list[float]) -> None:
 
 def test_one_prompt_is_too_few_to_judge_by() -> None:
     assert alarm(check(0, [1.0], [1.0]), check(1, [-9.0], [0.0])) is None
+
+
+def test_the_better_check_is_worth_more_after_the_price_of_its_divergence() -> None:
+    before, near, far = (
+        check(0.0, [reward], [0.5], nats=nats)
+        for reward, nats in [(0.0, 0.0), (1.0, 4.0), (1.2, 12.0)]
+    )
+    assert is_better(near, before, ended_first=0.5, beta=0.05)
+    assert not is_better(far, near, ended_first=0.5, beta=0.05)  # 1.2 - 0.6 against 1 - 0.2
+    assert is_better(far, near, ended_first=0.5, beta=0.0)
+
+
+def test_a_check_whose_answers_end_less_often_than_the_gate_allows_is_never_the_better() -> None:
+    before = check(0.0, [0.0, 0.0], [0.5, 0.5])
+    assert not is_better(check(0.0, [9.0, 9.0], [0.3, 0.4]), before, ended_first=0.5, beta=0.05)
+    assert is_better(check(0.0, [9.0, 9.0], [0.4, 0.5]), before, ended_first=0.5, beta=0.05)

@@ -35,9 +35,8 @@ def test_what_is_kept_of_a_stopped_run_was_within_the_budget(
     assert result_of(output)["metrics"]["new"]["kl"] == pytest.approx(0, abs=1e-4)
 
 
-def test_reward_hacking_stops_the_run_and_keeps_the_best_weights(
-    tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def hostile_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     """The checks' judge likes what the reward model dislikes, as a judge of hacked answers does."""
     judge = RewardScorer.judge
 
@@ -54,11 +53,20 @@ def test_reward_hacking_stops_the_run_and_keeps_the_best_weights(
 
     monkeypatch.setattr(RewardScorer, "__init__", remember)
     monkeypatch.setattr(RewardScorer, "judge", hostile)
+
+
+HACKED = {
+    **{"steps": 30, "missing_end_penalty": 0, "learning_rate": 0.02, "check_every": 5},
+    **{"credit": "answer", "heldout_answers": 16},
+}
+
+
+@pytest.mark.usefixtures("hostile_judge")
+def test_reward_hacking_stops_the_run_and_keeps_the_best_weights(
+    tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path
+) -> None:
     output = tmp_path / "adapter"
-    settings = {
-        **{"steps": 30, "missing_end_penalty": 0, "learning_rate": 0.02, "check_every": 5},
-        **{"credit": "answer", "heldout_reward_model": reward_model, "heldout_answers": 16},
-    }
+    settings = {**HACKED, "heldout_reward_model": reward_model}
     assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0
     result = result_of(output)
     stopped = result["metrics"]["stopped"]
@@ -68,3 +76,30 @@ def test_reward_hacking_stops_the_run_and_keeps_the_best_weights(
     best = max(result["metrics"]["checks"], key=lambda check: check[2])
     assert best[0] == 0
     assert result["metrics"]["new"]["kl"] == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.usefixtures("hostile_judge")
+def test_what_stays_of_a_run_that_went_to_its_end_are_the_weights_of_the_best_check(
+    tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path
+) -> None:
+    """One prompt is too few for an alarm."""
+    output = tmp_path / "adapter"
+    settings = {**HACKED, "heldout_reward_model": reward_model, "check_prompts": 1}
+    assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0
+    metrics = result_of(output)["metrics"]
+    assert metrics["stopped"] is None
+    assert [check[0] for check in metrics["checks"]] == [0, 5, 10, 15, 20, 25, 30]
+    assert (metrics["steps"], metrics["kept_step"]) == (30, 0)
+    assert metrics["new"]["kl"] == pytest.approx(0, abs=1e-4)
+
+
+def test_a_run_that_gets_better_to_its_end_leaves_its_last_weights(
+    tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "adapter"
+    settings = {**HACKED, "beta": 0}
+    assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0
+    metrics = result_of(output)["metrics"]
+    best = max(metrics["checks"], key=lambda check: check[2])
+    assert metrics["kept_step"] == best[0] > 0
+    assert metrics["new"]["kl"] > 0.1

@@ -272,7 +272,9 @@ def test_what_nobody_can_tell_by_words_is_every_tokens() -> None:
 def test_a_nat_costs_more_the_nearer_the_budget_is() -> None:
     price = DivergencePrice(beta=0.1, budget=10)
     assert price.now == 0.1
-    price.follow(measured(4.0))
+    price.follow(measured(0.0))
+    assert price.now == 0.1
+    price.follow(measured(8.0))
     assert price.now == pytest.approx(0.2)  # half of the way to the wall at 8
     price.follow(measured(8.0))
     assert price.now == pytest.approx(0.4)  # its mean fades: 6 of 8
@@ -282,6 +284,19 @@ def test_a_nat_costs_more_the_nearer_the_budget_is() -> None:
     resumed = DivergencePrice(beta=0.1, budget=10)
     resumed.restore(price.state())
     assert (resumed.now, resumed.rate) == pytest.approx((price.now, price.rate))
+
+
+def test_what_a_parent_diverges_already_makes_no_nat_dearer() -> None:
+    price = DivergencePrice(beta=0.1, budget=10)
+    price.follow(measured(4.0))
+    assert price.now == 0.1
+    price.follow(measured(2.0))
+    assert price.now == 0.1
+    price.follow(measured(9.0))
+    assert price.now == pytest.approx(0.2)  # its mean, 6, is half of the way from 4 to 8
+    too_far = DivergencePrice(beta=0.1, budget=10)
+    too_far.follow(measured(9.0))
+    assert too_far.now == pytest.approx(2.0)
 
 
 def measured(kl: float) -> PolicyMetrics:

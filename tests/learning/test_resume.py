@@ -113,7 +113,7 @@ def test_a_policy_has_all_the_weights_and_checks_of_an_uninterrupted_run(
     assert same(first.tensors, second.tensors)
     assert any("critic" in name for name in first.tensors) == (algorithm == "ppo")
     assert result_of(whole)["metrics"] == result_of(resumed)["metrics"]
-    assert [check[0] for check in result_of(resumed)["metrics"]["checks"]] == [0, 2, 4]
+    assert [check[0] for check in result_of(resumed)["metrics"]["checks"]] == [0, 2, 4, 5]
 
 
 def test_a_policy_straight_from_rankings_has_the_weights_and_figures_of_an_uninterrupted_run(

@@ -1,6 +1,7 @@
-"""What stops a policy update: its divergence budget, or reward hacking.
+"""What stops a policy update, its divergence budget or reward hacking, and which weights stay.
 
-Reward hacking is that training reward rises while held-out answers get worse.
+Reward hacking is that training reward rises while held-out answers get worse. What stays are the
+weights of the best check.
 """
 
 from __future__ import annotations
@@ -18,9 +19,14 @@ from rewardmodel.learning.core.distributed import Processes
 from rewardmodel.learning.core.gate import Verdict
 from rewardmodel.learning.core.run_folder import require_finite
 from rewardmodel.learning.core.trainer import Weights
-from rewardmodel.learning.policy.metrics import PolicyMetrics
+from rewardmodel.learning.policy.metrics import (
+    ENDS_MAY_FALL,
+    PolicyMetrics,
+    metrics_of,
+    summarise,
+)
 from rewardmodel.learning.policy.model import AdaptedPolicy
-from rewardmodel.learning.policy.rollout import heldout_seeds
+from rewardmodel.learning.policy.rollout import checked_seeds
 from rewardmodel.learning.reward.scorer import RewardScorer
 
 NEARLY = 0.9
@@ -33,13 +39,19 @@ class Check:
     """A policy's answers to the checked prompts, the same prompts and seeds every time.
 
     `training` is the mean score of the same policy's answers to the step's training prompts;
-    `rewards` and `ended` [prompts] are mean scores and shares of each held-out prompt's answers.
+    `rewards`, `ended` and `divergence` [prompts] are mean scores, shares and nats of each held-out
+    prompt's answers.
     """
 
     step: int
     training: float
     rewards: Tensor
     ended: Tensor
+    divergence: Tensor
+
+    def worth(self, beta: float) -> float:
+        """What an update is to raise: reward, less `beta` a nat of divergence."""
+        return float(self.rewards.mean() - beta * self.divergence.mean())
 
 
 def alarm(best: Check, now: Check) -> Verdict | None:
@@ -65,6 +77,15 @@ def alarm(best: Check, now: Check) -> Verdict | None:
     )
 
 
+def is_better(now: Check, best: Check, ended_first: float, beta: float) -> bool:
+    """Whether a check is worth more, and its answers end as the gate asks.
+
+    `ended_first` is the share that ended before the first update, `beta` the price of a nat.
+    """
+    ends = float(now.ended.mean()) >= ended_first - ENDS_MAY_FALL
+    return ends and now.worth(beta) > best.worth(beta)
+
+
 def _fell(changes: Tensor) -> bool:
     if len(changes) < 2:
         return False
@@ -75,8 +96,8 @@ def _fell(changes: Tensor) -> bool:
 class EarlyStopping:
     """Looks at the policy before each update, and remembers what to go back to.
 
-    `kept` are the last weights within the divergence budget or, after an alarm, those of the best
-    check; `stopped` says why the run was stopped, if it was, and `steps` before which update.
+    `kept` are the last weights within the divergence budget; `stopped` says why the run was
+    stopped, if it was, and `steps` before which update.
     """
 
     def __init__(
@@ -113,11 +134,24 @@ class EarlyStopping:
             self.kept = weights
             if self._due(step):
                 self.stopped = self._look(step, metrics.score, weights)
-                if self.stopped:
-                    self.kept = self.best_weights
         if self.stopped:
             self.steps = step
         return self.stopped is not None
+
+    def finish(self, last: Weights) -> Weights:
+        """The weights that stay: those of the best check, one more of the `last` ones counted.
+
+        `last` are those that the final update left or, of a stopped run, `kept`; where nothing is
+        checked they stay.
+        """
+        if self.best is None:
+            return last
+        beyond = self.stopped is not None and self.stopped.code is Code.STOPPED_BY_BUDGET
+        step = self.steps - 1 if beyond else self.steps
+        _, training, *_ = self.history[-1]
+        if step != self.history[-1][0]:
+            self.stopped = self._look(step, training, last) or self.stopped
+        return self.best_weights
 
     def _due(self, step: int) -> bool:
         return bool(self.config.check_every and self.prompts and not step % self.config.check_every)
@@ -125,10 +159,11 @@ class EarlyStopping:
     def _look(self, step: int, training: float, weights: Weights) -> Verdict | None:
         """Answers the held-out prompts with the policy as it is; why to stop, or None."""
         now = self._check(step, training)
-        means = [float(now.rewards.mean()), float(now.ended.mean())]
+        means = [float(each.mean()) for each in (now.rewards, now.ended, now.divergence)]
         self.history.append([float(step), training, *means])
         reason = alarm(self.best, now) if self.best else None
-        if self.best is None or now.rewards.mean() > self.best.rewards.mean():
+        _, _, _, ended_first, _ = self.history[0]
+        if self.best is None or is_better(now, self.best, ended_first, self.config.beta):
             self.best, self.best_weights = now, weights
         return reason
 
@@ -138,25 +173,27 @@ class EarlyStopping:
         mine = accelerator.own(range(len(self.prompts)))
         rollouts = self.policy.rollouts(
             [self.prompts[place] for place in mine],
-            [heldout_seeds(config, place) for place in mine],
+            [checked_seeds(config, place) for place in mine],
             self.judge,
         )
-        table = torch.zeros(2, len(self.prompts), device=accelerator.device)
+        table = torch.zeros(3, len(self.prompts), device=accelerator.device)
         for place, rollout in zip(mine, rollouts, strict=True):
             table[0, place] = rollout.scores.mean()
             table[1, place] = rollout.ended.mean()
-        rewards, ended = accelerator.reduce(table, reduction="sum").cpu()
-        return Check(step, training, rewards, ended)
+            table[2, place] = metrics_of(summarise(self.policy.measured([rollout]))).kl
+        rewards, ended, divergence = accelerator.reduce(table, reduction="sum").cpu()
+        return Check(step, training, rewards, ended, divergence)
 
     def state(self) -> dict[str, Tensor]:
         """What a resumed run needs."""
         tensors = {f"stopping/kept/{name}": tensor for name, tensor in self.kept.items()}
         if self.best is not None:
             tensors |= {
-                "stopping/history": torch.tensor(self.history),
+                "stopping/checks": torch.tensor(self.history),
                 "stopping/best": torch.tensor([self.best.step, self.best.training]),
                 "stopping/rewards": self.best.rewards,
                 "stopping/ended": self.best.ended,
+                "stopping/divergence": self.best.divergence,
                 **{
                     f"stopping/weights/{name}": tensor for name, tensor in self.best_weights.items()
                 },
@@ -166,11 +203,12 @@ class EarlyStopping:
     def restore(self, state: dict[str, Tensor]) -> None:
         """The inverse of `state`; an empty one changes nothing."""
         self.kept = _within(state, "stopping/kept/") or self.kept
-        if "stopping/history" not in state:
+        if "stopping/checks" not in state:
             return
-        self.history = state["stopping/history"].tolist()
+        self.history = state["stopping/checks"].tolist()
         step, training = state["stopping/best"].tolist()
-        self.best = Check(round(step), training, state["stopping/rewards"], state["stopping/ended"])
+        found = (state[f"stopping/{name}"] for name in ("rewards", "ended", "divergence"))
+        self.best = Check(round(step), training, *found)
         self.best_weights = _within(state, "stopping/weights/")
 
 

@@ -113,3 +113,8 @@ def seeds_of(config: PolicyConfig, step: int, place: int, count: int) -> list[in
 def heldout_seeds(config: PolicyConfig, place: int) -> list[int]:
     """Of the answers to the held-out prompt at that place, the same for every policy."""
     return seeds_of(config, -1, place, config.heldout_answers)
+
+
+def checked_seeds(config: PolicyConfig, place: int) -> list[int]:
+    """Of those in a check: others, since the best check is chosen by its answers."""
+    return seeds_of(config, -2, place, config.heldout_answers)

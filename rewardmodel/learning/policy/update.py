@@ -61,6 +61,10 @@ class PolicyUpdate:
         kept = {name: tensor for each in self._stateful for name, tensor in each.state().items()}
         self.trainer.save(self.run.checkpoints, done, kept)
 
+    def finish(self) -> None:
+        """Goes back to the weights of the best check."""
+        self.trainer.set_weights(self.stopping.finish(self.trainer.weights()))
+
     @property
     def _stateful(self) -> tuple[EarlyStopping, EndPenalty, DivergencePrice]:
         """What a resumed run needs beside the trainer."""
