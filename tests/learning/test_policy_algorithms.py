@@ -42,7 +42,7 @@ def test_ppo_raises_held_out_reward_too(
 ) -> None:
     output = tmp_path / "adapter"
     settings = {
-        **{"algorithm": "ppo", "steps": 48, "inner_epochs": 3, "check_every": 0},
+        **{"algorithm": "ppo", "steps": 48, "inner_epochs": 3},
         **{"missing_end_penalty": 0, "learning_rate": 0.02},
     }
     assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0

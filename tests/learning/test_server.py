@@ -108,7 +108,7 @@ def test_a_run_samples_each_step_from_the_server_with_its_newest_adapter(
 
     output = tmp_path / "adapter"
     with serving(reply) as (url, asked):
-        settings = {"rollout_server": url, "steps": 2, "check_every": 0}
+        settings = {"rollout_server": url, "steps": 2}
         assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0
     samples = result_of(output)["samples"]
     assert all(set(sample["after"]) == {"a"} for sample in samples)

@@ -97,10 +97,7 @@ def test_held_out_prompts_are_answered_only_to_evaluate(
         return answer(self, prompts, *rest)
 
     monkeypatch.setattr(AdaptedPolicy, "rollouts", rollouts)
-    assert (
-        train_a_policy(tmp_path / "adapter", snapshot, tiny, reward_model, steps=9, check_every=0)
-        == 0
-    )
+    assert train_a_policy(tmp_path / "adapter", snapshot, tiny, reward_model, steps=9) == 0
     *training, before, after = answered
     heldout = {row["prompt"][0]["content"] for row in many_a() if row["split"] == "heldout"}
     assert before == after == heldout
@@ -253,7 +250,7 @@ def test_a_second_reward_model_judges_the_held_out_answers_too(
     tiny: Path, snapshot: Path, reward_model: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "adapter"
-    settings = {"steps": 1, "heldout_reward_model": reward_model, "check_every": 0}
+    settings = {"steps": 1, "heldout_reward_model": reward_model}
     assert train_a_policy(output, snapshot, tiny, reward_model, **settings) == 0
     metrics = result_of(output)["metrics"]
     second = metrics["second_reward_model"]
