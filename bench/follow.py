@@ -54,10 +54,16 @@ def main() -> None:
     parser.add_argument("--reward", nargs="*", default=[], help="settings of stage 3, as a=b")
     parser.add_argument("--policy", nargs="*", default=[], help="settings of stage 4, as a=b")
     parser.add_argument("--report", type=Path)
+    parser.add_argument("--keep", type=Path, help="folder where groups and policies stay")
     options = parser.parse_args()
     print(f"# {machine()}", flush=True)
     for teacher in options.teachers:
         for seed in options.seeds:
+            if options.keep:
+                kept = options.keep / f"{teacher}-{seed}"
+                kept.mkdir(parents=True)
+                play(teacher, seed, kept, options)
+                continue
             with tempfile.TemporaryDirectory() as folder:
                 play(teacher, seed, Path(folder), options)
 
