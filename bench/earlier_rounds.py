@@ -45,8 +45,9 @@ def main() -> None:
     rows = [*found.train, *found.heldout]
     backbone = load_backbone(config, torch.device("cpu"))
     read = read_groups_with(backbone, config, PreferenceData(train=rows))
+    is_earlier = [row.id in earlier for row in rows]
     for weight in options.weights:
-        judged = metrics_with(weight, read, rows, [row.id in earlier for row in rows])
+        judged = metrics_with(weight, read, rows, is_earlier)
         print(
             f"weight {weight}: accuracy {judged.accuracy:.3f}, log loss {judged.log_loss:.3f}, "
             f"{judged.pairs} pairs",

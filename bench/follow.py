@@ -59,13 +59,10 @@ def main() -> None:
     print(f"# {machine()}", flush=True)
     for teacher in options.teachers:
         for seed in options.seeds:
-            if options.keep:
-                kept = options.keep / f"{teacher}-{seed}"
-                kept.mkdir(parents=True)
-                play(teacher, seed, kept, options)
-                continue
-            with tempfile.TemporaryDirectory() as folder:
-                play(teacher, seed, Path(folder), options)
+            with tempfile.TemporaryDirectory() as passing:
+                folder = Path(options.keep or passing, f"{teacher}-{seed}")
+                folder.mkdir(parents=True)
+                play(teacher, seed, folder, options)
 
 
 def play(name: str, seed: int, folder: Path, options: argparse.Namespace) -> None:

@@ -8,8 +8,7 @@ from rewardmodel.learning.policy.early_stopping import Check, alarm, is_better
 def check(
     training: float, rewards: list[float], ended: list[float], step: int = 0, nats: float = 0.0
 ) -> Check:
-    divergence = torch.full((len(rewards),), nats)
-    return Check(step, training, torch.tensor(rewards), torch.tensor(ended), divergence)
+    return Check(step, training, torch.tensor(rewards), torch.tensor(ended), nats)
 
 
 FIRST = check(0.0, [1.0, 0.5, 0.0, 0.2], [1.0, 1.0, 0.75, 0.75])
@@ -46,10 +45,8 @@ def test_one_prompt_is_too_few_to_judge_by() -> None:
 
 
 def test_the_better_check_is_worth_more_after_the_price_of_its_divergence() -> None:
-    before, near, far = (
-        check(0.0, [reward], [0.5], nats=nats)
-        for reward, nats in [(0.0, 0.0), (1.0, 4.0), (1.2, 12.0)]
-    )
+    before = check(0.0, [0.0], [0.5])
+    near, far = check(0.0, [1.0], [0.5], nats=4.0), check(0.0, [1.2], [0.5], nats=12.0)
     assert is_better(near, before, ended_first=0.5, beta=0.05)
     assert not is_better(far, near, ended_first=0.5, beta=0.05)  # 1.2 - 0.6 against 1 - 0.2
     assert is_better(far, near, ended_first=0.5, beta=0.0)

@@ -19,12 +19,7 @@ from rewardmodel.learning.core.distributed import Processes
 from rewardmodel.learning.core.gate import Verdict
 from rewardmodel.learning.core.run_folder import require_finite
 from rewardmodel.learning.core.trainer import Weights
-from rewardmodel.learning.policy.metrics import (
-    ENDS_MAY_FALL,
-    PolicyMetrics,
-    metrics_of,
-    summarise,
-)
+from rewardmodel.learning.policy.metrics import ENDS_MAY_FALL, PolicyMetrics, metrics_over
 from rewardmodel.learning.policy.model import AdaptedPolicy
 from rewardmodel.learning.policy.rollout import checked_seeds
 from rewardmodel.learning.reward.scorer import RewardScorer
@@ -39,19 +34,19 @@ class Check:
     """A policy's answers to the checked prompts, the same prompts and seeds every time.
 
     `training` is the mean score of the same policy's answers to the step's training prompts;
-    `rewards`, `ended` and `divergence` [prompts] are mean scores, shares and nats of each held-out
-    prompt's answers.
+    `rewards` and `ended` [prompts] are mean scores and shares of each held-out prompt's answers,
+    `divergence` is the mean of them all, in nats.
     """
 
     step: int
     training: float
     rewards: Tensor
     ended: Tensor
-    divergence: Tensor
+    divergence: float
 
     def worth(self, beta: float) -> float:
         """What an update is to raise: reward, less `beta` a nat of divergence."""
-        return float(self.rewards.mean() - beta * self.divergence.mean())
+        return self.rewards.mean().item() - beta * self.divergence
 
 
 def alarm(best: Check, now: Check) -> Verdict | None:
@@ -148,8 +143,8 @@ class EarlyStopping:
             return last
         beyond = self.stopped is not None and self.stopped.code is Code.STOPPED_BY_BUDGET
         step = self.steps - 1 if beyond else self.steps
-        _, training, *_ = self.history[-1]
-        if step != self.history[-1][0]:
+        newest, training, *_ = self.history[-1]
+        if step != newest:
             self.stopped = self._look(step, training, last) or self.stopped
         return self.best_weights
 
@@ -159,8 +154,8 @@ class EarlyStopping:
     def _look(self, step: int, training: float, weights: Weights) -> Verdict | None:
         """Answers the held-out prompts with the policy as it is; why to stop, or None."""
         now = self._check(step, training)
-        means = [float(each.mean()) for each in (now.rewards, now.ended, now.divergence)]
-        self.history.append([float(step), training, *means])
+        means = [float(now.rewards.mean()), float(now.ended.mean())]
+        self.history.append([float(step), training, *means, now.divergence])
         reason = alarm(self.best, now) if self.best else None
         _, _, _, ended_first, _ = self.history[0]
         if self.best is None or is_better(now, self.best, ended_first, self.config.beta):
@@ -176,13 +171,13 @@ class EarlyStopping:
             [checked_seeds(config, place) for place in mine],
             self.judge,
         )
-        table = torch.zeros(3, len(self.prompts), device=accelerator.device)
+        table = torch.zeros(2, len(self.prompts), device=accelerator.device)
         for place, rollout in zip(mine, rollouts, strict=True):
             table[0, place] = rollout.scores.mean()
             table[1, place] = rollout.ended.mean()
-            table[2, place] = metrics_of(summarise(self.policy.measured([rollout]))).kl
-        rewards, ended, divergence = accelerator.reduce(table, reduction="sum").cpu()
-        return Check(step, training, rewards, ended, divergence)
+        rewards, ended = accelerator.reduce(table, reduction="sum").cpu()
+        measured = metrics_over(self.policy.measured(rollouts), accelerator)
+        return Check(step, training, rewards, ended, measured.kl)
 
     def state(self) -> dict[str, Tensor]:
         """What a resumed run needs."""
@@ -190,10 +185,11 @@ class EarlyStopping:
         if self.best is not None:
             tensors |= {
                 "stopping/checks": torch.tensor(self.history),
-                "stopping/best": torch.tensor([self.best.step, self.best.training]),
+                "stopping/best": torch.tensor(
+                    [self.best.step, self.best.training, self.best.divergence]
+                ),
                 "stopping/rewards": self.best.rewards,
                 "stopping/ended": self.best.ended,
-                "stopping/divergence": self.best.divergence,
                 **{
                     f"stopping/weights/{name}": tensor for name, tensor in self.best_weights.items()
                 },
@@ -206,9 +202,9 @@ class EarlyStopping:
         if "stopping/checks" not in state:
             return
         self.history = state["stopping/checks"].tolist()
-        step, training = state["stopping/best"].tolist()
-        found = (state[f"stopping/{name}"] for name in ("rewards", "ended", "divergence"))
-        self.best = Check(round(step), training, *found)
+        step, training, divergence = state["stopping/best"].tolist()
+        rewards, ended = state["stopping/rewards"], state["stopping/ended"]
+        self.best = Check(round(step), training, rewards, ended, divergence)
         self.best_weights = _within(state, "stopping/weights/")
 
 

@@ -25,6 +25,7 @@ from rewardmodel.learning.core.codes import Code
 from rewardmodel.learning.core.gate import Gate, Verdict, as_said
 
 if TYPE_CHECKING:
+    from rewardmodel.learning.core.distributed import Processes
     from rewardmodel.learning.policy.experience import Experience
 
 ENDS_MAY_FALL = 0.1
@@ -90,6 +91,12 @@ def metrics_of(sums: Float[Tensor, 9]) -> PolicyMetrics:
     _, _, kl, _, tokens, _, _ = means
     a_token = (kl / tokens, surprise / tokens) if tokens else (0.0, 0.0)
     return PolicyMetrics(round(answers), *means, *a_token)
+
+
+def metrics_over(experiences: Sequence[Experience], accelerator: Processes) -> PolicyMetrics:
+    """Of the answers of all processes, which the policy that sampled them has read."""
+    sums = summarise(experiences).to(accelerator.device)
+    return metrics_of(accelerator.reduce(sums, reduction="sum"))
 
 
 def gain_of(parent: PolicyMetrics, new: PolicyMetrics) -> dict[str, float]:

@@ -15,7 +15,7 @@ from rewardmodel.learning.policy.divergence_price import DivergencePrice
 from rewardmodel.learning.policy.early_stopping import EarlyStopping
 from rewardmodel.learning.policy.end_penalty import EndPenalty
 from rewardmodel.learning.policy.experience import Experience
-from rewardmodel.learning.policy.metrics import PolicyMetrics, metrics_of, summarise
+from rewardmodel.learning.policy.metrics import PolicyMetrics, metrics_over
 from rewardmodel.learning.policy.model import AdaptedPolicy
 from rewardmodel.learning.policy.pretraining_mix import PretrainingMix, WithText
 from rewardmodel.learning.policy.rollout import Rollout, seeds_of
@@ -81,9 +81,8 @@ class PolicyUpdate:
         )
 
     def measure(self, experiences: Sequence[Experience]) -> PolicyMetrics:
-        """Of a step's answers in all processes, which the policy that sampled them has read."""
-        sums = summarise(experiences).to(self.policy.device)
-        return metrics_of(self.trainer.accelerator.reduce(sums, reduction="sum"))
+        """Of a step's answers in all processes."""
+        return metrics_over(experiences, self.trainer.accelerator)
 
 
 def new_update(
