@@ -42,6 +42,7 @@ def desk(transactional_db: None, project: Project, labeler: User) -> Project:
 
 
 def serious(window: Page) -> list[tuple[str, str]]:
+    window.wait_for_load_state()  # a click returns once the next page begins, still empty
     options: dict[str, Any] = {"runOnly": {"type": "tag", "values": TAGS}}
     response = Axe().run(window, options=options).response
     assert response["passes"]

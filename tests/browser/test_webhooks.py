@@ -49,6 +49,7 @@ def test_axe_finds_nothing_serious_on_the_pages_of_webhooks(
     window.locator("#id_url").fill(receiver.url)
     window.locator("[name=events]").first.check()
     window.locator("form .primary").first.click()
+    expect(window.locator("code.secret")).to_be_visible()
     assert serious(window) == [], "made"
     webhook = project.webhooks.get()
     for statuses in ([200], [500]):
