@@ -28,6 +28,13 @@ def mkl_knows_the_processor() -> bool:
     return not CPU_INFO.is_file() or "GenuineIntel" in CPU_INFO.read_text()
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions for it, and this PyTorch oneDNN, which uses them."""
+    known = torch.cpu.get_capabilities()
+    is_native = known.get("avx512_bf16", False) or known.get("amx_bf16", False)
+    return has_wide_vectors() and bool(is_native)
+
+
 def use_onednn(model: nn.Module) -> None:
     """Exchanges the linear layers of a model in memory where that makes them faster.
 
@@ -52,7 +59,7 @@ class OneDnnLinear(nn.Linear):
 
     def forward(self, rows: Tensor) -> Tensor:
         is_ours = rows.dtype == self.weight.dtype == torch.float32 and rows.device.type == "cpu"
-        if not is_ours or rows.numel() == 0:
+        if not is_ours or rows.numel() == 0 or torch.is_autocast_enabled("cpu"):
             return super().forward(rows)
         if torch.is_grad_enabled():
             return cast(Tensor, _Linear.apply(rows, self.weight, self.bias))  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from annotation.lm.chat import Message
 from annotation.lm.loading import PolicySource, load_policy
-from rewardmodel.learning.core import bootstrap
+from rewardmodel.learning.core import bootstrap, distributed
 from tests.learning.runs import from_scratch, train_reward_model
 from tests.tiny import build_tiny_model
 
@@ -22,6 +22,12 @@ Rows = list[dict[str, Any]]
 def fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """For a thousand intervals."""
     monkeypatch.setattr(bootstrap, "RESAMPLES", 1000)
+
+
+@pytest.fixture
+def float32_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On any processor, to be compared with those of others."""
+    monkeypatch.setattr(distributed, "multiplies_bfloat16", lambda: False)
 
 
 @pytest.fixture(scope="session")

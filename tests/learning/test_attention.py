@@ -53,6 +53,7 @@ def plain_states(folder: Path, layer: int) -> list[list[Tensor]]:
     ]
 
 
+@pytest.mark.usefixtures("float32_features")
 @pytest.mark.parametrize("layout", [pack, unpack])
 def test_tokens_are_weighed_by_a_softmax_along_the_query(layout: Layout, tiny: Path) -> None:
     network = load_causal_lm(str(tiny), torch.float32).train(False)
@@ -68,6 +69,7 @@ def test_tokens_are_weighed_by_a_softmax_along_the_query(layout: Layout, tiny: P
             assert torch.allclose(found[0, 2], (states @ query).softmax(0) @ states, atol=1e-5)
 
 
+@pytest.mark.usefixtures("float32_features")
 @pytest.mark.parametrize("tokens", [512, 3])
 def test_tokens_that_are_learned_from_are_those_of_the_layer(tokens: int, tiny: Path) -> None:
     network = load_causal_lm(str(tiny), torch.float32).train(False)
@@ -180,6 +182,7 @@ def weighing(tiny: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("float32_features")
 def test_a_saved_one_scores_as_its_head_says(weighing: Path, tiny: Path) -> None:
     scorer = RewardScorer(str(weighing), CPU)
     [scores] = scorer.scores([(user("Say it"), ["one", "a second one"])], 512)

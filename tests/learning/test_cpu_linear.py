@@ -33,6 +33,8 @@ def test_other_precisions_and_no_rows_at_all_work_as_ever() -> None:
     assert OneDnnLinear.of(layer)(torch.zeros(0, 12)).shape == (0, 9)
     half = OneDnnLinear.of(layer).to(torch.bfloat16)
     assert half(torch.ones(3, 12, dtype=torch.bfloat16)).dtype == torch.bfloat16
+    with torch.autocast("cpu", torch.bfloat16):
+        assert OneDnnLinear.of(layer)(torch.ones(3, 12)).dtype == torch.bfloat16
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from annotation.lm.chat import Chat
 from annotation.lm.loading import PolicyUnavailable, load_causal_lm, load_tokenizer
+from rewardmodel.learning.core import distributed
 from rewardmodel.learning.core.group_packing import EncodedGroup, Layout, pack, unpack
 from rewardmodel.learning.reward.features import FeatureReader, read_features
 from rewardmodel.learning.reward.scorer import RewardScorer
@@ -24,6 +25,7 @@ GROUPS = [
 ]
 
 
+@pytest.mark.usefixtures("float32_features")
 @pytest.mark.parametrize("layout", [pack, unpack])
 def test_features_are_the_means_of_plain_transformers_hidden_states(
     layout: Layout, tiny: Path
@@ -42,6 +44,18 @@ def test_features_are_the_means_of_plain_transformers_hidden_states(
             first = states[1][0, len(group.prompt) :]
             assert torch.allclose(found[0, 0], first.mean(0), atol=1e-5)
             assert torch.allclose(found[0, 1], first[-1], atol=1e-5)
+
+
+@pytest.mark.usefixtures("float32_features")
+def test_features_in_bfloat16_are_off_by_less_than_a_hundredth(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = FeatureReader(load_causal_lm(str(tiny), torch.float32).train(False), (1, 2))
+    exact = torch.cat(read_features(reader, unpack, GROUPS, 0, 512))
+    monkeypatch.setattr(distributed, "multiplies_bfloat16", lambda: True)
+    found = torch.cat(read_features(reader, unpack, GROUPS, 0, 512))
+    assert found.dtype == torch.float32
+    assert 0 < (found - exact).norm() < 0.01 * exact.norm()
 
 
 def test_a_second_judge_learns_from_the_other_half_and_reads_the_same_backbone(
@@ -75,6 +89,7 @@ def test_a_finetuned_reward_model_has_a_probe_for_a_second_judge_of_an_update(
     assert result_of(taught)["metrics"]["second_reward_model"].keys() == {"parent", "new"}
 
 
+@pytest.mark.usefixtures("float32_features")
 def test_how_many_tokens_a_pass_has_changes_nothing(tiny: Path) -> None:
     reader = FeatureReader(load_causal_lm(str(tiny), torch.float32).train(False), (2,))
     whole, parts = (read_features(reader, unpack, GROUPS, 0, tokens) for tokens in (512, 3))

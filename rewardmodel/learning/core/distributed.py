@@ -21,6 +21,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from annotation.lm.cpu_linear import multiplies_bfloat16
 from rewardmodel.learning.configs import ConfigError
 
 SUPPORTED = (DistributedType.NO, DistributedType.MULTI_GPU, DistributedType.MULTI_CPU)
@@ -64,10 +65,23 @@ def autocast(device: torch.device) -> torch.autocast:
     One rule for all readings that are trained on or compared, so that differences between them are
     of weights alone.
     """
+    return _bfloat16(device, enabled=device.type == "cuda")
+
+
+def autocast_frozen(device: torch.device) -> torch.autocast:
+    """As `autocast`, for a model that is read and never trained: its features are bfloat16 products
+    on a CPU, too, where that has instructions for them, which halve the time."""
+    return _bfloat16(device, enabled=device.type == "cuda" or reads_bfloat16(device))
+
+
+def reads_bfloat16(device: torch.device) -> bool:
+    """Whether `autocast_frozen` makes a difference on this CPU."""
+    return device.type == "cpu" and multiplies_bfloat16()
+
+
+def _bfloat16(device: torch.device, *, enabled: bool) -> torch.autocast:
     # Without the cache, which would hold a copy of every weight until the end of the reading.
-    return torch.autocast(
-        device.type, torch.bfloat16, enabled=device.type == "cuda", cache_enabled=False
-    )
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled, cache_enabled=False)
 
 
 def float32(device: torch.device) -> torch.autocast:

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from annotation.exchange.jsonl import canonical
 from annotation.lm.chat import Chat
 from annotation.lm.context import within_context
+from rewardmodel.learning.core.distributed import reads_bfloat16
 from rewardmodel.learning.core.group_packing import EncodedGroup, Layout, truncate
 from rewardmodel.learning.core.packing_check import choose_layout
 from rewardmodel.learning.reward.choice import layers_to_read
@@ -133,12 +134,14 @@ class Backbone:
     def _key(self, name: str) -> str:
         """Of all that features depend on beside the texts. A folder's weights are known by the
         names, sizes and times of their files, a hub's by the commit."""
+        device = self.network.device
         files = sorted(path for path in Path(name).glob("*") if path.is_file())
         facts = {
             "name": name,
             "commit": getattr(self.network.config, "_commit_hash", None),
             "files": [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files],
-            "device": self.network.device.type,  # bfloat16 on one, float32 on another
+            # bfloat16 on a GPU and on some processors, float32 on others
+            "device": device.type + (" bfloat16" if reads_bfloat16(device) else ""),
             "longest": self.longest,
             "layers": self.layers,
             "poolings": POOLINGS,

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from annotation.exchange.wording import gettext_noop
 from annotation.lm.loading import PolicyUnavailable
+from rewardmodel.learning.core.distributed import autocast_frozen
 from rewardmodel.learning.core.group_packing import (
     EncodedGroup,
     GroupBatch,
@@ -188,4 +189,11 @@ def read_features(
     tell: Callable[[int], None] = lambda read: None,
 ) -> list[Float[Tensor, "_ layers poolings hidden"]]:
     """The features of each group's answers; the arguments are those of `read_answers`."""
-    return read_answers(reader, reader.network.device, layout, groups, pad, tokens, tell)
+    device = reader.network.device
+
+    def read(batch: GroupBatch) -> Tensor:
+        with autocast_frozen(device):
+            found: Tensor = reader(batch)
+        return found
+
+    return read_answers(read, device, layout, groups, pad, tokens, tell)

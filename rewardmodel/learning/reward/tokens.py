@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from rewardmodel.learning.core.distributed import autocast
+from rewardmodel.learning.core.distributed import autocast_frozen
 from rewardmodel.learning.core.group_packing import EncodedGroup, Layout
 from rewardmodel.learning.core.passes import in_passes
 from rewardmodel.learning.reward.features import (
@@ -72,7 +72,7 @@ def read_tokens(
         ) -> None:
             kept.append(hidden.flatten(0, 1)[places].float().cpu())
 
-        with autocast(network.device), watching(network, (layer,), keep):
+        with autocast_frozen(network.device), watching(network, (layer,), keep):
             network.base_model(**batch.inputs)
         answers = list(torch.split(kept[0], torch.bincount(batch.answer_of).tolist()))
         for part in chosen:
