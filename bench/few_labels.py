@@ -61,7 +61,7 @@ from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
 from rewardmodel.learning.reward.model import encode
 from rewardmodel.learning.reward.preferences import PreferenceTarget, preference_target
 from rewardmodel.learning.reward.probe import Recipe, chosen_features
-from rewardmodel.learning.reward.tokens import TokenStates, read_tokens
+from rewardmodel.learning.reward.tokens import TokenStates, read_with_tokens
 from rewardmodel.rehearsal.teachers import Messages, Teacher, find_teacher
 
 TEACHERS = ("short_and_complete", "on_topic", "structured", "speaks_to_reader", "plain_words")
@@ -176,7 +176,9 @@ def read_all(model: str, rows: list[GroupRow]) -> Read:
     @cache
     def tokens_at(layer: int) -> list[TokenStates]:
         budget = CONFIG.tokens_per_batch
-        return read_tokens(network, layer, layout, groups, chat.pad, budget)
+        alone = FeatureReader(network, [layer])
+        read = read_with_tokens(alone, [layer], layout, groups, chat.pad, budget)
+        return [each.tokens[layer] for each in read]
 
     return Read(rows, hidden, [log_lengths(group) for group in groups], layers, tokens_at)
 

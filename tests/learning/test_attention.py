@@ -26,7 +26,7 @@ from rewardmodel.learning.reward.probe import (
     load_probe,
 )
 from rewardmodel.learning.reward.scorer import RewardScorer
-from rewardmodel.learning.reward.tokens import TokenStates, read_tokens, rounded
+from rewardmodel.learning.reward.tokens import TokenStates, read_with_tokens, rounded
 from tests.learning.conftest import Rows, user
 from tests.learning.runs import result_of, train_reward_model
 
@@ -73,8 +73,9 @@ def test_tokens_are_weighed_by_a_softmax_along_the_query(layout: Layout, tiny: P
 @pytest.mark.parametrize("tokens", [512, 3])
 def test_tokens_that_are_learned_from_are_those_of_the_layer(tokens: int, tiny: Path) -> None:
     network = load_causal_lm(str(tiny), torch.float32).train(False)
-    read = read_tokens(network, 1, unpack, GROUPS, 0, tokens)
-    for answers, found in zip(plain_states(tiny, 1), read, strict=True):
+    read = read_with_tokens(FeatureReader(network, [1, 2]), [1], unpack, GROUPS, 0, tokens)
+    for answers, group in zip(plain_states(tiny, 1), read, strict=True):
+        found = group.tokens[1]
         assert torch.allclose(found.exact, torch.cat(answers), atol=2e-3)
         assert torch.bincount(found.answer_of).tolist() == [len(states) for states in answers]
 

@@ -24,13 +24,14 @@ from rewardmodel.learning.reward.features import (
     FeatureReader,
     decoder_layers,
     log_lengths,
-    read_features,
 )
 from rewardmodel.learning.reward.model import encode
-from rewardmodel.learning.reward.tokens import TokenStates, read_tokens
+from rewardmodel.learning.reward.tokens import Reading, TokenStates, read_with_tokens
 
 Read = TypeVar("Read", Features, TokenStates)
 READ_AT_ONCE = 32  # groups
+MOST_IN_MEMORY = 512_000_000  # bytes of tokens that a second pass would read again
+HALF = 2  # bytes
 _layouts: WeakKeyDictionary[PreTrainedModel, Layout] = WeakKeyDictionary()
 """Of a model that stays in memory while backbones come and go."""
 
@@ -62,22 +63,34 @@ class Backbone:
             or (layer is not None and not cache.knows(group, layer))
         ]
 
+    def layers_in_memory(self, groups: Sequence[EncodedGroup]) -> tuple[int, ...]:
+        """Those whose tokens are best kept when the groups are read, for which of them is wanted
+        shows only later: all or none. Where files are kept, it is known from the time before."""
+        answers = sum(len(answer) for group in groups for answer in group.answers)
+        width = self.network.config.get_text_config().hidden_size
+        size = answers * width * len(self.layers) * HALF
+        return self.layers if self.cache is None and 0 < size <= MOST_IN_MEMORY else ()
+
     def read(
         self,
         groups: Sequence[Asked],
         tokens: int,
         tell: Callable[[int], None] = lambda read: None,
         encoded: Sequence[EncodedGroup] | None = None,
+        layers: Sequence[int] = (),
     ) -> list[Features]:
         """Of each group's answers; `tokens` bounds one forward pass, and `tell` is told after each
         how many answers of those that were not known have been read. `encoded` are the groups'
-        tokens, for whoever has them."""
+        tokens, for whoever has them. Of what was not known every token is read, too, as `layers`
+        give it."""
         found = [self.cache.get(group) if self.cache else None for group in groups]
 
         def read(given: Sequence[EncodedGroup], tell: Callable[[int], None]) -> list[Features]:
-            pad = self.chat.pad
-            hidden = read_features(self.reader, self.layout, given, pad, tokens, tell)
-            return list(map(Features, hidden, map(log_lengths, given)))
+            every = self._read(self.reader, layers, given, tokens, tell)
+            return [
+                Features(each.hidden, log_lengths(group), each.tokens)
+                for each, group in zip(every, given, strict=True)
+            ]
 
         for place, new in self._missing(found, read, groups, tell, encoded):
             found[place] = self.cache.put(groups[place], new) if self.cache else new
@@ -95,14 +108,24 @@ class Backbone:
         found = [self.cache.tokens(group, layer) if self.cache else None for group in groups]
 
         def read(given: Sequence[EncodedGroup], tell: Callable[[int], None]) -> list[TokenStates]:
-            layout, pad = self.layout, self.chat.pad
-            return read_tokens(self.network, layer, layout, given, pad, tokens, tell)
+            reader = FeatureReader(self.network, [layer])
+            return [both.tokens[layer] for both in self._read(reader, [layer], given, tokens, tell)]
 
         for place, new in self._missing(found, read, groups, tell, encoded):
             found[place] = new
             if self.cache:
                 self.cache.put_tokens(groups[place], layer, new)
         return [states for states in found if states is not None]
+
+    def _read(
+        self,
+        reader: FeatureReader,
+        layers: Sequence[int],
+        given: Sequence[EncodedGroup],
+        tokens: int,
+        tell: Callable[[int], None],
+    ) -> list[Reading]:
+        return read_with_tokens(reader, layers, self.layout, given, self.chat.pad, tokens, tell)
 
     def _missing(
         self,

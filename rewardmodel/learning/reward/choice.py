@@ -229,10 +229,12 @@ def fitted_head(trial: Trial, features: SpannedFeatures, temperature: float) -> 
     """Fitted to all groups, for features as they are read."""
     fit = fit_head(features.data, features.prior(trial.spread))
     basis, scale, hidden = features.basis, features.scale, features.hidden
-    covariance = basis @ torch.cholesky_inverse(torch.linalg.cholesky(fit.precision)) @ basis.T
-    if hidden:  # what the groups span nothing of is as uncertain as before
-        unseen = torch.eye(hidden, dtype=basis.dtype) - (basis @ basis.T)[:hidden, :hidden]
-        covariance[:hidden, :hidden] += unseen * trial.spread**2 / hidden
+    told = torch.cholesky_inverse(torch.linalg.cholesky(fit.precision))
+    # What the groups span nothing of is as uncertain as before: there is but the prior.
+    before = trial.spread**2 / max(hidden, 1)
+    told.diagonal()[: features.spanned] -= before
+    covariance = basis @ told @ basis.T
+    covariance.diagonal()[:hidden] += before
     weights = basis @ fit.weights / scale * temperature
     covariance = covariance / scale / scale[:, None] * temperature**2
     return Head(trial.recipe, weights.float(), covariance.float())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jaxtyping import Float
@@ -24,10 +24,14 @@ Asked = tuple[Messages, Sequence[str]]
 
 @dataclass(frozen=True)
 class Features:
-    """Of one group's answers: hidden states as POOLINGS say, and the logarithm of their tokens."""
+    """Of one group's answers: hidden states as POOLINGS say, and the logarithm of their tokens.
+
+    `tokens` are those that were read with them and are kept nowhere else, by layer.
+    """
 
     hidden: Float[Tensor, "K layers poolings hidden"]
     log_lengths: Float[Tensor, " K"]
+    tokens: Mapping[int, TokenStates] = field(default_factory=dict)
 
     def rounded(self) -> dict[str, Tensor]:
         """As they are kept: in half precision, each vector by its largest value."""
@@ -60,8 +64,11 @@ class FeatureCache:
         return None
 
     def put(self, asked: Asked, features: Features) -> Features:
-        """As they will be found, so that whoever read them goes on with the same."""
+        """As they will be found, so that whoever read them goes on with the same; tokens have files
+        of their own."""
         kept = features.rounded()
+        for layer, tokens in features.tokens.items():
+            self.put_tokens(asked, layer, tokens)
         self._write(self._file(asked), kept)
         return _as_kept(kept)
 

@@ -117,11 +117,13 @@ def read_groups_with(
         *((row.prompt, [row.answer]) for row in demonstrations_of(config)),
     ]
     total = sum(len(answers) for _, answers in every)
-    tokens = config.tokens_per_batch
-    features = backbone.read(every, tokens, lambda done: tell(done, total), encoded)
+    tokens, layers = config.tokens_per_batch, backbone.layers_in_memory(encoded or ())
+    features = backbone.read(every, tokens, lambda done: tell(done, total), encoded, layers)
 
     @cache
     def tokens_at(layer: int) -> list[TokenStates]:
+        if layer in layers:
+            return [each.tokens[layer] for each in features]
         return backbone.read_tokens(every, layer, tokens, lambda done: tell(done, total), encoded)
 
     return ReadGroups(config, rows, backbone.layers, features, tokens_at)
