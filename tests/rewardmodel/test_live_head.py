@@ -10,8 +10,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from annotation.lm.loading import PolicySource
+from annotation.lm.warm import warm_policy
 from annotation.models import Project, User
 from annotation.services.assignments import take_assignment
+from rewardmodel.learning.reward.features import decoder_layers
 from rewardmodel.models import LiveHead
 from rewardmodel.rehearsal.labelers import rank_everything
 from rewardmodel.selectors import RELOADS_REST, RETRY_AFTER, features_folder, is_behind, unranked
@@ -89,6 +92,17 @@ def test_between_two_choices_it_is_fitted_anew_and_judged_by_held_out_prompts(
     assert live.recipe.get("query") == before.recipe.get("query")
     assert live.verdict != before.verdict
     assert not is_behind(followed)
+
+
+def test_a_ranking_that_comes_costs_one_pass_of_its_group(followed: Project, labeler: User) -> None:
+    live = LiveHead.objects.get(project=followed)
+    rank_groups(followed, labeler, 1)
+    network, _ = warm_policy.get(PolicySource(live.base_model))
+    passes: list[int] = []
+    hook = decoder_layers(network)[0].register_forward_hook(lambda *_: passes.append(1))
+    follow(followed)
+    hook.remove()
+    assert len(passes) == 1
 
 
 def test_the_page_says_how_many_rankings_it_follows_where_its_figures_are_of_fewer(

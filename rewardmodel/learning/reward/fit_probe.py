@@ -43,6 +43,8 @@ from rewardmodel.learning.reward.training_set import (
     nested_parts,
 )
 
+ENOUGH = 25  # groups, to guess from which layer's tokens will be wanted
+
 
 def load_backbone(config: RewardConfig, device: torch.device) -> Backbone:
     """Raises the errors of loading."""
@@ -116,17 +118,35 @@ def read_groups_with(
         *(row.asked for row in (*rows.train, *rows.heldout)),
         *((row.prompt, [row.answer]) for row in demonstrations_of(config)),
     ]
-    total = sum(len(answers) for _, answers in every)
-    tokens, layers = config.tokens_per_batch, backbone.layers_in_memory(encoded or ())
-    features = backbone.read(every, tokens, lambda done: tell(done, total), encoded, layers)
+    total, tokens = sum(len(answers) for _, answers in every), config.tokens_per_batch
+    features: list[Features] = []
 
     @cache
     def tokens_at(layer: int) -> list[TokenStates]:
-        if layer in layers:
+        if all(layer in each.tokens for each in features):
             return [each.tokens[layer] for each in features]
         return backbone.read_tokens(every, layer, tokens, lambda done: tell(done, total), encoded)
 
-    return ReadGroups(config, rows, backbone.layers, features, tokens_at)
+    def read_on(stop: int, layers: Sequence[int]) -> None:
+        start = len(features)
+        before = sum(len(answers) for _, answers in every[:start])
+        given = encoded[start:stop] if encoded else None
+        told = backbone.read(
+            every[start:stop], tokens, lambda done: tell(before + done, total), given, layers
+        )
+        features.extend(told)
+
+    read = ReadGroups(config, rows, backbone.layers, features, tokens_at)
+    room = backbone.room_for(encoded or ())
+    first = min(room, len(rows.train))
+    if room >= len(every):
+        read_on(len(every), backbone.layers)
+    elif first >= ENOUGH:  # which layer these like best is most likely what all of them will
+        read_on(first, backbone.layers)
+        read_on(len(every), [best_mean(read.choice(range(first)).trials)])
+    else:
+        read_on(len(every), [])
+    return read
 
 
 @dataclass(frozen=True)
