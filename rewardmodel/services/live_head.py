@@ -99,11 +99,10 @@ def _follow(project: Project, live: LiveHead, count: int, last: int) -> bool:
     unjudged = backbone.unread([*map(_asked, (*drawn, *waiting))], weighed)
     unread = [*unjudged, *backbone.unread(ranked, layer)]
     turn, tokens = unread[:TURN], config.tokens_per_batch
+    backbone.read(turn, tokens, BetweenSteps(), layers=[layer] if layer else [])
     if layer:  # of what is only judged no head needs the tokens that weighs none
         weighing = turn if weighed else turn[len(unjudged) :]
-        backbone.read(weighing, tokens, BetweenSteps(), layers=[layer])
         backbone.read_tokens(weighing, layer, tokens, BetweenSteps())
-    backbone.read(turn, tokens, BetweenSteps())
     if len(unread) > TURN:
         return True
     if len(data.train) >= FEWEST_RANKINGS:

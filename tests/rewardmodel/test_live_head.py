@@ -94,15 +94,27 @@ def test_between_two_choices_it_is_fitted_anew_and_judged_by_held_out_prompts(
     assert not is_behind(followed)
 
 
-def test_a_ranking_that_comes_costs_one_pass_of_its_group(followed: Project, labeler: User) -> None:
+@pytest.mark.parametrize("weighs", [True, False])
+def test_an_answer_is_read_once_while_it_waits_and_never_when_it_is_ranked(
+    followed: Project, labeler: User, weighs: bool
+) -> None:
     live = LiveHead.objects.get(project=followed)
+    LiveHead.objects.update(chosen_from=live.chosen_from + 4)  # nothing is chosen anew
+    if not weighs:
+        layer = live.recipe["layer"]
+        mean = {"layers": [layer], "poolings": ["mean"], "length": True}
+        LiveHead.objects.update(recipe={**mean, "spread": 1.8, "layer": layer})
     rank_groups(followed, labeler, 1)
+    answer_everything(followed)
     network, _ = warm_policy.get(PolicySource(live.base_model))
     passes: list[int] = []
     hook = decoder_layers(network)[0].register_forward_hook(lambda *_: passes.append(1))
     follow(followed)
+    assert passes == [1]
+    rank_groups(followed, labeler, 1)
+    follow(followed)
     hook.remove()
-    assert len(passes) == 1
+    assert passes == [1]
 
 
 def test_the_page_says_how_many_rankings_it_follows_where_its_figures_are_of_fewer(
