@@ -23,7 +23,7 @@ from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.snapshot import PreferenceData
 from rewardmodel.learning.reward.attention import (
     attended_features,
-    best_mean,
+    best_means,
     head_with_query,
     mean_of,
     with_attention,
@@ -44,6 +44,7 @@ from rewardmodel.learning.reward.training_set import (
 )
 
 ENOUGH = 25  # groups, to guess from which layer's tokens will be wanted
+LIKELY = 2  # layers
 
 
 def load_backbone(config: RewardConfig, device: torch.device) -> Backbone:
@@ -76,7 +77,7 @@ def fit_probe(
     run.progress("training", 0, 1)
     every = range(len(data.groups))
     choice = read.choice(every)
-    layer = best_mean(choice.trials)
+    layer = best_means(choice.trials)[0]
     read.tokens_at(layer)
     run.progress("training", 0, 1)
     choice = read.attending(choice, every, layer)
@@ -141,9 +142,9 @@ def read_groups_with(
     first = min(room, len(rows.train))
     if room >= len(every):
         read_on(len(every), backbone.layers)
-    elif first >= ENOUGH:  # which layer these like best is most likely what all of them will
+    elif first >= ENOUGH:  # what these like best, or next best, is most likely what all will
         read_on(first, backbone.layers)
-        read_on(len(every), [best_mean(read.choice(range(first)).trials)])
+        read_on(len(every), best_means(read.choice(range(first)).trials)[:LIKELY])
     else:
         read_on(len(every), [])
     return read
