@@ -23,7 +23,7 @@ from bench.comparison import machine
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.snapshot import PreferenceData, read_groups
 from rewardmodel.learning.core.snapshot_rows import GroupRow
-from rewardmodel.learning.reward.attention import best_means
+from rewardmodel.learning.reward.attention import best_mean
 from rewardmodel.learning.reward.fit_probe import ReadGroups, load_backbone, read_groups_with
 from rewardmodel.learning.reward.metrics import PreferenceMetrics, metrics_of
 
@@ -70,7 +70,7 @@ def metrics_with(
         held = newer[fold::FOLDS]
         groups = sorted({*older, *newer} - {*held})
         choice = read.choice(groups)
-        choice = read.attending(choice, groups, best_means(choice.trials)[0])
+        choice = read.attending(choice, groups, best_mean(choice.trials))
         found = read.scores(choice.head).train
         scores += [found[place] for place in held]
         judged += [rows[place] for place in held]

@@ -42,7 +42,7 @@ from rewardmodel.learning.core.group_packing import truncate
 from rewardmodel.learning.core.packing_check import choose_layout
 from rewardmodel.learning.core.snapshot import json_rows, read_groups
 from rewardmodel.learning.core.snapshot_rows import GroupRow, LabelerRanking
-from rewardmodel.learning.reward.attention import best_means, mean_of, with_attention
+from rewardmodel.learning.reward.attention import best_mean, mean_of, with_attention
 from rewardmodel.learning.reward.choice import (
     Choice,
     choose_head,
@@ -251,7 +251,7 @@ def head_of(read: Read, groups: Sequence[int], recipes: Sequence[Recipe] | None 
 
 def attending(read: Read, groups: Sequence[int], choice: Choice) -> Choice:
     """That choice, or a head that weighs tokens, as `train_reward.py` does."""
-    layer = best_means(choice.trials)[0]
+    layer = best_mean(choice.trials)
     mean = mean_of(choice.trials, layer)
     features = [
         chosen_features(mean.recipe, read.layers, read.hidden[i], read.lengths[i]) for i in groups

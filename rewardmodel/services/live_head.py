@@ -27,7 +27,7 @@ from config import space
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.snapshot import sort_groups
 from rewardmodel.learning.core.snapshot_rows import SnapshotError
-from rewardmodel.learning.reward.attention import best_means
+from rewardmodel.learning.reward.attention import best_mean
 from rewardmodel.learning.reward.backbone import Backbone
 from rewardmodel.learning.reward.choice import Choice, Trial
 from rewardmodel.learning.reward.feature_cache import Asked
@@ -132,7 +132,7 @@ def _head(live: LiveHead, read: ReadGroups, count: int) -> Head | None:
         choice = read.choice(every, [_recipe(known)], known["spread"])
     else:
         choice = read.choice(every)
-        layer = best_means(choice.trials)[0]
+        layer = best_mean(choice.trials)
         if layer != known.get("layer"):
             live.recipe = {"layer": layer}
             live.save(update_fields=["base_model", "recipe"])

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,9 @@ from annotation.lm.chat import Chat
 from annotation.lm.loading import PolicyUnavailable, load_causal_lm, load_tokenizer
 from rewardmodel.learning.configs import RewardConfig
 from rewardmodel.learning.core.group_packing import EncodedGroup, Layout, pack, unpack
-from rewardmodel.learning.reward import attention, backbone, fit_probe
+from rewardmodel.learning.reward import attention, backbone
 from rewardmodel.learning.reward.attention import mean_of, with_attention
-from rewardmodel.learning.reward.backbone import Backbone
 from rewardmodel.learning.reward.choice import Choice, choose_head
-from rewardmodel.learning.reward.feature_cache import Asked
 from rewardmodel.learning.reward.features import FeatureReader, attention_shares, read_features
 from rewardmodel.learning.reward.fit_probe import load_backbone
 from rewardmodel.learning.reward.preferences import PreferenceTarget, preference_shares
@@ -32,7 +29,7 @@ from rewardmodel.learning.reward.probe import (
     load_probe,
 )
 from rewardmodel.learning.reward.scorer import RewardScorer
-from rewardmodel.learning.reward.tokens import TokenStates, read_with_tokens, rounded
+from rewardmodel.learning.reward.tokens import Reading, TokenStates, read_with_tokens, rounded
 from tests.learning.conftest import Rows, shorter_is_better, user
 from tests.learning.runs import result_of, train_reward_model
 
@@ -86,41 +83,36 @@ def test_tokens_that_are_learned_from_are_those_of_the_layer(tokens: int, tiny: 
         assert torch.bincount(found.answer_of).tolist() == [len(states) for states in answers]
 
 
-def test_tokens_have_room_in_memory_for_the_first_groups_where_no_files_are_kept(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = RewardConfig(snapshot="-", base_model=str(tiny), output="-")
-    without_files = load_backbone(config, CPU)
-    assert without_files.room_for(GROUPS) == len(GROUPS)
-    width, layers = without_files.network.config.hidden_size, len(without_files.layers)
-    monkeypatch.setattr(backbone, "MOST_IN_MEMORY", 5 * 2 * width * layers)  # of five tokens
-    assert without_files.room_for(GROUPS) == 1
-    with_files = load_backbone(replace(config, features=str(tmp_path)), CPU)
-    assert with_files.room_for(GROUPS) == 0
-
-
-@pytest.mark.parametrize(("room", "is_read_again"), [(100, False), (17, False), (0, True)])
-def test_where_some_groups_have_room_no_answer_is_read_twice(
+@pytest.mark.parametrize(("room", "passes"), [(10**9, 1), (0, 2)])
+def test_where_tokens_have_room_in_memory_no_answer_is_read_twice(
     room: int,
-    is_read_again: bool,
+    passes: int,
     tiny: Path,
     write_rows: Callable[[Rows], Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    again: list[int] = []
-    read_tokens = Backbone.read_tokens
+    read: list[int] = []
 
-    def counted(self: Backbone, groups: Sequence[Asked], *given: Any) -> list[TokenStates]:
-        again.append(len(groups))
-        return read_tokens(self, groups, *given)
+    def counted(reader: FeatureReader, layers: Sequence[int], *given: Any) -> list[Reading]:
+        read.append(len(layers))
+        return read_with_tokens(reader, layers, *given)
 
-    monkeypatch.setattr(fit_probe, "ENOUGH", 9)
-    monkeypatch.setattr(Backbone, "room_for", lambda *_: room)
-    monkeypatch.setattr(Backbone, "read_tokens", counted)
+    monkeypatch.setattr(backbone, "MOST_IN_MEMORY", room)
+    monkeypatch.setattr(f"{backbone.__name__}.read_with_tokens", counted)
     rows, output = write_rows(shorter_is_better(24)), tmp_path / "model"
     assert train_reward_model(output, rows, tiny, method="probe") == 0
-    assert again == [24] * is_read_again
+    assert len(read) == passes
+
+
+def test_tokens_are_the_same_in_either_pass(tiny: Path) -> None:
+    config = RewardConfig(snapshot="-", base_model=str(tiny), output="-")
+    found = load_backbone(config, CPU)
+    asked = [(user("Say it"), ["one", "a second one"])]
+    [read] = found.read(asked, 512, layers=found.layers)
+    for layer in found.layers:
+        [alone] = found.read_tokens(asked, layer, 512)
+        assert torch.equal(read.tokens[layer].states, alone.states)
 
 
 def test_one_token_has_all_of_the_weight() -> None:

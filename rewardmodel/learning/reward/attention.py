@@ -41,12 +41,13 @@ MOST_TOKENS = 250_000
 """Of all groups that a query is learned from; of more groups, chance leaves some out."""
 
 
-def best_means(trials: Sequence[Trial]) -> list[int]:
-    """The layers by how good their mean is by itself, the best first: there a query is looked
-    for."""
+def best_mean(trials: Sequence[Trial]) -> int:
+    """The layer whose mean is best by itself: there a query is looked for."""
     means = [each for each in trials if each.recipe.poolings == ("mean",)]
-    alone = [each for each in means if len(each.recipe.layers) == 1]
-    return [each.recipe.layers[0] for each in sorted(alone, key=lambda each: each.log_loss)]
+    best = min(
+        (each for each in means if len(each.recipe.layers) == 1), key=lambda each: each.log_loss
+    )
+    return best.recipe.layers[0]
 
 
 def mean_of(trials: Sequence[Trial], layer: int) -> Trial:

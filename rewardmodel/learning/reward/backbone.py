@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -64,13 +63,13 @@ class Backbone:
             or (layer is not None and not cache.knows(group, layer))
         ]
 
-    def room_for(self, groups: Sequence[EncodedGroup]) -> int:
-        """How many of the groups, from the first on, have room in memory for their tokens as all
-        layers give them; none where files are kept instead."""
+    def layers_in_memory(self, groups: Sequence[EncodedGroup]) -> tuple[int, ...]:
+        """Those whose tokens are best kept when the groups are read, for which of them is wanted
+        shows only later: all or none. Where files are kept, it is known from the time before."""
+        answers = sum(len(answer) for group in groups for answer in group.answers)
         width = self.network.config.get_text_config().hidden_size
-        a_token = width * len(self.layers) * HALF
-        sizes = [a_token * sum(map(len, group.answers)) for group in groups]
-        return 0 if self.cache else sum(size <= MOST_IN_MEMORY for size in accumulate(sizes))
+        size = answers * width * len(self.layers) * HALF
+        return self.layers if self.cache is None and 0 < size <= MOST_IN_MEMORY else ()
 
     def read(
         self,

@@ -23,7 +23,7 @@ from rewardmodel.learning.core.run_folder import RunFolder
 from rewardmodel.learning.core.snapshot import PreferenceData
 from rewardmodel.learning.reward.attention import (
     attended_features,
-    best_means,
+    best_mean,
     head_with_query,
     mean_of,
     with_attention,
@@ -42,9 +42,6 @@ from rewardmodel.learning.reward.training_set import (
     encode_training_set,
     nested_parts,
 )
-
-ENOUGH = 25  # groups, to guess from which layer's tokens will be wanted
-LIKELY = 2  # layers
 
 
 def load_backbone(config: RewardConfig, device: torch.device) -> Backbone:
@@ -77,7 +74,7 @@ def fit_probe(
     run.progress("training", 0, 1)
     every = range(len(data.groups))
     choice = read.choice(every)
-    layer = best_means(choice.trials)[0]
+    layer = best_mean(choice.trials)
     read.tokens_at(layer)
     run.progress("training", 0, 1)
     choice = read.attending(choice, every, layer)
@@ -119,35 +116,17 @@ def read_groups_with(
         *(row.asked for row in (*rows.train, *rows.heldout)),
         *((row.prompt, [row.answer]) for row in demonstrations_of(config)),
     ]
-    total, tokens = sum(len(answers) for _, answers in every), config.tokens_per_batch
-    features: list[Features] = []
+    total = sum(len(answers) for _, answers in every)
+    tokens, layers = config.tokens_per_batch, backbone.layers_in_memory(encoded or ())
+    features = backbone.read(every, tokens, lambda done: tell(done, total), encoded, layers)
 
     @cache
     def tokens_at(layer: int) -> list[TokenStates]:
-        if all(layer in each.tokens for each in features):
+        if layer in layers:
             return [each.tokens[layer] for each in features]
         return backbone.read_tokens(every, layer, tokens, lambda done: tell(done, total), encoded)
 
-    def read_on(stop: int, layers: Sequence[int]) -> None:
-        start = len(features)
-        before = sum(len(answers) for _, answers in every[:start])
-        given = encoded[start:stop] if encoded else None
-        told = backbone.read(
-            every[start:stop], tokens, lambda done: tell(before + done, total), given, layers
-        )
-        features.extend(told)
-
-    read = ReadGroups(config, rows, backbone.layers, features, tokens_at)
-    room = backbone.room_for(encoded or ())
-    first = min(room, len(rows.train))
-    if room >= len(every):
-        read_on(len(every), backbone.layers)
-    elif first >= ENOUGH:  # what these like best, or next best, is most likely what all will
-        read_on(first, backbone.layers)
-        read_on(len(every), best_means(read.choice(range(first)).trials)[:LIKELY])
-    else:
-        read_on(len(every), [])
-    return read
+    return ReadGroups(config, rows, backbone.layers, features, tokens_at)
 
 
 @dataclass(frozen=True)
