@@ -70,7 +70,7 @@ def autocast(device: torch.device) -> torch.autocast:
 
 def autocast_frozen(device: torch.device) -> torch.autocast:
     """As `autocast`, for a model that is read and never trained: its features are bfloat16 products
-    on a CPU, too, where that has instructions for them, at a quarter less time."""
+    on a CPU, too, where that has instructions for them, at a fifth less time."""
     return _bfloat16(device, enabled=device.type == "cuda" or reads_bfloat16(device))
 
 
