@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from rewardmodel.learning.core.distributed import autocast
 from rewardmodel.learning.core.group_packing import EncodedGroup, GroupBatch, Layout
 
+Item = TypeVar("Item")
 ALONE = 3
 """So many times the tokens of a pass may a group have that is read alone, before it is read in
 parts: those cost a reading more. Small passes are the faster ones on a CPU."""
@@ -70,6 +72,33 @@ def in_passes(
         yield chosen, layout([part.encoded for part in chosen], pad).to(device)
 
 
+def read_each(
+    read: Callable[[GroupBatch], Sequence[Item]],
+    device: torch.device,
+    layout: Layout,
+    groups: Sequence[EncodedGroup],
+    pad: int,
+    tokens: int,
+    tell: Callable[[int], None] = lambda read: None,
+) -> list[list[Item]]:
+    """What `read` makes of each answer of each group; it gives an item for each answer of a batch.
+
+    `tokens` bounds one forward pass; `tell` is told after each how many answers have been read.
+    """
+    found: list[dict[int, Sequence[Item]]] = [{} for _ in groups]
+    done = 0
+    for chosen, batch in in_passes(layout, groups, pad, tokens, device):
+        items = read(batch)
+        start = 0
+        for part in chosen:
+            stop = start + len(part.answers)
+            found[part.group][part.answers.start] = items[start:stop]
+            start = stop
+        done += start
+        tell(done)
+    return [[item for first in sorted(each) for item in each[first]] for each in found]
+
+
 @torch.no_grad()
 def read_answers(
     read: Callable[[GroupBatch], Tensor],
@@ -79,19 +108,13 @@ def read_answers(
     pad: int,
     tokens: int,
     tell: Callable[[int], None] = lambda read: None,
+    precision: Callable[[torch.device], torch.autocast] = autocast,
 ) -> list[Tensor]:
-    """What `read` makes of each group's K answers, [K, ...] on the CPU; it gives [N, ...].
+    """What `read` makes of each group's K answers, [K, ...] on the CPU; it gives [N, ...]. The
+    other arguments are those of `read_each`."""
 
-    `tokens` bounds one forward pass; `tell` is told after each how many answers have been read.
-    """
-    found: list[dict[int, Tensor]] = [{} for _ in groups]
-    done = 0
-    for chosen, batch in in_passes(layout, groups, pad, tokens, device):
-        with autocast(device):
-            flat = read(batch).cpu()
-        sizes = [len(part.answers) for part in chosen]
-        for part, own in zip(chosen, torch.split(flat, sizes), strict=True):
-            found[part.group][part.answers.start] = own
-        done += len(flat)
-        tell(done)
-    return [torch.cat([own for _, own in sorted(each.items())]) for each in found]
+    def rows(batch: GroupBatch) -> Sequence[Tensor]:
+        with precision(device):
+            return read(batch).cpu().unbind()
+
+    return [torch.stack(own) for own in read_each(rows, device, layout, groups, pad, tokens, tell)]

@@ -16,8 +16,8 @@ from torch import Tensor
 from annotation.lm.chat import Chat
 from annotation.lm.completion import Completion
 from rewardmodel.learning.core.distributed import autocast
-from rewardmodel.learning.core.group_packing import AnswerLogProbs, EncodedGroup, Layout
-from rewardmodel.learning.core.passes import in_passes
+from rewardmodel.learning.core.group_packing import AnswerLogProbs, EncodedGroup, GroupBatch, Layout
+from rewardmodel.learning.core.passes import read_each
 from rewardmodel.learning.reward.features import keeping, log_lengths
 from rewardmodel.learning.reward.probe import LinearProbe, chosen_features
 
@@ -55,19 +55,18 @@ def finished(group: EncodedGroup, sampled: Sequence[Completion], chat: Chat) -> 
 
 
 @dataclass(frozen=True)
-class _PassReading:
-    """What one forward pass read of k answers of a group, which begin at its answer `first`.
+class _AnswerReading:
+    """What is read of one answer of T tokens.
 
     `hidden` are pooled states, layer by layer. `own` is how far each token lies along the head's
     directions, and `shares` how much it counts in its answer: the sum of both multiplied is what
     the head says of all tokens together.
     """
 
-    first: int
-    log_probs: Sequence[Float[Tensor, " _"]]
-    hidden: Float[Tensor, "k layers poolings hidden"]
-    own: Sequence[Float[Tensor, " _"]]
-    shares: Sequence[Float[Tensor, " _"]]
+    log_probs: Float[Tensor, " T"]
+    hidden: Float[Tensor, "layers poolings hidden"]
+    own: Float[Tensor, " T"]
+    shares: Float[Tensor, " T"]
 
 
 @torch.no_grad()
@@ -83,40 +82,34 @@ def read_base(
     as the reference; `tokens` bounds one forward pass."""
     device, layers = probe.network.device, probe.reader.layers
     directions = probe.head.directions()
-    read: list[list[_PassReading]] = [[] for _ in groups]
-    for chosen, batch in in_passes(layout, groups, pad, tokens, device):
+
+    def read(batch: GroupBatch) -> list[_AnswerReading]:
         reading = keeping(probe.network, batch, layers, probe.head.query, directions, stop=False)
         with autocast(device), reading as kept:
             found = log_probs(batch)
         hidden = torch.stack([kept.pooled[layer] for layer in layers], dim=1).cpu()
         lengths = torch.bincount(batch.answer_of).tolist()
-        by_answer = found.split(lengths)
         along = sum(kept.along.values(), torch.zeros_like(found))
-        own = torch.split(along.cpu(), lengths)
         shares = torch.zeros_like(found) if kept.shares is None else kept.shares
-        by_share = torch.split(shares.cpu(), lengths)
-        start = 0
-        for part in chosen:
-            at = slice(start, start + len(part.answers))
-            read[part.group].append(
-                _PassReading(part.answers.start, by_answer[at], hidden[at], own[at], by_share[at])
-            )
-            start = at.stop
-    return [_joined(probe, *both) for both in zip(groups, read, strict=True)]
+        own, by_share = (torch.split(each.cpu(), lengths) for each in (along, shares))
+        every = zip(found.split(lengths), hidden, own, by_share, strict=True)
+        return [_AnswerReading(*each) for each in every]
+
+    answers = read_each(read, device, layout, groups, pad, tokens)
+    return [_joined(probe, *both) for both in zip(groups, answers, strict=True)]
 
 
-def _joined(probe: LinearProbe, group: EncodedGroup, passes: Sequence[_PassReading]) -> BaseReading:
-    """What all passes read of the group, its answers in order."""
-    parts = sorted(passes, key=lambda part: part.first)
-    hidden = torch.cat([part.hidden for part in parts])
+def _joined(
+    probe: LinearProbe, group: EncodedGroup, answers: Sequence[_AnswerReading]
+) -> BaseReading:
+    hidden = torch.stack([answer.hidden for answer in answers])
     recipe, layers = probe.head.recipe, probe.reader.layers
     features = chosen_features(recipe, layers, hidden, log_lengths(group))
-    both = [each for part in parts for each in zip(part.own, part.shares, strict=True)]
     # Every token has the same offset: undivided, it would make a short answer's tokens dear.
-    offset = torch.stack([(own * share).sum() for own, share in both]).mean()
-    earned = [share * (own - offset) for own, share in both]
+    offset = torch.stack([(answer.own * answer.shares).sum() for answer in answers]).mean()
+    earned = [answer.shares * (answer.own - offset) for answer in answers]
     return BaseReading(
-        [answer for part in parts for answer in part.log_probs],
+        [answer.log_probs for answer in answers],
         features,
         [each[:-1] for each in earned],
         torch.stack([each[-1] for each in earned]),

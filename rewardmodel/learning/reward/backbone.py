@@ -109,7 +109,8 @@ class Backbone:
 
         def read(given: Sequence[EncodedGroup], tell: Callable[[int], None]) -> list[TokenStates]:
             reader = FeatureReader(self.network, [layer])
-            return [both.tokens[layer] for both in self._read(reader, [layer], given, tokens, tell)]
+            every = self._read(reader, [layer], given, tokens, tell)
+            return [each.tokens[layer] for each in every]
 
         for place, new in self._missing(found, read, groups, tell, encoded):
             found[place] = new

@@ -190,10 +190,4 @@ def read_features(
 ) -> list[Float[Tensor, "_ layers poolings hidden"]]:
     """The features of each group's answers; the arguments are those of `read_answers`."""
     device = reader.network.device
-
-    def read(batch: GroupBatch) -> Tensor:
-        with autocast_frozen(device):
-            found: Tensor = reader(batch)
-        return found
-
-    return read_answers(read, device, layout, groups, pad, tokens, tell)
+    return read_answers(reader, device, layout, groups, pad, tokens, tell, autocast_frozen)

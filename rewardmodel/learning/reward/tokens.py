@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from rewardmodel.learning.core.distributed import autocast_frozen
-from rewardmodel.learning.core.group_packing import EncodedGroup, Layout
-from rewardmodel.learning.core.passes import in_passes
+from rewardmodel.learning.core.group_packing import EncodedGroup, GroupBatch, Layout
+from rewardmodel.learning.core.passes import read_each
 from rewardmodel.learning.reward.features import (
     FeatureReader,
     answer_positions,
@@ -58,15 +58,6 @@ class Reading:
     tokens: Mapping[int, TokenStates]
 
 
-@dataclass(frozen=True)
-class _PassReading:
-    """What one forward pass read of k answers of a group, which begin at its answer `first`."""
-
-    first: int
-    hidden: Float[Tensor, "k layers poolings hidden"]
-    tokens: Mapping[int, Sequence[Float[Tensor, "_ hidden"]]]
-
-
 @torch.no_grad()
 def read_with_tokens(
     reader: FeatureReader,
@@ -78,35 +69,29 @@ def read_with_tokens(
     tell: Callable[[int], None] = lambda read: None,
 ) -> list[Reading]:
     """Of each group's answers, in one pass, what `reader` reads and the tokens as some of its
-    layers give them; the arguments are otherwise those of `read_answers`."""
-    network, done = reader.network, 0
-    found: list[list[_PassReading]] = [[] for _ in groups]
-    for chosen, batch in in_passes(layout, groups, pad, tokens, network.device):
+    layers give them; the arguments are otherwise those of `read_each`."""
+    network = reader.network
+
+    def read(batch: GroupBatch) -> list[tuple[Tensor, dict[int, Tensor]]]:
         kept: dict[int, Tensor] = {}
         places = answer_positions(batch)
 
-        def keep(
-            number: int, hidden: Tensor, places: Tensor = places, kept: dict[int, Tensor] = kept
-        ) -> None:
+        def keep(number: int, hidden: Tensor) -> None:
             kept[number] = hidden.flatten(0, 1)[places].float().cpu()
 
         with autocast_frozen(network.device), watching(network, layers, keep, stop=False):
             hidden = reader(batch).cpu()
         lengths = torch.bincount(batch.answer_of).tolist()
-        by_answer = {layer: torch.split(states, lengths) for layer, states in kept.items()}
-        start = 0
-        for part in chosen:
-            at = slice(start, start + len(part.answers))
-            own = {layer: states[at] for layer, states in by_answer.items()}
-            found[part.group].append(_PassReading(part.answers.start, hidden[at], own))
-            start = at.stop
-        done += start
-        tell(done)
-    return [_joined(passes, layers) for passes in found]
+        states = {layer: torch.split(found, lengths) for layer, found in kept.items()}
+        return [
+            (own, {layer: found[place] for layer, found in states.items()})
+            for place, own in enumerate(hidden)
+        ]
 
-
-def _joined(passes: Sequence[_PassReading], layers: Sequence[int]) -> Reading:
-    """What all passes read of one group, its answers in order."""
-    parts = sorted(passes, key=lambda part: part.first)
-    tokens = {layer: rounded([a for part in parts for a in part.tokens[layer]]) for layer in layers}
-    return Reading(torch.cat([part.hidden for part in parts]), tokens)
+    return [
+        Reading(
+            torch.stack([hidden for hidden, _ in answers]),
+            {layer: rounded([states[layer] for _, states in answers]) for layer in layers},
+        )
+        for answers in read_each(read, network.device, layout, groups, pad, tokens, tell)
+    ]
